@@ -1,0 +1,1 @@
+"""The management plane: one public function per action."""

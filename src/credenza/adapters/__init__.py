@@ -1,0 +1,1 @@
+"""The world outside: key vault, weak-key lists."""

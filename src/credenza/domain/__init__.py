@@ -1,0 +1,1 @@
+"""What the product says: words, life cycle, permissions. No clock, no I/O."""

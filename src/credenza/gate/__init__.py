@@ -1,0 +1,1 @@
+"""The data plane: admits or refuses calls."""

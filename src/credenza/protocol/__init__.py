@@ -1,0 +1,1 @@
+"""What the RFCs say: bytes and keys in, facts or refusals out."""

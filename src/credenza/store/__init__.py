@@ -1,0 +1,1 @@
+"""SQL and nothing else: a connection in, frozen values out."""

@@ -1,0 +1,1 @@
+"""Request and response shapes, shared by the HTTP API and the SDK."""
