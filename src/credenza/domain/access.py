@@ -1,0 +1,212 @@
+"""Who may do what: one table of actions, and the question `allowed`.
+
+An action is done to the platform, to an organization or to a project. A role is held in an organization or on a
+project; an organization's Admin acts as admin on its projects (settled 3). A personal access token or an
+account-level key narrows its owner by scopes, never widens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor, ActorKind, OrganizationRole, ProjectRole
+
+PROJECT_ADMIN_LIMIT = 10
+PROJECT_READ_ONLY_LIMIT = 20
+PROJECT_LIMIT_DEFAULT = 180
+PROJECT_LIMIT_CEILING = 500
+
+
+class Scope(StrEnum):
+    """What an access token may be used for."""
+
+    READ = "read"
+    PROJECTS = "projects"
+    CREDENTIALS = "credentials"
+    PEOPLE = "people"
+    AUDIT = "audit"
+    CATALOG = "catalog"
+
+
+class On(StrEnum):
+    """What an action is done to."""
+
+    PLATFORM = "platform"
+    ORGANIZATION = "organization"
+    PROJECT = "project"
+    SELF = "self"
+
+
+class Action(StrEnum):
+    """Every management operation; the value stands in the audit log."""
+
+    ORGANIZATION_CREATE = "organization.create"
+    ORGANIZATION_VIEW = "organization.view"
+    ORGANIZATION_LIMIT = "organization.limit"
+    USER_CREATE = "user.create"
+    USER_DISABLE = "user.disable"
+    USER_LIST = "user.list"
+    MEMBER_LIST = "member.list"
+    MEMBER_SET = "member.set"
+    MEMBER_REMOVE = "member.remove"
+    ACCESS_TOKEN_CREATE = "access_token.create"
+    ACCESS_TOKEN_LIST = "access_token.list"
+    ACCESS_TOKEN_REVOKE = "access_token.revoke"
+    ACCOUNT_KEY_ADD = "account_key.add"
+    ACCOUNT_KEY_LIST = "account_key.list"
+    ACCOUNT_KEY_REVOKE = "account_key.revoke"
+    SERVICE_LIST = "service.list"
+    SERVICE_CREATE = "service.create"
+    SERVICE_CHANGE = "service.change"
+    PROJECT_CREATE = "project.create"
+    PROJECT_LIST = "project.list"
+    PROJECT_VIEW = "project.view"
+    PROJECT_CHANGE = "project.change"
+    PROJECT_DELETE = "project.delete"
+    PROJECT_MEMBER_LIST = "project.member.list"
+    PROJECT_MEMBER_SET = "project.member.set"
+    PROJECT_MEMBER_REMOVE = "project.member.remove"
+    PROJECT_LEAVE = "project.leave"
+    ENVIRONMENT_ADD = "environment.add"
+    ENVIRONMENT_SERVICE_ADD = "environment.service.add"
+    KEY_ADD = "key.add"
+    KEY_LIST = "key.list"
+    KEY_VIEW = "key.view"
+    KEY_ROTATE = "key.rotate"
+    KEY_RENEW = "key.renew"
+    KEY_REVOKE = "key.revoke"
+    REFUSAL_VIEW = "refusal.view"
+    USAGE_VIEW = "usage.view"
+    AUDIT_VIEW = "audit.view"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One row of the table: what the action is done to, the token scope it needs, the roles that may.
+
+    `machine` is False where a person must ask: an account-level key may not (settled 8).
+    """
+
+    on: On
+    scope: Scope
+    organization_roles: frozenset[OrganizationRole] = frozenset()
+    project_roles: frozenset[ProjectRole] = frozenset()
+    machine: bool = True
+
+
+_O, _P = OrganizationRole, ProjectRole
+_EVERYBODY = frozenset(OrganizationRole)
+_ADMIN = frozenset({_O.ADMIN})
+_OVERSEERS = frozenset({_O.ADMIN, _O.COMPLIANCE_ADMIN})
+_MAKERS = frozenset({_O.ADMIN, _O.COMPLIANCE_ADMIN, _O.USER})
+_PROJECT_EVERYBODY = frozenset(ProjectRole)
+_PROJECT_ADMINS = frozenset({_P.OWNER, _P.ADMIN})
+
+
+def _organization(scope: Scope, roles: frozenset[OrganizationRole], *, machine: bool = True) -> Permission:
+    return Permission(On.ORGANIZATION, scope, roles, machine=machine)
+
+
+def _project_read(scope: Scope = Scope.READ) -> Permission:
+    return Permission(On.PROJECT, scope, _OVERSEERS, _PROJECT_EVERYBODY)
+
+
+def _project_write(scope: Scope, *, machine: bool = True) -> Permission:
+    return Permission(On.PROJECT, scope, _ADMIN, _PROJECT_ADMINS, machine)
+
+
+PERMISSIONS: dict[Action, Permission] = {
+    Action.ORGANIZATION_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.ORGANIZATION_LIMIT: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_DISABLE: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_LIST: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.SERVICE_CREATE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.SERVICE_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
+    Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False),
+    Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False),
+    Action.SERVICE_LIST: Permission(On.SELF, Scope.READ),
+    Action.ACCESS_TOKEN_CREATE: _organization(Scope.PEOPLE, _EVERYBODY, machine=False),
+    Action.ACCESS_TOKEN_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.ACCESS_TOKEN_REVOKE: _organization(Scope.PEOPLE, _EVERYBODY),
+    Action.ACCOUNT_KEY_ADD: _organization(Scope.CREDENTIALS, _MAKERS, machine=False),
+    Action.ACCOUNT_KEY_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.ACCOUNT_KEY_REVOKE: _organization(Scope.CREDENTIALS, _EVERYBODY),
+    Action.PROJECT_CREATE: _organization(Scope.PROJECTS, _MAKERS),
+    Action.PROJECT_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.AUDIT_VIEW: _organization(Scope.AUDIT, _OVERSEERS),
+    Action.PROJECT_VIEW: _project_read(),
+    Action.PROJECT_CHANGE: _project_write(Scope.PROJECTS),
+    Action.PROJECT_DELETE: _project_write(Scope.PROJECTS),
+    Action.PROJECT_MEMBER_LIST: _project_read(),
+    Action.PROJECT_MEMBER_SET: _project_write(Scope.PEOPLE),
+    Action.PROJECT_MEMBER_REMOVE: _project_write(Scope.PEOPLE),
+    Action.PROJECT_LEAVE: Permission(On.PROJECT, Scope.PEOPLE, frozenset(), _PROJECT_EVERYBODY),
+    Action.ENVIRONMENT_ADD: _project_write(Scope.PROJECTS),
+    Action.ENVIRONMENT_SERVICE_ADD: _project_write(Scope.PROJECTS),
+    Action.KEY_LIST: _project_read(),
+    Action.KEY_VIEW: _project_read(),
+    Action.KEY_ADD: _project_write(Scope.CREDENTIALS),
+    Action.KEY_ROTATE: _project_write(Scope.CREDENTIALS),
+    Action.KEY_RENEW: _project_write(Scope.CREDENTIALS, machine=False),
+    Action.KEY_REVOKE: _project_write(Scope.CREDENTIALS),
+    Action.REFUSAL_VIEW: _project_read(),
+    Action.USAGE_VIEW: _project_read(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The roles an actor's user holds where the action is done. An operator needs none."""
+
+    organization_role: OrganizationRole | None = None
+    project_role: ProjectRole | None = None
+
+    @property
+    def sees_project(self) -> bool:
+        return self.project_role is not None or self.organization_role in _OVERSEERS
+
+
+def check(actor: Actor, action: Action, standing: Standing) -> None:
+    """Let the actor do the action, or refuse without telling an outsider that the thing exists."""
+    permission = PERMISSIONS[action]
+    if permission.on is On.PROJECT and actor.kind is not ActorKind.OPERATOR and not standing.sees_project:
+        raise Refusal(Code.PROJECT_NOT_FOUND, "No such project.", field="projectId")
+    if permission.on is On.ORGANIZATION and actor.kind is not ActorKind.OPERATOR and standing.organization_role is None:
+        raise Refusal(Code.NOT_FOUND, "No such organization.", field="organizationId")
+    if not allowed(actor, action, standing):
+        raise Refusal(_code(permission), _sentence(actor, action, permission))
+
+
+def allowed(actor: Actor, action: Action, standing: Standing) -> bool:
+    permission = PERMISSIONS[action]
+    if actor.kind is ActorKind.OPERATOR:
+        return True
+    if actor.scopes and permission.scope not in actor.scopes:
+        return False
+    if actor.kind is ActorKind.ACCOUNT_KEY and not permission.machine:
+        return False
+    if permission.on is On.SELF:
+        return True
+    return (
+        standing.organization_role in permission.organization_roles or standing.project_role in permission.project_roles
+    )
+
+
+def _code(permission: Permission) -> Code:
+    return Code.PROJECT_FORBIDDEN if permission.on is On.PROJECT else Code.FORBIDDEN
+
+
+def _sentence(actor: Actor, action: Action, permission: Permission) -> str:
+    if actor.scopes and permission.scope not in actor.scopes:
+        return f"This access token lacks the scope {permission.scope}; {action} needs it. Make a token that has it."
+    if actor.kind is ActorKind.ACCOUNT_KEY and not permission.machine:
+        return f"{action} needs a person: use a personal access token instead of an account-level API key."
+    if permission.on is On.PLATFORM:
+        return f"{action} is for the platform's operators: use the credenza command on the server."
+    roles = sorted({*permission.organization_roles, *permission.project_roles})
+    return f"Your role does not allow {action}; it needs one of: {', '.join(roles)}."

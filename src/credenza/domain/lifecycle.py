@@ -1,0 +1,223 @@
+"""Life of a credential, as one table for every kind. What may happen to a credential is decided here and nowhere else.
+
+Order of use: `admit` before a new one is reserved, `renew` and `revoke` on one that exists. Each returns what to
+store or raises `Refusal`. Limits that two actors could pass at once (slots, one active, unique keys) are
+constraints of the database as well; what stands here gives them their words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.expiry import EXPIRING, VALIDITY_MONTHS, add_months
+from credenza.domain.model import (
+    AuthenticationType,
+    Credential,
+    CredentialKind,
+    ProjectType,
+    ServiceEnvironment,
+    Status,
+)
+
+OAUTH2_KEY_LIMIT = 3
+"""Default of the platform's setting: OAuth 2.0 keys per project, both environments together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table.
+
+    `project_types`: where the kind may be added; empty for kinds that belong to no project.
+    `expires`: it ends by itself after its validity. `one_active`: at most one is ACTIVE per project, service,
+    environment and kind; activation swaps. `unique_key`: its public key is accepted once, ever.
+    `renewable`, `rotatable`: product rows B8 and B9.
+    """
+
+    project_types: frozenset[ProjectType]
+    expires: bool
+    one_active: bool
+    unique_key: bool
+    renewable: bool
+    rotatable: bool
+
+
+_OAUTH = frozenset({ProjectType.OAUTH10A, ProjectType.OAUTH2_FAPI})
+_ANY_PROJECT = frozenset(ProjectType)
+_NO_PROJECT: frozenset[ProjectType] = frozenset()
+
+
+def _rule(
+    project_types: frozenset[ProjectType],
+    *,
+    expires: bool = True,
+    one_active: bool = False,
+    unique_key: bool = False,
+    renewable: bool = False,
+    rotatable: bool = True,
+) -> Rule:
+    return Rule(project_types, expires, one_active, unique_key, renewable, rotatable)
+
+
+RULES: dict[CredentialKind, Rule] = {
+    CredentialKind.SIGNING_KEY: _rule(_OAUTH, unique_key=True, renewable=True),
+    CredentialKind.ACCOUNT_KEY: _rule(_NO_PROJECT, unique_key=True),
+    CredentialKind.MTLS_CERTIFICATE: _rule(frozenset({ProjectType.MTLS, ProjectType.OAUTH2_FAPI})),
+    CredentialKind.RESPONSE_ENCRYPTION: _rule(_ANY_PROJECT, one_active=True),
+    CredentialKind.REQUEST_ENCRYPTION: _rule(_ANY_PROJECT),
+    CredentialKind.REQUEST_SIGNATURE: _rule(_ANY_PROJECT, one_active=True),
+    CredentialKind.CLIENT_SECRET: _rule(_NO_PROJECT, expires=False),
+}
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.RESERVED: frozenset({Status.ACTIVE, Status.INACTIVE, Status.REVOKED}),
+    Status.ACTIVE: frozenset({Status.INACTIVE, Status.REVOKED}),
+    Status.INACTIVE: frozenset({Status.ACTIVE, Status.REVOKED}),
+    Status.EXPIRED: frozenset({Status.REVOKED}),
+    Status.REVOKED: frozenset(),
+}
+
+COMPATIBLE: dict[ProjectType, frozenset[AuthenticationType]] = {
+    ProjectType.OAUTH10A: frozenset({AuthenticationType.OAUTH10A, AuthenticationType.DUAL_OAUTH}),
+    ProjectType.OAUTH2_FAPI: frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH}),
+    ProjectType.MTLS: frozenset({AuthenticationType.MTLS}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a project already holds, read under its row lock: the slots of its OAuth 2.0 keys that are neither
+    revoked nor expired."""
+
+    project_type: ProjectType
+    dual: bool
+    taken_slots: frozenset[int] = frozenset()
+    key_limit: int = OAUTH2_KEY_LIMIT
+
+    @property
+    def speaks_oauth2(self) -> bool:
+        return self.dual or self.project_type is ProjectType.OAUTH2_FAPI
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a new credential starts with. `slot` is None where no limit counts."""
+
+    slot: int | None
+
+
+def admit(kind: CredentialKind, standing: Standing) -> Admission:
+    """Let a project take one more credential, or refuse: its type does not use the kind, or its limit is reached."""
+    if standing.project_type not in RULES[kind].project_types:
+        raise Refusal(
+            Code.KEY_TYPE,
+            f"A {standing.project_type} project does not use this type of credential; it uses "
+            f"{_kinds_of(standing.project_type)}.",
+            field="type",
+        )
+    if kind is not CredentialKind.SIGNING_KEY or not standing.speaks_oauth2:
+        return Admission(slot=None)
+    free = sorted(set(range(1, standing.key_limit + 1)) - standing.taken_slots)
+    if not free:
+        raise Refusal(
+            Code.OAUTH2_KEY_LIMIT,
+            f"The project already has {standing.key_limit} OAuth 2.0 keys, both environments together. "
+            "Revoke one that is no longer used, then add the new key.",
+        )
+    return Admission(slot=free[0])
+
+
+def _kinds_of(project_type: ProjectType) -> str:
+    return ", ".join(kind for kind, rule in RULES.items() if project_type in rule.project_types)
+
+
+def admit_key_algorithm(algorithm: str, standing: Standing) -> None:
+    """OAuth 1.0a signs with RSA alone; a project that speaks it takes no EC key, dual or not."""
+    if standing.project_type is ProjectType.OAUTH10A and not algorithm.startswith("RSA-"):
+        raise Refusal(
+            Code.INVALID_CSR,
+            f"OAuth 1.0a needs an RSA key, this one is {algorithm}. Make one with: "
+            "openssl req -new -newkey rsa:2048 -noenc -keyout key.pem -out request.csr -subj '/CN=my-application'",
+            field="csr",
+        )
+
+
+def admit_service(project_type: ProjectType, authentication: AuthenticationType) -> None:
+    """All services of a project share its authentication type; a dual service fits both OAuth types."""
+    if authentication not in COMPATIBLE[project_type]:
+        raise Refusal(
+            Code.PROJECT_TYPE,
+            f"A {project_type} project cannot use a service that takes {authentication}; "
+            f"it can use {', '.join(sorted(COMPATIBLE[project_type]))}.",
+            field="serviceId",
+        )
+
+
+def ends(start: datetime, where: ServiceEnvironment | None) -> datetime:
+    """End of a credential that starts at `start`: 13 calendar months on, or as the service says for the environment."""
+    if where is None:
+        return add_months(start, VALIDITY_MONTHS)
+    if where.validity_days is not None:
+        return start + timedelta(days=where.validity_days)
+    return add_months(start, where.validity_months)
+
+
+def shortest(start: datetime, environments: Sequence[ServiceEnvironment]) -> datetime:
+    """End of a credential that serves several services: the earliest of what each allows."""
+    return min((ends(start, each) for each in environments), default=ends(start, None))
+
+
+def change(credential: Credential, to: Status, *, now: datetime) -> None:
+    """Refuse a transition the table does not have."""
+    status = credential.status_at(now)
+    if to not in TRANSITIONS[status]:
+        raise Refusal(Code.NOT_ACTIVE, f"The credential is {status} and cannot become {to}.")
+
+
+def renew(credential: Credential, standing: Standing, *, now: datetime) -> None:
+    """Allow a longer certificate on the same key: OAuth 1.0a only, ACTIVE, 90 days or less to go (product row B9)."""
+    if not RULES[credential.kind].renewable:
+        raise Refusal(Code.NOT_RENEWABLE, f"A {credential.kind} is never renewed: add a new one and switch to it.")
+    if standing.speaks_oauth2:
+        raise Refusal(Code.NOT_RENEWABLE, "An OAuth 2.0 key is never renewed: add a new key and switch to it.")
+    if credential.status_at(now) is not Status.ACTIVE:
+        raise Refusal(
+            Code.NOT_RENEWABLE,
+            f"The key is {credential.status_at(now)}; only an ACTIVE key is renewed. Add a new key.",
+        )
+    if credential.not_after - now > EXPIRING:
+        raise Refusal(
+            Code.NOT_RENEWABLE,
+            f"The key is valid until {credential.not_after:%Y-%m-%d %H:%M} UTC; it can be renewed in its last "
+            f"{EXPIRING.days} days. Rotate it if you want a new key today.",
+        )
+
+
+def rotate(credential: Credential, standing: Standing, *, now: datetime) -> None:
+    """Allow a successor beside the old key: OAuth 1.0a only, the old key not revoked (product row B8)."""
+    if not RULES[credential.kind].rotatable or standing.speaks_oauth2:
+        raise Refusal(
+            Code.NOT_RENEWABLE,
+            "This project's keys are OAuth 2.0 keys and are not rotated: add a new key and switch.",
+        )
+    if credential.status_at(now) is Status.REVOKED:
+        raise Refusal(Code.NOT_ACTIVE, "The key is revoked; add a new key instead of rotating it.")
+
+
+def revoke(credential: Credential, *, other_active: int, keep_last: bool, now: datetime) -> bool:
+    """Allow a revocation and say whether it changes anything; a second one does not.
+
+    Refuses with LAST_ACTIVE_CREDENTIAL only when the caller asked to be held back (`keep_last`): a leaked last key
+    must be revocable (settled 9).
+    """
+    if credential.status is Status.REVOKED:
+        return False
+    if keep_last and other_active == 0 and credential.status_at(now) is Status.ACTIVE:
+        raise Refusal(
+            Code.LAST_ACTIVE_CREDENTIAL,
+            "This is the last active key here: after the revocation every call of the project in this environment is "
+            "refused. Add another key first, or repeat the request without the header Credenza-Keep-Last.",
+        )
+    return True

@@ -1,0 +1,272 @@
+"""The product's words as types. Values only: parse once at the border, then trust.
+
+The tree is organization, then account, then workspace; projects belong to an organization and use services
+of one authentication type in a SANDBOX and a PRODUCTION environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+OrganizationId = NewType("OrganizationId", str)
+UserId = NewType("UserId", str)
+ProjectId = NewType("ProjectId", str)
+ServiceId = NewType("ServiceId", int)
+CredentialId = NewType("CredentialId", str)
+AuthorityId = NewType("AuthorityId", str)
+ChangeNumber = NewType("ChangeNumber", int)
+
+PLATFORM = OrganizationId("00000000-0000-0000-0000-000000000000")
+"""Owner of what belongs to no organization: users, services, authorities, the platform's own audit chain."""
+
+
+class EnvironmentName(StrEnum):
+    SANDBOX = "SANDBOX"
+    PRODUCTION = "PRODUCTION"
+
+
+class AuthenticationType(StrEnum):
+    """What a service takes."""
+
+    OAUTH10A = "OAUTH10A"
+    DUAL_OAUTH = "DUAL_OAUTH"
+    OAUTH2_FAPI = "OAUTH2_FAPI"
+    MTLS = "MTLS"
+    CLIENT_SECRET = "CLIENT_SECRET"
+
+
+class ProjectType(StrEnum):
+    """What a project speaks; every service in it must take it."""
+
+    OAUTH10A = "OAUTH10A"
+    OAUTH2_FAPI = "OAUTH2_FAPI"
+    MTLS = "MTLS"
+
+
+class CredentialKind(StrEnum):
+    """The product's kinds. `RESPONSE_ENCRYPTION` is the platform-named encryption key that the client owns."""
+
+    SIGNING_KEY = "SIGNING_KEY"
+    ACCOUNT_KEY = "ACCOUNT_KEY"
+    MTLS_CERTIFICATE = "MTLS_CERTIFICATE"
+    RESPONSE_ENCRYPTION = "RESPONSE_ENCRYPTION"
+    REQUEST_ENCRYPTION = "REQUEST_ENCRYPTION"
+    REQUEST_SIGNATURE = "REQUEST_SIGNATURE"
+    CLIENT_SECRET = "CLIENT_SECRET"
+
+
+class Status(StrEnum):
+    """RESERVED is issuance under way: it holds a place and admits nobody. EXPIRED is never stored, it is read
+    from `not_after`."""
+
+    RESERVED = "RESERVED"
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+
+
+class ServiceStatus(StrEnum):
+    LIVE = "LIVE"
+    RETIRED = "RETIRED"
+
+
+class Approval(StrEnum):
+    APPROVED = "APPROVED"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+
+
+class OrganizationRole(StrEnum):
+    ADMIN = "admin"
+    COMPLIANCE_ADMIN = "compliance_admin"
+    USER = "user"
+    READ_ONLY = "read_only"
+
+
+class ProjectRole(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    READ_ONLY = "read_only"
+
+
+class ActorKind(StrEnum):
+    OPERATOR = "operator"
+    ACCESS_TOKEN = "access_token"
+    ACCOUNT_KEY = "account_key"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks for an action, proven. `scopes` limits what the proof may be used for; empty means no limit.
+
+    An operator sits at the machine (the local CLI) and belongs to no organization. `organization_id` is set
+    when the proof belongs to one organization (an account-level key, an access token).
+    """
+
+    kind: ActorKind
+    id: str
+    user_id: UserId | None = None
+    organization_id: OrganizationId | None = None
+    scopes: frozenset[str] = frozenset()
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    id: OrganizationId
+    name: str
+    project_limit: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: UserId
+    email: str
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in an organization or on a project, with the role held there."""
+
+    user: User
+    role: OrganizationRole | ProjectRole
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEnvironment:
+    """Where a service is reached in one environment, and how long what it needs is valid there.
+
+    `path_prefix` starts with a slash and has none at its end, except the lone slash. `validity_days`, when
+    set, stands in place of `validity_months`.
+    """
+
+    environment: EnvironmentName
+    path_prefix: str
+    upstream: str
+    validity_months: int
+    validity_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    id: ServiceId
+    name: str
+    authentication: AuthenticationType
+    status: ServiceStatus
+    description: str
+    environments: tuple[ServiceEnvironment, ...]
+
+    def in_environment(self, name: EnvironmentName) -> ServiceEnvironment | None:
+        return next((each for each in self.environments if each.environment is name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    type: str
+    address_line1: str
+    address_line2: str
+    city: str
+    state: str
+    postal_code: str
+    country_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    name: str
+    is_government_entity: bool
+    address: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectService:
+    service_id: ServiceId
+    name: str
+    status: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    name: EnvironmentName
+    client_id: str
+    services: tuple[ProjectService, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`dual` is set by the upgrade: every key then works with OAuth 1.0a and 2.0. `ambiguous_readings` lets the
+    gate read `+` in a query as a plus sign too, which makes it interchangeable with `%2B`."""
+
+    id: ProjectId
+    organization_id: OrganizationId
+    name: str
+    type: ProjectType
+    region: str
+    company: Company | None
+    commercial_countries: tuple[str, ...]
+    owner_id: UserId | None
+    dual: bool
+    ambiguous_readings: bool
+    created_at: datetime
+    environments: tuple[Environment, ...]
+
+    def environment(self, name: EnvironmentName) -> Environment | None:
+        return next((each for each in self.environments if each.name is name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What every kind has. Key material is public: `public_key_der` is SubjectPublicKeyInfo.
+
+    `id` is the key id for signing and account keys (48 lower-case hex), a UUID for the rest. `slot` is the
+    place among a project's OAuth 2.0 keys. `predecessor_id` links a rotation.
+    """
+
+    id: CredentialId
+    organization_id: OrganizationId
+    kind: CredentialKind
+    project_id: ProjectId | None
+    environment: EnvironmentName | None
+    client_id: str
+    alias: str
+    status: Status
+    key_algorithm: str
+    public_key_der: bytes
+    spki_sha256: str
+    certificate_der: bytes
+    not_before: datetime
+    not_after: datetime
+    slot: int | None
+    owner_id: UserId | None
+    predecessor_id: CredentialId | None
+    created_at: datetime
+    revoked_at: datetime | None
+    revoked_reason: str
+
+    @property
+    def consumer_key(self) -> str:
+        return f"{self.client_id}!{self.id}"
+
+    def status_at(self, now: datetime) -> Status:
+        """Status as of `now`: what has ended is EXPIRED, unless it was revoked before."""
+        if self.status in (Status.ACTIVE, Status.INACTIVE) and now > self.not_after:
+            return Status.EXPIRED
+        return self.status
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a revocation has got when it is answered: every gate confirmed, or its lease has run out."""
+
+    gates: int
+    confirmed: int
+    lapsed: int
+    took: timedelta
