@@ -1,0 +1,57 @@
+# make setup   everything the other targets need; they call it themselves
+# make run     the demo: both environments and the portal
+# make test    all tests                    make test TESTS=tests/gate
+# make check   format, lint, types, imports, docs in step
+# make bench   measure, write docs/bench.md make bench ROWS=P2,P4
+# make proof   prove at full volume, write docs/proof.md
+# make docs    write the generated pages of docs/reference
+# make lock    compile requirements/*.lock  make lock LOCK=--upgrade
+
+UV      := .uv/.in-step
+VENV    := .venv/.in-step
+CLIENTS := .clients/.in-step
+WORKERS ?= 2
+
+.PHONY: setup check test run bench proof docs lock clean
+.DEFAULT_GOAL := check
+
+setup: $(VENV) $(CLIENTS)
+	@scripts/setup system bench
+
+$(UV): requirements/uv.lock
+	scripts/setup uv
+	@touch $@
+
+$(VENV): $(UV) requirements/dev.lock pyproject.toml
+	scripts/setup venv
+	@touch $@
+
+$(CLIENTS): $(UV) requirements/clients.lock
+	scripts/setup clients
+	@touch $@
+
+check: $(VENV)
+	@scripts/check
+
+test: $(VENV) $(CLIENTS)
+	@scripts/setup system test
+	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+run: $(VENV)
+	.venv/bin/credenza demo
+
+bench: setup
+	.venv/bin/python -m bench $(ROWS)
+
+proof: setup
+	.venv/bin/python -m proof $(ROWS)
+
+docs: $(VENV)
+	.venv/bin/python scripts/docs
+
+lock: $(UV)
+	scripts/lock $(LOCK)
+
+clean:
+	rm -rf .uv .venv .clients build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
