@@ -1,0 +1,121 @@
+"""The audit log as rows. One append locks the head of its chain, so sequence and hash cannot fork."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from credenza.domain import audit
+from credenza.domain.model import OrganizationId, ProjectId
+from credenza.store.schema import audit_entries, audit_heads
+from credenza.store.upsert import insert_if_absent
+
+_COLUMNS = (
+    audit_entries.c.organization_id,
+    audit_entries.c.sequence,
+    audit_entries.c.at,
+    audit_entries.c.actor_kind,
+    audit_entries.c.actor_id,
+    audit_entries.c.user_id,
+    audit_entries.c.address,
+    audit_entries.c.action,
+    audit_entries.c.outcome,
+    audit_entries.c.code,
+    audit_entries.c.project_id,
+    audit_entries.c.subject,
+    audit_entries.c.detail,
+    audit_entries.c.previous_hash,
+    audit_entries.c.hash,
+)
+
+
+def append(connection: Connection, organization_id: OrganizationId, record: audit.Record) -> audit.Entry:
+    """Add one entry to the organization's chain, in the transaction of what it records."""
+    insert_if_absent(
+        connection, audit_heads, {"organization_id": organization_id, "sequence": 0, "hash": audit.GENESIS}
+    )
+    head = connection.execute(
+        select(audit_heads.c.sequence, audit_heads.c.hash)
+        .where(audit_heads.c.organization_id == organization_id)
+        .with_for_update()
+    ).one()
+    entry = audit.follow(organization_id, head.sequence, head.hash, record)
+    connection.execute(
+        audit_entries.insert().values(
+            organization_id=organization_id,
+            sequence=entry.sequence,
+            previous_hash=entry.previous_hash,
+            hash=entry.hash,
+            **asdict(record),
+        )
+    )
+    connection.execute(
+        update(audit_heads)
+        .where(audit_heads.c.organization_id == organization_id)
+        .values(sequence=entry.sequence, hash=entry.hash)
+    )
+    return entry
+
+
+def head(connection: Connection, organization_id: OrganizationId) -> audit.Checkpoint | None:
+    row = connection.execute(
+        select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.organization_id == organization_id)
+    ).one_or_none()
+    return None if row is None else audit.Checkpoint(organization_id, row.sequence, row.hash)
+
+
+def chains(connection: Connection) -> tuple[OrganizationId, ...]:
+    query = select(audit_heads.c.organization_id).order_by(audit_heads.c.organization_id)
+    return tuple(connection.execute(query).scalars())
+
+
+def entries(
+    connection: Connection, organization_id: OrganizationId, *, after: int = 0, limit: int | None = None
+) -> Iterator[audit.Entry]:
+    """Read a chain in order, a batch at a time, from the entry after `after`."""
+    query = (
+        select(*_COLUMNS)
+        .where(audit_entries.c.organization_id == organization_id, audit_entries.c.sequence > after)
+        .order_by(audit_entries.c.sequence)
+        .limit(limit)
+        .execution_options(yield_per=1000)
+    )
+    return map(_entry, connection.execute(query))
+
+
+def latest(
+    connection: Connection,
+    organization_id: OrganizationId,
+    *,
+    project_id: ProjectId | None,
+    before: int | None,
+    limit: int,
+) -> tuple[audit.Entry, ...]:
+    """Read the newest entries first, of one project when it is given, from the entry before `before`."""
+    query = select(*_COLUMNS).where(audit_entries.c.organization_id == organization_id)
+    if project_id is not None:
+        query = query.where(audit_entries.c.project_id == project_id)
+    if before is not None:
+        query = query.where(audit_entries.c.sequence < before)
+    query = query.order_by(audit_entries.c.sequence.desc()).limit(limit)
+    return tuple(map(_entry, connection.execute(query)))
+
+
+def _entry(row: Row[*tuple[Any, ...]]) -> audit.Entry:
+    record = audit.Record(
+        at=row.at,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        user_id=row.user_id,
+        address=row.address,
+        action=row.action,
+        outcome=audit.Outcome(row.outcome),
+        code=row.code,
+        project_id=row.project_id,
+        subject=row.subject,
+        detail=row.detail,
+    )
+    return audit.Entry(row.organization_id, row.sequence, record, row.previous_hash, row.hash)

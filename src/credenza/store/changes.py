@@ -1,0 +1,63 @@
+"""The change sequence: what gates may already know has changed, in the order of the commits.
+
+The number comes from one row that stays locked to the commit, so no lower number can appear after a higher one has
+been seen (settled 22). Lock order everywhere: project, then this counter, then the head of an audit chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, insert, select, text, update
+
+from credenza.domain.model import ChangeNumber, OrganizationId
+from credenza.store.schema import change_counter, changes
+
+CHANNEL = "credenza_changes"
+
+
+class ChangeKind(StrEnum):
+    """What to forget: one credential; everything of a project, an organization or a user; the routes."""
+
+    CREDENTIAL = "credential"
+    PROJECT = "project"
+    ORGANIZATION = "organization"
+    USER = "user"
+    CATALOG = "catalog"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    number: ChangeNumber
+    kind: ChangeKind
+    subject: str
+
+
+def record(
+    connection: Connection, organization_id: OrganizationId, kind: ChangeKind, subject: str | int
+) -> ChangeNumber:
+    """Take the next number for a change made in this transaction, and wake the gates at its commit."""
+    number = connection.execute(
+        update(change_counter).values(number=change_counter.c.number + 1).returning(change_counter.c.number)
+    ).scalar_one()
+    connection.execute(
+        insert(changes).values(organization_id=organization_id, number=number, kind=kind, subject=str(subject))
+    )
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_notify(:channel, :number)"), {"channel": CHANNEL, "number": str(number)})
+    return ChangeNumber(number)
+
+
+def current(connection: Connection) -> ChangeNumber:
+    return ChangeNumber(connection.execute(select(change_counter.c.number)).scalar_one())
+
+
+def since(connection: Connection, number: ChangeNumber) -> tuple[Change, ...]:
+    """List the changes after `number`, in order."""
+    query = (
+        select(changes.c.number, changes.c.kind, changes.c.subject)
+        .where(changes.c.number > number)
+        .order_by(changes.c.number)
+    )
+    return tuple(Change(row.number, ChangeKind(row.kind), row.subject) for row in connection.execute(query))

@@ -1,0 +1,465 @@
+"""Tables. The unique and check constraints are the last line of the business rules; `domain` gives them their words.
+
+Every table carries `organization_id` (PLATFORM for what belongs to none), so that one organization can be moved or
+split off. Two sets of tables: `records`, the truth, and `traces`, what calls leave behind. On SQLite they live in two
+files, because a gate looks at the first one's `data_version` before every decision and traces must not move it.
+
+Times are whole or fractional seconds since the epoch, UTC, as integers of microseconds (`Instant`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC time as microseconds since the epoch: the same on both databases, and without a zone to lose."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else at_micros(value)
+
+
+def micros(value: datetime) -> int:
+    delta = value - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def at_micros(value: int) -> datetime:
+    seconds, rest = divmod(value, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+records = MetaData(naming_convention=NAMES)
+traces = MetaData(naming_convention=NAMES)
+
+
+def _organization() -> Column[str]:
+    return Column("organization_id", String(36), nullable=False)
+
+
+# --- the platform itself ---------------------------------------------------------------------------------------------
+
+wrapped_secrets = Table(
+    "wrapped_secrets",
+    records,
+    _organization(),
+    Column("name", String(64), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+one_time_links = Table(
+    "one_time_links",
+    records,
+    _organization(),
+    Column("token_hash", String(64), primary_key=True),
+    Column("purpose", String(32), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+authorities = Table(
+    "authorities",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("parent_id", String(36), ForeignKey("authorities.id")),
+    Column("certificate_der", LargeBinary, nullable=False),
+    Column("wrapped_private_key", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("retired_at", Instant),
+    CheckConstraint("role IN ('ROOT', 'ISSUING')", name="role"),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+Index(
+    "uq_authorities_live",
+    authorities.c.environment,
+    authorities.c.role,
+    unique=True,
+    sqlite_where=authorities.c.retired_at.is_(None),
+    postgresql_where=authorities.c.retired_at.is_(None),
+)
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+organizations = Table(
+    "organizations",
+    records,
+    Column("organization_id", String(36), primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("project_limit", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("project_limit BETWEEN 0 AND 500", name="project_limit"),
+)
+
+users = Table(
+    "users",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", String(120), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+memberships = Table(
+    "memberships",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("role", String(24), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("role IN ('admin', 'compliance_admin', 'user', 'read_only')", name="role"),
+)
+Index("ix_memberships_user_id", memberships.c.user_id)
+
+access_tokens = Table(
+    "access_tokens",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+Index("ix_access_tokens_owner", access_tokens.c.organization_id, access_tokens.c.user_id)
+
+# --- catalog ---------------------------------------------------------------------------------------------------------
+
+services = Table(
+    "services",
+    records,
+    _organization(),
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("authentication", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint(
+        "authentication IN ('OAUTH10A', 'DUAL_OAUTH', 'OAUTH2_FAPI', 'MTLS', 'CLIENT_SECRET')", name="authentication"
+    ),
+    CheckConstraint("status IN ('LIVE', 'RETIRED')", name="status"),
+)
+
+service_environments = Table(
+    "service_environments",
+    records,
+    _organization(),
+    Column("service_id", Integer, ForeignKey("services.id"), primary_key=True),
+    Column("environment", String(16), primary_key=True),
+    Column("path_prefix", String(200), nullable=False),
+    Column("upstream", String(500), nullable=False),
+    Column("validity_months", Integer, nullable=False),
+    Column("validity_days", Integer),
+    UniqueConstraint("environment", "path_prefix"),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+    CheckConstraint("validity_months BETWEEN 1 AND 39", name="validity_months"),
+    CheckConstraint("validity_days IS NULL OR validity_days BETWEEN 1 AND 1200", name="validity_days"),
+)
+
+# --- projects --------------------------------------------------------------------------------------------------------
+
+projects = Table(
+    "projects",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("company", Text, nullable=False),
+    Column("commercial_countries", Text, nullable=False),
+    Column("owner_id", String(36), ForeignKey("users.id")),
+    Column("dual", Boolean, nullable=False),
+    Column("ambiguous_readings", Boolean, nullable=False),
+    Column("slot", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    CheckConstraint("type IN ('OAUTH10A', 'OAUTH2_FAPI', 'MTLS')", name="type"),
+)
+_LIVE_PROJECT = projects.c.deleted_at.is_(None)
+Index(
+    "uq_projects_name",
+    projects.c.organization_id,
+    projects.c.name,
+    unique=True,
+    sqlite_where=_LIVE_PROJECT,
+    postgresql_where=_LIVE_PROJECT,
+)
+# The organization's quota of projects, as places: two actors cannot take the same one, and none is above the quota.
+Index("uq_projects_slot", projects.c.organization_id, projects.c.slot, unique=True)
+
+environments = Table(
+    "environments",
+    records,
+    _organization(),
+    Column("project_id", String(36), ForeignKey("projects.id"), primary_key=True),
+    Column("name", String(16), primary_key=True),
+    Column("client_id", String(48), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("name IN ('SANDBOX', 'PRODUCTION')", name="name"),
+)
+
+project_services = Table(
+    "project_services",
+    records,
+    _organization(),
+    Column("project_id", String(36), primary_key=True),
+    Column("environment", String(16), primary_key=True),
+    Column("service_id", Integer, ForeignKey("services.id"), primary_key=True),
+    Column("status", String(24), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    ForeignKeyConstraint(["project_id", "environment"], ["environments.project_id", "environments.name"]),
+    CheckConstraint("status IN ('APPROVED', 'PENDING_APPROVAL')", name="status"),
+)
+
+project_members = Table(
+    "project_members",
+    records,
+    _organization(),
+    Column("project_id", String(36), ForeignKey("projects.id"), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    # At most 10 admins (the owner is one of them) and 20 read-only members: places, not counts.
+    UniqueConstraint("project_id", "role", "slot"),
+    CheckConstraint(
+        "(role = 'admin' AND slot BETWEEN 1 AND 10) OR (role = 'read_only' AND slot BETWEEN 1 AND 20)", name="slot"
+    ),
+)
+Index("ix_project_members_user_id", project_members.c.user_id)
+
+# --- credentials -----------------------------------------------------------------------------------------------------
+
+credentials = Table(
+    "credentials",
+    records,
+    _organization(),
+    Column("id", String(48), primary_key=True),
+    Column("kind", String(24), nullable=False),
+    Column("project_id", String(36), ForeignKey("projects.id")),
+    Column("environment", String(16)),
+    Column("service_id", Integer, ForeignKey("services.id")),
+    Column("client_id", String(48), nullable=False),
+    Column("alias", String(120), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("key_algorithm", String(16), nullable=False),
+    Column("public_key_der", LargeBinary, nullable=False),
+    Column("spki_sha256", String(64), nullable=False),
+    Column("certificate_der", LargeBinary, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("not_after", Instant, nullable=False),
+    Column("slot", Integer),
+    Column("owner_id", String(36), ForeignKey("users.id")),
+    Column("predecessor_id", String(48), ForeignKey("credentials.id")),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("revoked_reason", String(200), nullable=False),
+    CheckConstraint("status IN ('RESERVED', 'ACTIVE', 'INACTIVE', 'REVOKED')", name="status"),
+    CheckConstraint("(status = 'REVOKED') = (revoked_at IS NOT NULL)", name="revoked"),
+    CheckConstraint("slot IS NULL OR status <> 'REVOKED'", name="slot_free_after_revocation"),
+)
+_UNIQUE_KEY = credentials.c.kind.in_(["SIGNING_KEY", "ACCOUNT_KEY"])
+_ONE_ACTIVE = (credentials.c.status == "ACTIVE") & credentials.c.kind.in_(["RESPONSE_ENCRYPTION", "REQUEST_SIGNATURE"])
+Index(
+    "uq_credentials_key",
+    credentials.c.spki_sha256,
+    unique=True,
+    sqlite_where=_UNIQUE_KEY,
+    postgresql_where=_UNIQUE_KEY,
+)
+Index("uq_credentials_slot", credentials.c.project_id, credentials.c.slot, unique=True)
+Index(
+    "uq_credentials_one_active",
+    credentials.c.project_id,
+    credentials.c.service_id,
+    credentials.c.environment,
+    credentials.c.kind,
+    unique=True,
+    sqlite_where=_ONE_ACTIVE,
+    postgresql_where=_ONE_ACTIVE,
+)
+Index("ix_credentials_project", credentials.c.project_id, credentials.c.environment, credentials.c.id)
+Index("ix_credentials_organization", credentials.c.organization_id, credentials.c.kind, credentials.c.id)
+Index("ix_credentials_expiry", credentials.c.organization_id, credentials.c.not_after)
+
+certificates = Table(
+    "certificates",
+    records,
+    _organization(),
+    Column("authority_id", String(36), ForeignKey("authorities.id"), primary_key=True),
+    Column("serial_hex", String(40), primary_key=True),
+    Column("credential_id", String(48), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("not_after", Instant, nullable=False),
+    Column("der", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    # Recorded before it is signed: RESERVED comes first, ISSUED has the bytes, ABANDONED never left this machine.
+    CheckConstraint("state IN ('RESERVED', 'ISSUED', 'ABANDONED')", name="state"),
+    CheckConstraint("(state = 'ISSUED') = (der IS NOT NULL)", name="issued_has_bytes"),
+)
+Index("ix_certificates_credential_id", certificates.c.credential_id)
+
+# --- changes, leases, idempotency, audit -----------------------------------------------------------------------------
+
+change_counter = Table(
+    "change_counter",
+    records,
+    _organization(),
+    Column("id", Integer, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+changes = Table(
+    "changes",
+    records,
+    _organization(),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(64), nullable=False),
+    CheckConstraint("kind IN ('credential', 'project', 'organization', 'user', 'catalog')", name="kind"),
+)
+
+gates = Table(
+    "gates",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("lease_us", BigInteger, nullable=False),
+    Column("renewed_at", Instant, nullable=False),
+    Column("fenced", Boolean, nullable=False),
+)
+
+timelines = Table(
+    "timelines",
+    records,
+    _organization(),
+    Column("timeline", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_seen_at", Instant, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    records,
+    _organization(),
+    Column("actor_id", String(64), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("reservation_id", String(48)),
+    Column("sealed_answer", LargeBinary),
+    Column("touched_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("answer_until", Instant, nullable=False),
+)
+Index("ix_idempotency_expires_at", idempotency.c.expires_at)
+
+audit_heads = Table(
+    "audit_heads",
+    records,
+    Column("organization_id", String(36), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    records,
+    Column("organization_id", String(36), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", String(64), nullable=False),
+    Column("user_id", String(36), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(48), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("code", String(48), nullable=False),
+    Column("project_id", String(36), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    CheckConstraint("outcome IN ('done', 'refused', 'failed')", name="outcome"),
+)
+Index("ix_audit_entries_project", audit_entries.c.organization_id, audit_entries.c.project_id, audit_entries.c.sequence)
+
+# --- traces ----------------------------------------------------------------------------------------------------------
+
+callers = Table(
+    "callers",
+    traces,
+    _organization(),
+    Column("credential_id", String(48), primary_key=True),
+    Column("service_id", Integer, primary_key=True, autoincrement=False),
+    Column("address", String(64), primary_key=True),
+    Column("user_agent", String(200), primary_key=True),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("admitted", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    traces,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(36)),
+    Column("credential_id", String(48), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("code", String(48), nullable=False),
+    Column("explanation", Text, nullable=False),
+)
+Index("ix_refusals_project", refusals.c.project_id, refusals.c.at)
+Index("ix_refusals_expires_at", refusals.c.expires_at)

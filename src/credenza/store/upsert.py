@@ -1,0 +1,20 @@
+"""`INSERT … ON CONFLICT`, which SQLAlchemy spells per database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one row unless a unique constraint already holds its place; say whether it was inserted."""
+    statement = insert_into(connection, table).values(**row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
