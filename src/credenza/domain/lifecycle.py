@@ -72,7 +72,6 @@ RULES: dict[CredentialKind, Rule] = {
 }
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.RESERVED: frozenset({Status.ACTIVE, Status.INACTIVE, Status.REVOKED}),
     Status.ACTIVE: frozenset({Status.INACTIVE, Status.REVOKED}),
     Status.INACTIVE: frozenset({Status.ACTIVE, Status.REVOKED}),
     Status.EXPIRED: frozenset({Status.REVOKED}),

@@ -59,10 +59,8 @@ class CredentialKind(StrEnum):
 
 
 class Status(StrEnum):
-    """RESERVED is issuance under way: it holds a place and admits nobody. EXPIRED is never stored, it is read
-    from `not_after`."""
+    """EXPIRED is never stored, it is read from `not_after`."""
 
-    RESERVED = "RESERVED"
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
     REVOKED = "REVOKED"

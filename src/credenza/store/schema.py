@@ -300,7 +300,7 @@ credentials = Table(
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     Column("revoked_reason", String(200), nullable=False),
-    CheckConstraint("status IN ('RESERVED', 'ACTIVE', 'INACTIVE', 'REVOKED')", name="status"),
+    CheckConstraint("status IN ('ACTIVE', 'INACTIVE', 'REVOKED')", name="status"),
     CheckConstraint("(status = 'REVOKED') = (revoked_at IS NOT NULL)", name="revoked"),
     CheckConstraint("slot IS NULL OR status <> 'REVOKED'", name="slot_free_after_revocation"),
 )
@@ -395,7 +395,7 @@ idempotency = Table(
     Column("actor_id", String(64), primary_key=True),
     Column("key_hash", String(64), primary_key=True),
     Column("request_hash", String(64), nullable=False),
-    Column("reservation_id", String(48)),
+    Column("reservation", Text),
     Column("sealed_answer", LargeBinary),
     Column("touched_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
