@@ -1,0 +1,246 @@
+"""The only road to the data: `acting` for a change, `viewing` for a look.
+
+`acting` is one transaction, one permission check and one audit row. When the action is refused or fails, everything it
+did is rolled back and the audit row is written in a transaction of its own; when even that fails, nothing has happened.
+Looks leave an audit row only when they are refused. Issuance takes two transactions with the signature between them
+(settled 27): `reserving`, then `recording` around the signature, then `acting`, which writes the one audit row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from sqlalchemy import Connection
+
+from credenza.domain import access, audit
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.lifecycle import OAUTH2_KEY_LIMIT
+from credenza.domain.model import (
+    PLATFORM,
+    Actor,
+    ActorKind,
+    AuthorityId,
+    EnvironmentName,
+    OrganizationId,
+    Project,
+    ProjectId,
+)
+from credenza.store import audit as audit_rows
+from credenza.store import people, projects
+from credenza.store.engine import Database, reading, writing
+
+log = structlog.get_logger()
+
+
+class Vault(Protocol):
+    """Wraps secrets with a key that is not in the database."""
+
+    def wrap(self, purpose: str, secret: bytes) -> bytes: ...
+    def unwrap(self, purpose: str, wrapped: bytes) -> bytes: ...
+    def derive(self, label: str) -> bytes: ...
+
+
+class WeakKeys(Protocol):
+    """Knows keys that are weak although they look sound; answers with the reason, or None."""
+
+    def check(self, spki_der: bytes) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The issuing authority of one environment, ready to sign."""
+
+    id: AuthorityId
+    certificate: x509.Certificate
+    private_key: EllipticCurvePrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an operator may set about the rules themselves."""
+
+    oauth2_key_limit: int = OAUTH2_KEY_LIMIT
+    allow_sha1_requests: bool = False
+    answers_kept: timedelta = timedelta(hours=24)
+    secret_answers_kept: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything an action needs from outside, passed and never global.
+
+    `random(n)` gives n random bytes; `failpoint(name)` is called between the steps that a crash could part, and does
+    nothing outside tests. `pki_url` is where the authorities' certificates are served.
+    """
+
+    database: Database
+    vault: Vault = field(repr=False)
+    pepper: bytes = field(repr=False)
+    checkpoint_key: EllipticCurvePrivateKey = field(repr=False)
+    issuers: Mapping[EnvironmentName, Issuer] = field(repr=False)
+    weak_keys: WeakKeys
+    random: Callable[[int], bytes]
+    pki_url: str
+    policy: Policy = Policy()
+    failpoint: Callable[[str], None] = lambda _name: None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who wants to do what, to which organization or project, and when. Both are None for the platform itself."""
+
+    actor: Actor
+    action: Action
+    now: datetime
+    organization_id: OrganizationId | None = None
+    project_id: ProjectId | None = None
+
+
+@dataclass(slots=True)
+class Act:
+    """An action under way: its transaction, where it happens and what its audit row will say."""
+
+    connection: Connection
+    organization_id: OrganizationId
+    standing: access.Standing
+    project: Project | None
+    subject: str = ""
+    detail: str = ""
+
+    @property
+    def the_project(self) -> Project:
+        assert self.project is not None, "the action was begun on a project"
+        return self.project
+
+    def note(self, subject: object, detail: str = "") -> None:
+        """Say in the audit row what was acted on. Never a secret."""
+        self.subject, self.detail = str(subject), detail
+
+
+@contextmanager
+def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
+    """Do one action: begin, load and lock what it is done to, check the permission, and record it."""
+    with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
+        act = trail.act = _begin(connection, attempt, lock=True)
+        yield act
+        record = _record(attempt, act, audit.Outcome.DONE)
+        audit_rows.append(connection, act.organization_id, record)
+        platform.failpoint("before_commit")
+    platform.failpoint("after_commit")
+
+
+@contextmanager
+def reserving(platform: Platform, attempt: Attempt) -> Iterator[Act]:
+    """Do the first half of an action: the same checks and locks, and no audit row unless it ends here."""
+    with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
+        trail.act = _begin(connection, attempt, lock=True)
+        yield trail.act
+
+
+@contextmanager
+def viewing(platform: Platform, attempt: Attempt) -> Iterator[Act]:
+    """Look at something in one snapshot."""
+    with recording(platform, attempt) as trail, reading(platform.database.records) as connection:
+        trail.act = _begin(connection, attempt, lock=False)
+        yield trail.act
+
+
+@dataclass(slots=True)
+class Trail:
+    """How far an attempt had got when it ended."""
+
+    act: Act | None = None
+
+
+@contextmanager
+def recording(platform: Platform, attempt: Attempt) -> Iterator[Trail]:
+    """Record the attempt if it is refused or fails, in a transaction of its own."""
+    trail = Trail()
+    try:
+        yield trail
+    except Refusal as refusal:
+        # An attempt without a trace must not be answered as if it had one: what fails here is raised.
+        _append_failure(platform, attempt, trail, audit.Outcome.REFUSED, refusal.code)
+        raise
+    except Exception:
+        try:
+            _append_failure(platform, attempt, trail, audit.Outcome.FAILED, "failed")
+        except Exception:  # the first failure is the one to tell; nothing has happened
+            log.exception("audit.unrecorded_failure", action=attempt.action)
+        raise
+
+
+def organization_of(actor: Actor) -> OrganizationId:
+    """Name the organization that an actor's key or token belongs to; an operator has to name one instead."""
+    if actor.organization_id is None:
+        raise Refusal(Code.INVALID, "Name the organization: this caller belongs to none.", field="organizationId")
+    return actor.organization_id
+
+
+def _begin(connection: Connection, attempt: Attempt, *, lock: bool) -> Act:
+    organization_id, project = attempt.organization_id, None
+    if attempt.project_id is not None:
+        project = projects.find(connection, attempt.project_id, lock=lock)
+        organization_id = project.organization_id if project else None
+    elif organization_id is not None and not people.organization_exists(connection, organization_id, lock=lock):
+        organization_id = None
+    if attempt.actor.organization_id not in (None, organization_id):
+        organization_id, project = None, None  # a key or token sees its own organization alone
+    standing = _standing(connection, attempt.actor, organization_id, project)
+    _check_target(attempt, organization_id, project)
+    access.check(attempt.actor, attempt.action, standing)
+    return Act(connection, organization_id or PLATFORM, standing, project)
+
+
+def _standing(
+    connection: Connection, actor: Actor, organization_id: OrganizationId | None, project: Project | None
+) -> access.Standing:
+    if actor.user_id is None or organization_id is None:
+        return access.Standing()
+    role = people.find_role(connection, organization_id, actor.user_id)
+    # A person who left the organization has lost its projects too, whatever rows are left.
+    if role is None or project is None:
+        return access.Standing(organization_role=role)
+    return access.Standing(role, projects.find_role(connection, project, actor.user_id))
+
+
+def _check_target(attempt: Attempt, organization_id: OrganizationId | None, project: Project | None) -> None:
+    """An operator may do everything, but not to what does not exist."""
+    if attempt.actor.kind is not ActorKind.OPERATOR:
+        return
+    on = access.PERMISSIONS[attempt.action].on
+    if on is access.On.PROJECT and project is None:
+        raise Refusal(Code.PROJECT_NOT_FOUND, "No such project.", field="projectId")
+    if on is access.On.ORGANIZATION and organization_id is None:
+        raise Refusal(Code.NOT_FOUND, "No such organization.", field="organizationId")
+
+
+def _record(attempt: Attempt, act: Act | None, outcome: audit.Outcome, code: str = "") -> audit.Record:
+    return audit.Record(
+        at=attempt.now,
+        actor_kind=attempt.actor.kind,
+        actor_id=attempt.actor.id,
+        user_id=attempt.actor.user_id or "",
+        address=attempt.actor.address,
+        action=attempt.action,
+        outcome=outcome,
+        code=code,
+        project_id=(attempt.project_id or "")[:36],
+        subject=act.subject[:64] if act else "",
+        detail=act.detail if act else "",
+    )
+
+
+def _append_failure(platform: Platform, attempt: Attempt, trail: Trail, outcome: audit.Outcome, code: str) -> None:
+    """Append to the chain of what was acted on; an attempt on what the actor cannot see goes to the actor's own."""
+    chain = trail.act.organization_id if trail.act else attempt.actor.organization_id or PLATFORM
+    with writing(platform.database.records) as connection:
+        audit_rows.append(connection, chain, _record(attempt, trail.act, outcome, code))

@@ -1,0 +1,173 @@
+"""Idempotency-Key: the same key gives the same answer, also after a crash.
+
+An action in one transaction claims the key, acts and keeps its answer, all or nothing. An action in two claims the key
+with its reservation in the first and answers in the second, so that a retry after a crash goes on with the same serial
+and key id. Only answers are kept: a refused request has changed nothing and may be tried again. The answer is sealed
+under a key that needs both the key-encryption key and the Idempotency-Key (settled 29).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from credenza.actions.context import Act, Platform
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor
+from credenza.store import idempotency
+from credenza.store.engine import writing
+
+_PATIENCE = timedelta(seconds=15)
+"""An unanswered attempt younger than this is taken to be alive."""
+
+_NONCE_BYTES = 12
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The key a caller chose, and the SHA-256 (hex) of what it was sent with: method, path and body."""
+
+    key: str
+    request_hash: str
+
+    @property
+    def key_hash(self) -> str:
+        return hashlib.sha256(self.key.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Generic[Answer]):
+    """What stands under the key: an answer to repeat, a reservation to go on with, or neither."""
+
+    answer: Answer | None = None
+    reservation: str | None = None
+
+
+def claim(
+    platform: Platform,
+    act: Act,
+    actor: Actor,
+    once: Once | None,
+    answer_type: type[Answer],
+    *,
+    now: datetime,
+    reservation: str | None = None,
+) -> Claim[Answer]:
+    """Take the key for this request, or find what an earlier request with it has left.
+
+    Raises Refusal: another request was sent with the key; its answer, which held a secret, is gone; the first
+    attempt is still under way.
+    """
+    if once is None:
+        return Claim(reservation=reservation)
+    fresh = idempotency.claim(
+        act.connection,
+        act.organization_id,
+        actor.id,
+        once.key_hash,
+        request_hash=once.request_hash,
+        reservation=reservation,
+        expires_at=now + platform.policy.answers_kept,
+        now=now,
+    )
+    if fresh:
+        return Claim(reservation=reservation)
+    earlier = idempotency.get(act.connection, actor.id, once.key_hash)
+    if earlier.request_hash != once.request_hash:
+        raise Refusal(
+            Code.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key was sent with another request. Choose a new key for a new request.",
+            field="Idempotency-Key",
+        )
+    if earlier.sealed_answer is not None:
+        return Claim(answer=_repeat(platform, actor, once, earlier, answer_type, now=now))
+    if now - earlier.touched_at < _PATIENCE:
+        raise Refusal(
+            Code.IDEMPOTENCY_IN_PROGRESS,
+            "The first request with this Idempotency-Key is still under way. Repeat it in a few seconds.",
+            field="Idempotency-Key",
+        )
+    idempotency.touch(act.connection, actor.id, once.key_hash, now=now)
+    return Claim(reservation=earlier.reservation)
+
+
+def _repeat(
+    platform: Platform,
+    actor: Actor,
+    once: Once,
+    earlier: idempotency.Earlier,
+    answer_type: type[Answer],
+    *,
+    now: datetime,
+) -> Answer:
+    if earlier.sealed_answer is None or now > earlier.answer_until:
+        raise Refusal(
+            Code.IDEMPOTENCY_ANSWER_GONE,
+            "This request was done, and its answer held a secret that is no longer kept. Look the result up, and "
+            "make a new secret if the first one did not arrive.",
+            field="Idempotency-Key",
+        )
+    return msgspec.json.decode(_open(platform, actor, once, earlier.sealed_answer), type=answer_type)
+
+
+def settle(
+    platform: Platform,
+    act: Act,
+    actor: Actor,
+    once: Once | None,
+    answer: Answer,
+    *,
+    now: datetime,
+    secret: bool = False,
+) -> Answer:
+    """Keep the answer in the transaction that makes it true.
+
+    An answer with a secret is kept for minutes only. Raises Refusal when a twin of this request was faster: what this
+    one did is rolled back, and repeating it gives the twin's answer.
+    """
+    if once is None:
+        return answer
+    kept = platform.policy.secret_answers_kept if secret else platform.policy.answers_kept
+    sealed = _seal(platform, actor, once, msgspec.json.encode(answer))
+    if not idempotency.answer(act.connection, actor.id, once.key_hash, sealed, answer_until=now + kept):
+        raise Refusal(
+            Code.IDEMPOTENCY_IN_PROGRESS,
+            "Another request with this Idempotency-Key was faster. Repeat this one to get its answer.",
+            field="Idempotency-Key",
+        )
+    return answer
+
+
+def release(platform: Platform, actor: Actor, once: Once | None) -> None:
+    """Free the key of a request in two transactions that was refused in its second."""
+    if once is None:
+        return
+    with writing(platform.database.records) as connection:
+        idempotency.release(connection, actor.id, once.key_hash)
+
+
+def _seal(platform: Platform, actor: Actor, once: Once, answer: bytes) -> bytes:
+    nonce = platform.random(_NONCE_BYTES)
+    return nonce + _cipher(platform, once).encrypt(nonce, answer, _bound_to(actor, once))
+
+
+def _open(platform: Platform, actor: Actor, once: Once, sealed: bytes) -> bytes:
+    return _cipher(platform, once).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(actor, once))
+
+
+def _cipher(platform: Platform, once: Once) -> AESGCM:
+    root = platform.vault.derive("idempotency")
+    return AESGCM(HKDF(SHA256(), 32, salt=None, info=once.key.encode()).derive(root))
+
+
+def _bound_to(actor: Actor, once: Once) -> bytes:
+    return f"{actor.id}\n{once.request_hash}".encode()

@@ -1,0 +1,139 @@
+"""Personal access tokens (hashed) and one-time links (hashed)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from credenza.domain.model import PLATFORM, OrganizationId, UserId
+from credenza.store.schema import access_tokens, memberships, one_time_links, users
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A personal access token without its secret. `prefix` is enough to recognise it."""
+
+    id: str
+    organization_id: OrganizationId
+    user_id: UserId
+    name: str
+    prefix: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+_COLUMNS = (
+    access_tokens.c.id,
+    access_tokens.c.organization_id,
+    access_tokens.c.user_id,
+    access_tokens.c.name,
+    access_tokens.c.prefix,
+    access_tokens.c.scopes,
+    access_tokens.c.created_at,
+    access_tokens.c.expires_at,
+    access_tokens.c.revoked_at,
+)
+
+
+def insert_token(connection: Connection, token: AccessToken, *, token_hash: str) -> None:
+    connection.execute(
+        insert(access_tokens).values(
+            organization_id=token.organization_id,
+            id=token.id,
+            user_id=token.user_id,
+            name=token.name,
+            prefix=token.prefix,
+            token_hash=token_hash,
+            scopes=json.dumps(sorted(token.scopes)),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=None,
+        )
+    )
+
+
+def find_usable(connection: Connection, token_hash: str, *, now: datetime) -> AccessToken | None:
+    """Find a token that is neither revoked nor expired, of an enabled user who is still a member."""
+    query = (
+        select(*_COLUMNS)
+        .join(users, users.c.id == access_tokens.c.user_id)
+        .join(
+            memberships,
+            (memberships.c.user_id == access_tokens.c.user_id)
+            & (memberships.c.organization_id == access_tokens.c.organization_id),
+        )
+        .where(
+            access_tokens.c.token_hash == token_hash,
+            access_tokens.c.revoked_at.is_(None),
+            access_tokens.c.expires_at > now,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _token(row)
+
+
+def list_of_user(
+    connection: Connection, organization_id: OrganizationId, user_id: UserId | None
+) -> tuple[AccessToken, ...]:
+    query = select(*_COLUMNS).where(access_tokens.c.organization_id == organization_id)
+    if user_id is not None:
+        query = query.where(access_tokens.c.user_id == user_id)
+    return tuple(map(_token, connection.execute(query.order_by(access_tokens.c.created_at))))
+
+
+def find(connection: Connection, organization_id: OrganizationId, token_id: str) -> AccessToken | None:
+    query = select(*_COLUMNS).where(access_tokens.c.organization_id == organization_id, access_tokens.c.id == token_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _token(row)
+
+
+def mark_revoked(connection: Connection, token_id: str, *, now: datetime) -> None:
+    connection.execute(
+        update(access_tokens)
+        .where(access_tokens.c.id == token_id, access_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def insert_link(connection: Connection, token_hash: str, purpose: str, *, expires_at: datetime) -> None:
+    connection.execute(
+        insert(one_time_links).values(
+            organization_id=PLATFORM, token_hash=token_hash, purpose=purpose, expires_at=expires_at, used_at=None
+        )
+    )
+
+
+def use_link(connection: Connection, token_hash: str, purpose: str, *, now: datetime) -> bool:
+    """Use up a one-time link; say whether it was still good."""
+    statement = (
+        update(one_time_links)
+        .where(
+            one_time_links.c.token_hash == token_hash,
+            one_time_links.c.purpose == purpose,
+            one_time_links.c.used_at.is_(None),
+            one_time_links.c.expires_at > now,
+        )
+        .values(used_at=now)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def _token(row: Row[*tuple[Any, ...]]) -> AccessToken:
+    return AccessToken(
+        id=row.id,
+        organization_id=OrganizationId(row.organization_id),
+        user_id=UserId(row.user_id),
+        name=row.name,
+        prefix=row.prefix,
+        scopes=frozenset(json.loads(row.scopes)),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )

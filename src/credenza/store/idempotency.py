@@ -1,0 +1,100 @@
+"""What was already answered under an Idempotency-Key. Keys are kept hashed, answers sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from credenza.domain.model import OrganizationId
+from credenza.store.schema import idempotency
+from credenza.store.upsert import insert_if_absent
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier request with the same key. `reservation` is what it had put on record before it was answered."""
+
+    request_hash: str
+    reservation: str | None
+    sealed_answer: bytes | None
+    touched_at: datetime
+    answer_until: datetime
+
+
+def get(connection: Connection, actor_id: str, key_hash: str) -> Earlier:
+    """Read what stands under a key that `claim` found taken; the row is held to the commit."""
+    query = (
+        select(
+            idempotency.c.request_hash,
+            idempotency.c.reservation,
+            idempotency.c.sealed_answer,
+            idempotency.c.touched_at,
+            idempotency.c.answer_until,
+        )
+        .where(*_is(actor_id, key_hash))
+        .with_for_update()
+    )
+    row = connection.execute(query).one()
+    return Earlier(row.request_hash, row.reservation, row.sealed_answer, row.touched_at, row.answer_until)
+
+
+def claim(
+    connection: Connection,
+    organization_id: OrganizationId,
+    actor_id: str,
+    key_hash: str,
+    *,
+    request_hash: str,
+    reservation: str | None,
+    expires_at: datetime,
+    now: datetime,
+) -> bool:
+    """Take a key for a request; say whether it was free. Waits for another transaction that is taking it.
+
+    A key that has been kept its time is free again.
+    """
+    connection.execute(delete(idempotency).where(*_is(actor_id, key_hash), idempotency.c.expires_at < now))
+    row = {
+        "organization_id": organization_id,
+        "actor_id": actor_id,
+        "key_hash": key_hash,
+        "request_hash": request_hash,
+        "reservation": reservation,
+        "sealed_answer": None,
+        "touched_at": now,
+        "expires_at": expires_at,
+        "answer_until": expires_at,
+    }
+    return insert_if_absent(connection, idempotency, row)
+
+
+def touch(connection: Connection, actor_id: str, key_hash: str, *, now: datetime) -> None:
+    """Take over a request whose first attempt died."""
+    connection.execute(update(idempotency).where(*_is(actor_id, key_hash)).values(touched_at=now))
+
+
+def answer(
+    connection: Connection, actor_id: str, key_hash: str, sealed_answer: bytes, *, answer_until: datetime
+) -> bool:
+    """Store the answer, once; say whether this was the first."""
+    statement = (
+        update(idempotency)
+        .where(*_is(actor_id, key_hash), idempotency.c.sealed_answer.is_(None))
+        .values(sealed_answer=sealed_answer, answer_until=answer_until)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def release(connection: Connection, actor_id: str, key_hash: str) -> None:
+    """Free the key of a request that was refused: nothing changed, so it may be tried again."""
+    connection.execute(delete(idempotency).where(*_is(actor_id, key_hash), idempotency.c.sealed_answer.is_(None)))
+
+
+def delete_expired(connection: Connection, *, now: datetime) -> int:
+    return connection.execute(delete(idempotency).where(idempotency.c.expires_at < now)).rowcount
+
+
+def _is(actor_id: str, key_hash: str) -> tuple[ColumnElement[bool], ...]:
+    return (idempotency.c.actor_id == actor_id, idempotency.c.key_hash == key_hash)

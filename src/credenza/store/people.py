@@ -1,0 +1,170 @@
+"""Organizations, users and who belongs where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
+
+from credenza.domain.model import PLATFORM, Member, Organization, OrganizationId, OrganizationRole, User, UserId
+from credenza.store.schema import memberships, organizations, users
+from credenza.store.upsert import insert_if_absent, insert_into
+
+_ORGANIZATION = (
+    organizations.c.organization_id,
+    organizations.c.name,
+    organizations.c.project_limit,
+    organizations.c.created_at,
+)
+_USER = (users.c.id, users.c.email, users.c.name, users.c.created_at, users.c.disabled_at)
+
+
+def insert_organization(connection: Connection, organization: Organization) -> bool:
+    """Insert it unless the name is taken; say whether it was inserted."""
+    row = {
+        "organization_id": organization.id,
+        "name": organization.name,
+        "project_limit": organization.project_limit,
+        "created_at": organization.created_at,
+    }
+    return insert_if_absent(connection, organizations, row)
+
+
+def find_organization(connection: Connection, organization_id: OrganizationId) -> Organization | None:
+    query = select(*_ORGANIZATION).where(organizations.c.organization_id == organization_id)
+    return _organization(connection.execute(query).one_or_none())
+
+
+def find_organization_by_name(connection: Connection, name: str) -> Organization | None:
+    query = select(*_ORGANIZATION).where(organizations.c.name == name)
+    return _organization(connection.execute(query).one_or_none())
+
+
+def list_organizations(connection: Connection, *, of_user: UserId | None) -> tuple[Organization, ...]:
+    """List all organizations, or those of one user, by name."""
+    query = select(*_ORGANIZATION).order_by(organizations.c.name)
+    if of_user is not None:
+        query = query.join(memberships, memberships.c.organization_id == organizations.c.organization_id)
+        query = query.where(memberships.c.user_id == of_user)
+    return tuple(each for row in connection.execute(query) if (each := _organization(row)))
+
+
+def set_project_limit(connection: Connection, organization_id: OrganizationId, limit: int) -> None:
+    connection.execute(
+        update(organizations).where(organizations.c.organization_id == organization_id).values(project_limit=limit)
+    )
+
+
+def organization_exists(connection: Connection, organization_id: OrganizationId, *, lock: bool = False) -> bool:
+    """With `lock` the row is held to the commit: what counts in it (projects, admins) changes one at a time."""
+    query = select(organizations.c.organization_id).where(organizations.c.organization_id == organization_id)
+    if lock:
+        query = query.with_for_update()
+    return connection.execute(query).one_or_none() is not None
+
+
+def insert_user(connection: Connection, user: User) -> bool:
+    """Insert the user unless the address is taken; say whether it was inserted."""
+    row = {
+        "organization_id": PLATFORM,
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "created_at": user.created_at,
+        "disabled_at": user.disabled_at,
+    }
+    return insert_if_absent(connection, users, row)
+
+
+def any_user(connection: Connection) -> bool:
+    return connection.execute(select(users.c.id).limit(1)).one_or_none() is not None
+
+
+def find_user(connection: Connection, user_id: UserId) -> User | None:
+    return _user(connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none())
+
+
+def find_user_by_email(connection: Connection, email: str) -> User | None:
+    return _user(connection.execute(select(*_USER).where(users.c.email == email)).one_or_none())
+
+
+def list_users(connection: Connection) -> tuple[User, ...]:
+    rows = connection.execute(select(*_USER).order_by(users.c.email))
+    return tuple(each for row in rows if (each := _user(row)))
+
+
+def mark_disabled(connection: Connection, user_id: UserId, *, now: datetime) -> None:
+    connection.execute(
+        update(users).where(users.c.id == user_id, users.c.disabled_at.is_(None)).values(disabled_at=now)
+    )
+
+
+def find_role(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> OrganizationRole | None:
+    """The role an enabled user holds in an organization."""
+    query = (
+        select(memberships.c.role)
+        .join(users, users.c.id == memberships.c.user_id)
+        .where(
+            memberships.c.organization_id == organization_id,
+            memberships.c.user_id == user_id,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    role = connection.execute(query).scalar_one_or_none()
+    return None if role is None else OrganizationRole(role)
+
+
+def list_members(connection: Connection, organization_id: OrganizationId) -> tuple[Member, ...]:
+    query = (
+        select(*_USER, memberships.c.role)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.organization_id == organization_id)
+        .order_by(users.c.email)
+    )
+    return tuple(Member(user, OrganizationRole(row.role)) for row in connection.execute(query) if (user := _user(row)))
+
+
+def set_member(
+    connection: Connection, organization_id: OrganizationId, user_id: UserId, role: OrganizationRole, *, now: datetime
+) -> None:
+    statement = insert_into(connection, memberships).values(
+        organization_id=organization_id, user_id=user_id, role=role, created_at=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["organization_id", "user_id"], set_={"role": role})
+    )
+
+
+def delete_member(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> bool:
+    statement = delete(memberships).where(
+        memberships.c.organization_id == organization_id, memberships.c.user_id == user_id
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def other_admins(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> int:
+    """Count the enabled admins besides one user."""
+    query: Select[*tuple[Any, ...]] = (
+        select(func.count())
+        .select_from(memberships.join(users, users.c.id == memberships.c.user_id))
+        .where(
+            memberships.c.organization_id == organization_id,
+            memberships.c.role == OrganizationRole.ADMIN,
+            memberships.c.user_id != user_id,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _organization(row: Row[*tuple[Any, ...]] | None) -> Organization | None:
+    if row is None:
+        return None
+    return Organization(OrganizationId(row.organization_id), row.name, row.project_limit, row.created_at)
+
+
+def _user(row: Row[*tuple[Any, ...]] | None) -> User | None:
+    if row is None:
+        return None
+    return User(UserId(row.id), row.email, row.name, row.created_at, row.disabled_at)

@@ -1,0 +1,133 @@
+"""The catalog: services and where they are reached in each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import (
+    PLATFORM,
+    AuthenticationType,
+    EnvironmentName,
+    Service,
+    ServiceEnvironment,
+    ServiceId,
+    ServiceStatus,
+)
+from credenza.store.schema import service_environments, services
+
+
+def insert_service(connection: Connection, service: Service, *, now: datetime) -> ServiceId:
+    """Insert a service (its id is given by the database). Refuses a name or path prefix that is taken."""
+    try:
+        identity = connection.execute(
+            insert(services)
+            .values(
+                organization_id=PLATFORM,
+                name=service.name,
+                authentication=service.authentication,
+                status=service.status,
+                description=service.description,
+                created_at=now,
+            )
+            .returning(services.c.id)
+        ).scalar_one()
+        _insert_environments(connection, ServiceId(identity), service.environments)
+    except IntegrityError as error:
+        raise _taken() from error
+    return ServiceId(identity)
+
+
+def replace_service(connection: Connection, service: Service) -> None:
+    """Put a service's new facts in place of the old ones. Refuses a name or path prefix that is taken."""
+    try:
+        connection.execute(
+            update(services)
+            .where(services.c.id == service.id)
+            .values(name=service.name, status=service.status, description=service.description)
+        )
+        connection.execute(delete(service_environments).where(service_environments.c.service_id == service.id))
+        _insert_environments(connection, service.id, service.environments)
+    except IntegrityError as error:
+        raise _taken() from error
+
+
+def find(connection: Connection, service_id: ServiceId) -> Service | None:
+    return next(iter(_load(connection, [service_id])), None)
+
+
+def list_live(connection: Connection) -> tuple[Service, ...]:
+    return tuple(each for each in _load(connection, None) if each.status is ServiceStatus.LIVE)
+
+
+def load(connection: Connection, service_ids: Iterable[ServiceId]) -> tuple[Service, ...]:
+    return _load(connection, list(service_ids))
+
+
+def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[Service, ...]:
+    query = select(
+        services.c.id, services.c.name, services.c.authentication, services.c.status, services.c.description
+    ).order_by(services.c.id)
+    if service_ids is not None:
+        query = query.where(services.c.id.in_(service_ids))
+    places = _environments(connection, service_ids)
+    return tuple(
+        Service(
+            id=ServiceId(row.id),
+            name=row.name,
+            authentication=AuthenticationType(row.authentication),
+            status=ServiceStatus(row.status),
+            description=row.description,
+            environments=tuple(places.get(row.id, ())),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _environments(connection: Connection, service_ids: list[ServiceId] | None) -> dict[int, list[ServiceEnvironment]]:
+    query = select(
+        service_environments.c.service_id,
+        service_environments.c.environment,
+        service_environments.c.path_prefix,
+        service_environments.c.upstream,
+        service_environments.c.validity_months,
+        service_environments.c.validity_days,
+    ).order_by(service_environments.c.service_id, service_environments.c.environment.desc())
+    if service_ids is not None:
+        query = query.where(service_environments.c.service_id.in_(service_ids))
+    found: dict[int, list[ServiceEnvironment]] = {}
+    for row in connection.execute(query):
+        place = ServiceEnvironment(
+            EnvironmentName(row.environment), row.path_prefix, row.upstream, row.validity_months, row.validity_days
+        )
+        found.setdefault(row.service_id, []).append(place)
+    return found
+
+
+def _insert_environments(
+    connection: Connection, service_id: ServiceId, environments: Iterable[ServiceEnvironment]
+) -> None:
+    for each in environments:
+        connection.execute(
+            insert(service_environments).values(
+                organization_id=PLATFORM,
+                service_id=service_id,
+                environment=each.environment,
+                path_prefix=each.path_prefix,
+                upstream=each.upstream,
+                validity_months=each.validity_months,
+                validity_days=each.validity_days,
+            )
+        )
+
+
+def _taken() -> Refusal:
+    return Refusal(
+        Code.DUPLICATE_NAME,
+        "Another service has this name, or this path prefix in the same environment. Choose another.",
+        field="name",
+    )
