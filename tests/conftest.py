@@ -1,10 +1,14 @@
 """Fixtures that more than one folder of tests needs. A server starts when it is first asked for."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from tests.clock import Clock
 from tests.servers import PostgreSQLServer, RedisServer, Server
+
+from credenza.store import migrate
+from credenza.store.engine import Database, open_database
 
 
 @pytest.fixture
@@ -30,6 +34,41 @@ def postgresql_url(postgresql: PostgreSQLServer) -> Iterator[str]:
     url = postgresql.create_database()
     yield url
     postgresql.drop_database(url)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(f"sqlite:///{tmp_path}/credenza.db")
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: PostgreSQLServer) -> str:
+    """The name of a database that is migrated and otherwise empty: copying it is faster than migrating another."""
+    url = postgresql.create_database()
+    database = open_database(url)
+    migrate.upgrade(database)
+    database.close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def postgresql_database(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[Database]:
+    url = postgresql.create_database(template=postgresql_template)
+    database = open_database(url)
+    yield database
+    database.close()
+    postgresql.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A migrated, empty database; a test that asks for it runs on both kinds."""
+    found = request.getfixturevalue(f"{request.param}_database")
+    assert isinstance(found, Database)
+    return found
 
 
 @pytest.fixture
