@@ -83,7 +83,8 @@ def entries(
         .limit(limit)
         .execution_options(yield_per=1000)
     )
-    return map(_entry, connection.execute(query))
+    with connection.execute(query) as rows:
+        yield from map(_entry, rows)
 
 
 def latest(
