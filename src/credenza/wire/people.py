@@ -1,0 +1,68 @@
+"""Organizations, users and who belongs where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, StrictInt
+
+from credenza.wire.shape import AnswerShape, Email, Moment, Name, RequestShape
+
+OrganizationRole: TypeAlias = Literal["admin", "compliance_admin", "user", "read_only"]
+ProjectLimit: TypeAlias = Annotated[StrictInt, Field(ge=0, le=500)]
+
+
+class Me(AnswerShape):
+    """Who the caller is to the server. No `scopes` means no limit beyond the person's roles."""
+
+    kind: Literal["access_token", "account_key", "session"]
+    id: str
+    user_id: str | None
+    organization_id: str | None
+    scopes: tuple[str, ...]
+
+
+class NewOrganization(RequestShape):
+    name: Name
+    project_limit: ProjectLimit | None = None
+
+
+class ProjectLimitEdit(RequestShape):
+    project_limit: ProjectLimit
+
+
+class Organization(AnswerShape):
+    id: str
+    name: str
+    project_limit: int
+    created_at: Moment
+
+
+class NewUser(RequestShape):
+    email: Email
+    name: Name
+
+
+class User(AnswerShape):
+    id: str
+    email: str
+    name: str
+    created_at: Moment
+    disabled_at: Moment | None
+
+
+class NewMember(RequestShape):
+    """A user who joins the organization, or changes role in it."""
+
+    email: Email
+    role: OrganizationRole
+
+
+class Member(AnswerShape):
+    """Somebody in an organization or on a project, with the role held there."""
+
+    id: str
+    email: str
+    name: str
+    role: Literal["admin", "compliance_admin", "user", "read_only", "owner"]
+    status: Literal["ACTIVE", "DISABLED"]

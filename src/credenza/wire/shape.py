@@ -1,0 +1,58 @@
+"""What every shape on the wire has in common: camelCase names, bounded text, and nothing that nobody asked for.
+
+A request refuses properties it does not know, so that a misspelt one is not lost and none can be smuggled in. An answer
+may gain properties: clients ignore what they do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic.alias_generators import to_camel
+
+# Control characters, and those that make two names look alike or run backwards.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_NAME = rf"^[^\s{_UNSEEN}](?:[^{_UNSEEN}]*[^\s{_UNSEEN}])?$"
+_TEXT = rf"^[^{_UNSEEN}]*$"
+
+Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=_NAME)]
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
+Email: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$"
+    ),
+]
+Country: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Uuid: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{48}$")]
+
+LARGEST_CSR_CHARACTERS = 100_000
+"""Above the 64 KiB that the rules of requests allow, so that those rules give the reason."""
+CsrText: TypeAlias = Annotated[str, StringConstraints(max_length=LARGEST_CSR_CHARACTERS)]
+
+EnvironmentName: TypeAlias = Literal["SANDBOX", "PRODUCTION"]
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+Moment: TypeAlias = Annotated[datetime, PlainSerializer(_zulu, return_type=str, when_used="json")]
+"""UTC, ISO-8601 with a Z, whole seconds."""
+
+
+class RequestShape(BaseModel):
+    """What a client sends. Python code builds one with the names of the wire too: `ServiceChoice(serviceId=7)`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class AnswerShape(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
