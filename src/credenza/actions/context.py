@@ -65,10 +65,11 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an operator may set about the rules themselves."""
+    """What an operator may set about the rules themselves. No `commercial_countries` means all of them."""
 
     oauth2_key_limit: int = OAUTH2_KEY_LIMIT
     allow_sha1_requests: bool = False
+    commercial_countries: frozenset[str] = frozenset()
     answers_kept: timedelta = timedelta(hours=24)
     secret_answers_kept: timedelta = timedelta(minutes=10)
 

@@ -22,7 +22,6 @@ from credenza.actions.context import Act, Platform
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor
 from credenza.store import idempotency
-from credenza.store.engine import writing
 
 _PATIENCE = timedelta(seconds=15)
 """An unanswered attempt younger than this is taken to be alive."""
@@ -145,14 +144,6 @@ def settle(
             field="Idempotency-Key",
         )
     return answer
-
-
-def release(platform: Platform, actor: Actor, once: Once | None) -> None:
-    """Free the key of a request in two transactions that was refused in its second."""
-    if once is None:
-        return
-    with writing(platform.database.records) as connection:
-        idempotency.release(connection, actor.id, once.key_hash)
 
 
 def _seal(platform: Platform, actor: Actor, once: Once, answer: bytes) -> bytes:

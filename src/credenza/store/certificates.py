@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from credenza.domain.model import PLATFORM, AuthorityId, CredentialId, EnvironmentName, OrganizationId
 from credenza.store.schema import authorities, certificates
@@ -34,7 +34,7 @@ class Authority:
 class Serial:
     """What stands on record before a signature: which authority certifies what, for whom and how long."""
 
-    authority_id: AuthorityId
+    authority_id: str
     serial_hex: str
     credential_id: CredentialId
     subject: str
@@ -71,21 +71,20 @@ def find_authority(connection: Connection, environment: EnvironmentName, role: A
 
 
 def reserve(connection: Connection, organization_id: OrganizationId, serial: Serial, *, now: datetime) -> None:
-    """Record a serial as about to be signed."""
-    connection.execute(
-        insert(certificates).values(
-            organization_id=organization_id,
-            authority_id=serial.authority_id,
-            serial_hex=serial.serial_hex,
-            credential_id=serial.credential_id,
-            state="RESERVED",
-            subject=serial.subject,
-            not_before=serial.not_before,
-            not_after=serial.not_after,
-            der=None,
-            created_at=now,
-        )
-    )
+    """Record a serial as about to be signed. A second time is the retry of the same request and changes nothing."""
+    row = {
+        "organization_id": organization_id,
+        "authority_id": serial.authority_id,
+        "serial_hex": serial.serial_hex,
+        "credential_id": serial.credential_id,
+        "state": "RESERVED",
+        "subject": serial.subject,
+        "not_before": serial.not_before,
+        "not_after": serial.not_after,
+        "der": None,
+        "created_at": now,
+    }
+    insert_if_absent(connection, certificates, row)
 
 
 def mark_issued(connection: Connection, serial: Serial, der: bytes) -> None:

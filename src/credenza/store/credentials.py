@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +111,17 @@ def find(connection: Connection, credential_id: CredentialId) -> Credential | No
 def list_of_project(connection: Connection, project_id: ProjectId) -> tuple[Credential, ...]:
     query = select(*_COLUMNS).where(credentials.c.project_id == project_id).order_by(credentials.c.created_at)
     return tuple(map(_credential, connection.execute(query)))
+
+
+def list_of_projects(
+    connection: Connection, project_ids: Sequence[ProjectId]
+) -> dict[ProjectId, tuple[Credential, ...]]:
+    query = select(*_COLUMNS).where(credentials.c.project_id.in_(project_ids)).order_by(credentials.c.created_at)
+    found: dict[ProjectId, tuple[Credential, ...]] = {}
+    for credential in map(_credential, connection.execute(query)):
+        assert credential.project_id is not None, "selected by its project"
+        found[credential.project_id] = (*found.get(credential.project_id, ()), credential)
+    return found
 
 
 def list_page(

@@ -143,7 +143,7 @@ def delete_member(connection: Connection, organization_id: OrganizationId, user_
     return connection.execute(statement).rowcount == 1
 
 
-def other_admins(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> int:
+def count_other_admins(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> int:
     """Count the enabled admins besides one user."""
     query: Select[*tuple[Any, ...]] = (
         select(func.count())

@@ -20,3 +20,9 @@ def insert_secret(connection: Connection, name: str, wrapped: bytes, *, now: dat
     """Insert a wrapped secret unless another process was first."""
     row = {"organization_id": PLATFORM, "name": name, "wrapped": wrapped, "created_at": now}
     insert_if_absent(connection, wrapped_secrets, row)
+
+
+def get(connection: Connection, name: str) -> bytes:
+    query = select(wrapped_secrets.c.wrapped).where(wrapped_secrets.c.name == name)
+    wrapped: bytes = connection.execute(query).scalar_one()
+    return wrapped

@@ -1,0 +1,166 @@
+"""Personal access tokens: hashed, scoped, expiring, shown once.
+
+A token is `czp_`, 43 characters for 256 random bits in base62 and 6 for a CRC-32: a mistyped one is refused before
+any look-up and a leaked one is found by scanners. Kept is an HMAC under the pepper, never the token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.once import Once, claim, settle
+from credenza.domain.access import Action, Scope
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor, ActorKind, OrganizationId, OrganizationRole, UserId
+from credenza.store import access_tokens, people
+from credenza.store.access_tokens import AccessToken
+from credenza.store.engine import reading
+
+LONGEST_DAYS = 366
+_PREFIX = "czp_"
+_SHOWN = 10
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM_DIGITS = 43  # 62**43 > 2**256
+_CHECK_DIGITS = 6  # 62**6 > 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token and, this once, its secret."""
+
+    token: AccessToken
+    secret: str = field(repr=False)
+
+
+def create(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    name: str,
+    scopes: frozenset[Scope],
+    days: int,
+    now: datetime,
+    once: Once | None = None,
+    owner: UserId | None = None,
+) -> IssuedToken:
+    """Issue a token to the actor; an operator names the `owner`. A token cannot issue a wider one than itself."""
+    attempt = Attempt(actor, Action.ACCESS_TOKEN_CREATE, now, organization_id=organization_id)
+    with acting(platform, attempt) as act:
+        claimed = claim(platform, act, actor, once, IssuedToken, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        _check_request(actor, scopes, days)
+        issued = insert_token(platform, act, _owner(act, actor, owner), name=name, scopes=scopes, days=days, now=now)
+        act.note(issued.token.id, f"{name}: {', '.join(sorted(scopes))}")
+        return settle(platform, act, actor, once, issued, now=now, secret=True)
+
+
+def insert_token(
+    platform: Platform, act: Act, owner: UserId, *, name: str, scopes: frozenset[Scope], days: int, now: datetime
+) -> IssuedToken:
+    secret = _new_secret(platform)
+    token = AccessToken(
+        id=str(uuid.UUID(bytes=platform.random(16), version=4)),
+        organization_id=act.organization_id,
+        user_id=owner,
+        name=name,
+        prefix=secret[:_SHOWN],
+        scopes=frozenset(scopes),
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+        revoked_at=None,
+    )
+    access_tokens.insert_token(act.connection, token, token_hash=_hash(platform, secret))
+    return IssuedToken(token, secret)
+
+
+def list_own(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime
+) -> tuple[AccessToken, ...]:
+    """List the actor's tokens; an organization's admin and an operator see everybody's."""
+    attempt = Attempt(actor, Action.ACCESS_TOKEN_LIST, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
+        return access_tokens.list_of_user(act.connection, organization_id, None if everybody else actor.user_id)
+
+
+def revoke(platform: Platform, actor: Actor, organization_id: OrganizationId, token_id: str, *, now: datetime) -> None:
+    """Revoke an own token; an organization's admin and an operator revoke anybody's."""
+    attempt = Attempt(actor, Action.ACCESS_TOKEN_REVOKE, now, organization_id=organization_id)
+    with acting(platform, attempt) as act:
+        token = access_tokens.find(act.connection, organization_id, token_id)
+        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
+        if token is None or not (everybody or token.user_id == actor.user_id):
+            raise Refusal(Code.NOT_FOUND, "No such access token.", field="tokenId")
+        access_tokens.mark_revoked(act.connection, token_id, now=now)
+        act.note(token_id, token.name)
+
+
+def authenticate(platform: Platform, secret: str, *, address: str, now: datetime) -> Actor:
+    """Find whose token this is. Whatever is wrong with it, the refusal is the same."""
+    if not _well_formed(secret):
+        raise _unknown()
+    with reading(platform.database.records) as connection:
+        token = access_tokens.find_usable(connection, _hash(platform, secret), now=now)
+    if token is None:
+        raise _unknown()
+    return Actor(ActorKind.ACCESS_TOKEN, token.id, token.user_id, token.organization_id, token.scopes, address)
+
+
+def _check_request(actor: Actor, scopes: frozenset[Scope], days: int) -> None:
+    if not 1 <= days <= LONGEST_DAYS:
+        raise Refusal(Code.INVALID, f"A token lives between 1 and {LONGEST_DAYS} days.", field="days")
+    if not scopes:
+        raise Refusal(Code.INVALID, f"Name at least one scope: {', '.join(Scope)}.", field="scopes")
+    wider = sorted(scopes - actor.scopes) if actor.scopes else []
+    if wider:
+        raise Refusal(Code.FORBIDDEN, f"This token lacks {', '.join(wider)} and cannot give it away.", field="scopes")
+
+
+def _owner(act: Act, actor: Actor, owner: UserId | None) -> UserId:
+    wanted = owner if actor.kind is ActorKind.OPERATOR else actor.user_id
+    if wanted is None or people.find_role(act.connection, act.organization_id, wanted) is None:
+        raise Refusal(Code.INVALID, "A token belongs to a member of the organization. Name one.", field="owner")
+    return wanted
+
+
+def _new_secret(platform: Platform) -> str:
+    body = _base62(int.from_bytes(platform.random(32)), _RANDOM_DIGITS)
+    return _PREFIX + body + _check(body)
+
+
+def _check(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECK_DIGITS)
+
+
+def _base62(number: int, digits: int) -> str:
+    text = ""
+    for _ in range(digits):
+        number, digit = divmod(number, 62)
+        text = _ALPHABET[digit] + text
+    return text
+
+
+def _well_formed(secret: str) -> bool:
+    body, check = secret[len(_PREFIX) : -_CHECK_DIGITS], secret[-_CHECK_DIGITS:]
+    right_length = len(secret) == len(_PREFIX) + _RANDOM_DIGITS + _CHECK_DIGITS
+    return right_length and secret.isascii() and secret.startswith(_PREFIX) and check == _check(body)
+
+
+def _hash(platform: Platform, secret: str) -> str:
+    return hmac.new(platform.pepper, secret.encode(), hashlib.sha256).hexdigest()
+
+
+def _unknown() -> Refusal:
+    return Refusal(
+        Code.UNAUTHENTICATED,
+        "The access token is not valid: unknown, expired or revoked. Make a new one in your account, "
+        "or ask an operator: credenza token create",
+    )

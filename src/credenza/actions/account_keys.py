@@ -1,0 +1,150 @@
+"""Account-level API keys: OAuth 1.0a keys of a person that call the management API itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime
+
+from credenza.actions import issuing
+from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.issuing import NewKey
+from credenza.actions.oauth_keys import Revoked
+from credenza.actions.once import Once, claim, settle
+from credenza.domain import lifecycle
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    EnvironmentName,
+    OrganizationId,
+    OrganizationRole,
+    ProjectType,
+    Status,
+    UserId,
+)
+from credenza.protocol.csr import CertificationRequest
+from credenza.store import changes, credentials, leases, people
+
+_ISSUED_IN = EnvironmentName.PRODUCTION  # the management API is not a sandbox
+
+
+def add(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    new: NewKey,
+    *,
+    now: datetime,
+    once: Once | None = None,
+    owner: UserId | None = None,
+) -> Credential:
+    """Certify a key of the actor; an operator names the `owner`."""
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_ADD, now, organization_id=organization_id)
+    request = issuing.read_request(platform, attempt, new.csr)
+    subject = issuing.subject_of(request)
+    with reserving(platform, attempt) as act:
+        planned = issuing.plan(platform, _ISSUED_IN, ends_at=lifecycle.ends(now, None), now=now)
+        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        _admit(act, request)
+        holder = _owner(act, actor, owner)
+        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+    der = issuing.sign(platform, attempt, _ISSUED_IN, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        credential = Credential(
+            id=reservation.key_id,
+            organization_id=organization_id,
+            kind=CredentialKind.ACCOUNT_KEY,
+            project_id=None,
+            environment=None,
+            client_id=_client_id(platform, organization_id, holder),
+            alias=new.alias,
+            status=Status.ACTIVE,
+            key_algorithm=request.key_algorithm,
+            public_key_der=request.spki_der,
+            spki_sha256=request.spki_sha256,
+            certificate_der=der,
+            not_before=reservation.not_before,
+            not_after=reservation.not_after,
+            slot=None,
+            owner_id=holder,
+            predecessor_id=None,
+            created_at=now,
+            revoked_at=None,
+            revoked_reason="",
+        )
+        credentials.insert_credential(act.connection, credential)
+        act.note(credential.id, new.alias)
+        return settle(platform, act, actor, once, credential, now=now)
+
+
+def list_own(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime
+) -> tuple[Credential, ...]:
+    """List the actor's keys; an organization's admin and an operator see everybody's."""
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
+        owner_id = None if everybody else actor.user_id
+        return credentials.list_account_keys(act.connection, organization_id, owner_id=owner_id)
+
+
+def revoke(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    key_id: CredentialId,
+    *,
+    reason: str = "",
+    now: datetime,
+) -> Revoked:
+    """Revoke an own key; an organization's admin and an operator revoke anybody's."""
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_REVOKE, now, organization_id=organization_id)
+    with acting(platform, attempt) as act:
+        credential = _get(act, actor, key_id)
+        if lifecycle.revoke(credential, other_active=1, keep_last=False, now=now):
+            credentials.mark_revoked(act.connection, key_id, reason=reason, now=now)
+        number = changes.record(act.connection, organization_id, changes.ChangeKind.CREDENTIAL, key_id)
+        act.note(key_id, reason)
+        credential = _get(act, actor, key_id)
+    return Revoked(credential, leases.await_reach(platform.database.records, number))
+
+
+def _admit(act: Act, request: CertificationRequest) -> None:
+    if credentials.is_key_known(act.connection, request.spki_sha256):
+        raise credentials.key_known()
+    # The management API is called with OAuth 1.0a, so the rule of such a project applies.
+    lifecycle.admit_key_algorithm(request.key_algorithm, lifecycle.Standing(ProjectType.OAUTH10A, dual=False))
+
+
+def _owner(act: Act, actor: Actor, owner: UserId | None) -> UserId:
+    wanted = owner if actor.kind is ActorKind.OPERATOR else actor.user_id
+    if wanted is None or people.find_role(act.connection, act.organization_id, wanted) is None:
+        raise Refusal(Code.INVALID, "A key belongs to a member of the organization. Name one.", field="owner")
+    return wanted
+
+
+def _client_id(platform: Platform, organization_id: OrganizationId, owner: UserId) -> str:
+    """One client id for all keys of a person in an organization, so that rotating one changes the key id alone."""
+    digest = hmac.new(platform.pepper, f"client id\n{organization_id}\n{owner}".encode(), hashlib.sha384).digest()
+    return base64.urlsafe_b64encode(digest[:36]).decode()
+
+
+def _get(act: Act, actor: Actor, key_id: CredentialId) -> Credential:
+    found = credentials.find(act.connection, key_id)
+    everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
+    if (
+        found is None
+        or found.kind is not CredentialKind.ACCOUNT_KEY
+        or found.organization_id != act.organization_id
+        or not (everybody or found.owner_id == actor.user_id)
+    ):
+        raise Refusal(Code.CREDENTIAL_NOT_FOUND, "No such API key.", field="keyId")
+    return found

@@ -1,0 +1,106 @@
+"""Read the audit log, export it with a signed checkpoint, and verify it (row E5)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from credenza.actions.context import Attempt, Platform, viewing
+from credenza.domain import audit
+from credenza.domain.access import Action
+from credenza.domain.model import Actor, OrganizationId, ProjectId
+from credenza.store import audit as rows
+from credenza.store.engine import reading
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """The head of a chain, signed with the platform's checkpoint key (ECDSA P-256, SHA-256, base64 of DER).
+
+    Kept away from the server, it shows later that no entry up to it was altered and no tail cut off.
+    """
+
+    checkpoint: audit.Checkpoint
+    at: datetime
+    public_key_pem: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look at one whole chain has shown."""
+
+    chain: OrganizationId
+    entries: int
+    flaw: audit.Flaw | None
+
+
+def latest(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    project_id: ProjectId | None = None,
+    before: int | None = None,
+    limit: int,
+    now: datetime,
+) -> tuple[audit.Entry, ...]:
+    """Read the newest entries first, from the one before `before`."""
+    with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
+        return rows.latest(act.connection, organization_id, project_id=project_id, before=before, limit=limit)
+
+
+@contextmanager
+def export(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime
+) -> Iterator[tuple[Iterator[audit.Entry], SignedCheckpoint]]:
+    """Read a whole chain, in order, and the signed checkpoint of its head; valid inside the block."""
+    with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
+        head = rows.head(act.connection, organization_id)
+        checkpoint = head or audit.Checkpoint(organization_id, 0, audit.GENESIS)
+        yield rows.entries(act.connection, organization_id), sign(platform, checkpoint, now=now)
+
+
+def sign(platform: Platform, checkpoint: audit.Checkpoint, *, now: datetime) -> SignedCheckpoint:
+    signature = platform.checkpoint_key.sign(_signed_bytes(checkpoint, now), ec.ECDSA(SHA256()))
+    public = platform.checkpoint_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return SignedCheckpoint(checkpoint, now, public.decode(), base64.b64encode(signature).decode())
+
+
+def is_genuine(signed: SignedCheckpoint) -> bool:
+    """Check a checkpoint's signature under the key that it names; whether the key is right is for its holder to say."""
+    key = load_pem_public_key(signed.public_key_pem.encode())
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        signature = base64.b64decode(signed.signature, validate=True)
+        key.verify(signature, _signed_bytes(signed.checkpoint, signed.at), ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def verify(platform: Platform) -> tuple[Verdict, ...]:
+    """Walk every chain in the database from its first entry to its recorded head."""
+    with reading(platform.database.records) as connection:
+        return tuple(_verdict(platform, chain) for chain in rows.chains(connection))
+
+
+def _verdict(platform: Platform, chain: OrganizationId) -> Verdict:
+    with reading(platform.database.records) as connection:
+        head = rows.head(connection, chain)
+        flaw = audit.verify(chain, rows.entries(connection, chain), [head] if head else [])
+        return Verdict(chain, head.sequence if head else 0, flaw)
+
+
+def _signed_bytes(checkpoint: audit.Checkpoint, at: datetime) -> bytes:
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"credenza checkpoint 1\n{checkpoint.chain}\n{checkpoint.sequence}\n{checkpoint.hash}\n{moment}\n".encode()

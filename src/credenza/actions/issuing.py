@@ -1,0 +1,163 @@
+"""Certificates from a certification request to the row that holds them; shared by every kind that is certified.
+
+Nothing is signed that is not on record: `hold` records the serial in the reserving transaction, `sign` runs outside any
+transaction, `completing` is the second transaction. No certificate leaves before its commit; one that lost its race is
+abandoned on record. A crash leaves a reserved serial and nothing else; a retry with the same Idempotency-Key goes on
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from credenza.actions.context import Act, Attempt, Platform, acting, recording
+from credenza.actions.once import Once
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import CredentialId, EnvironmentName
+from credenza.protocol import csr, distinguished_name, issuance, public_key
+from credenza.protocol.errors import Malformed, Refused
+from credenza.store import certificates, idempotency
+from credenza.store.engine import writing
+
+_KEY_ID_TAIL = "0" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a caller sends to have a key certified: a name to know it by, and a request (PEM or DER)."""
+
+    alias: str
+    csr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a signature will say, drawn before it is made. Times are whole seconds, both ends included."""
+
+    key_id: CredentialId
+    authority_id: str
+    serial_hex: str
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def encoded(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose key is certified: what a certificate takes over from a request, or from the certificate it follows."""
+
+    name: x509.Name
+    key: public_key.PublicKey
+
+    @property
+    def text(self) -> str:
+        return self.name.rfc4514_string()
+
+
+def read_request(platform: Platform, attempt: Attempt, request: bytes) -> csr.CertificationRequest:
+    """Read a certification request and judge its key. Refuses with INVALID_CSR and the cure."""
+    with recording(platform, attempt):
+        try:
+            found = csr.parse(request, allow_sha1=platform.policy.allow_sha1_requests)
+        except (Malformed, Refused) as error:
+            raise Refusal(Code.INVALID_CSR, str(error), field="csr") from error
+        weakness = platform.weak_keys.check(found.spki_der)
+        if weakness is not None:
+            raise Refusal(Code.INVALID_CSR, f"This key is known to be weak: {weakness}. Make a new one.", field="csr")
+        return found
+
+
+def subject_of(request: csr.CertificationRequest) -> Subject:
+    return Subject(distinguished_name.to_name(request.subject), request.public_key)
+
+
+def plan(
+    platform: Platform,
+    environment: EnvironmentName,
+    *,
+    ends_at: datetime,
+    now: datetime,
+    key_id: CredentialId | None = None,
+) -> Reservation:
+    """Draw serial, period and (for a new key) key id: 32 hex digits and 16 zeros, as consumer keys have them."""
+    issuer = platform.issuers[environment]
+    period = issuance.validity(now, ends_at=ends_at, issuer_not_after=issuer.certificate.not_valid_after_utc)
+    serial = issuance.serial_from(platform.random(issuance.SERIAL_RANDOM_BYTES))
+    return Reservation(
+        key_id=key_id or CredentialId(platform.random(16).hex() + _KEY_ID_TAIL),
+        authority_id=issuer.id,
+        serial_hex=f"{serial:x}",
+        not_before=period.not_before,
+        not_after=period.not_after,
+    )
+
+
+def hold(act: Act, reservation: str | None, subject: Subject, *, now: datetime) -> Reservation:
+    """Put the reservation on record, unless an earlier attempt already has, and read it back."""
+    held = msgspec.json.decode(reservation or "", type=Reservation)
+    certificates.reserve(act.connection, act.organization_id, _serial(held, subject), now=now)
+    return held
+
+
+def sign(
+    platform: Platform, attempt: Attempt, environment: EnvironmentName, subject: Subject, reservation: Reservation
+) -> bytes:
+    """Sign what is on record; returns the certificate as DER."""
+    issuer = platform.issuers[environment]
+    with recording(platform, attempt):
+        platform.failpoint("before_signature")
+        certificate = issuance.make_leaf(
+            issuer.private_key,
+            issuer.certificate,
+            profile=issuance.CLIENT_LEAF,
+            subject=subject.name,
+            public_key=subject.key,
+            serial_number=int(reservation.serial_hex, 16),
+            validity=issuance.Validity(reservation.not_before, reservation.not_after),
+            ca_issuers_url=f"{platform.pki_url}/{environment.lower()}/issuing.cer",
+        )
+        platform.failpoint("after_signature")
+    return certificate.public_bytes(Encoding.DER)
+
+
+@contextmanager
+def completing(
+    platform: Platform, attempt: Attempt, once: Once | None, subject: Subject, reservation: Reservation, der: bytes
+) -> Iterator[Act]:
+    """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
+    try:
+        with acting(platform, attempt) as act:
+            yield act
+            certificates.mark_issued(act.connection, _serial(reservation, subject), der)
+    except Exception:
+        _give_up(platform, attempt, once, _serial(reservation, subject))
+        raise
+
+
+def _give_up(platform: Platform, attempt: Attempt, once: Once | None, serial: certificates.Serial) -> None:
+    """Abandon the serial and free the Idempotency-Key, unless the commit had gone through after all."""
+    with writing(platform.database.records) as connection:
+        certificates.mark_abandoned(connection, serial)
+        if once is not None:
+            idempotency.release(connection, attempt.actor.id, once.key_hash)
+
+
+def _serial(reservation: Reservation, subject: Subject) -> certificates.Serial:
+    return certificates.Serial(
+        authority_id=reservation.authority_id,
+        serial_hex=reservation.serial_hex,
+        credential_id=reservation.key_id,
+        subject=subject.text,
+        not_before=reservation.not_before,
+        not_after=reservation.not_after,
+    )

@@ -1,0 +1,303 @@
+"""OAuth signing keys of a project: add by CSR, rotate, renew, revoke, list (product rows B3, B5-B9, B15, A1-A3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from credenza.actions import issuing
+from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.issuing import NewKey, Reservation, Subject
+from credenza.actions.once import Once, claim, settle
+from credenza.domain import lifecycle
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import (
+    Actor,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    Environment,
+    EnvironmentName,
+    Project,
+    ProjectId,
+    Reach,
+    Status,
+)
+from credenza.protocol import public_key
+from credenza.protocol.csr import CertificationRequest
+from credenza.store import changes, credentials, leases, services
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A revoked credential, and how far the revocation had got when it was answered."""
+
+    credential: Credential
+    reach: Reach
+
+
+def add_by_csr(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    new: NewKey,
+    environment: EnvironmentName | None,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> Credential:
+    """Certify a new key. `environment` may be left out when the project has one only."""
+    attempt = Attempt(actor, Action.KEY_ADD, now, project_id=project_id)
+    request = issuing.read_request(platform, attempt, new.csr)
+    with reserving(platform, attempt) as act:
+        place = place_in(act.the_project, environment)
+        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now)
+        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        admit_key(platform, act, act.the_project, request, now=now)
+        reservation = issuing.hold(act, claimed.reservation, issuing.subject_of(request), now=now)
+    return _complete(platform, attempt, once, request, reservation, new.alias, place, None)
+
+
+def rotate(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    key_id: CredentialId,
+    new: NewKey,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> Credential:
+    """Certify a successor: a new key id beside the old one, under the same client id, both valid (product row B8)."""
+    attempt = Attempt(actor, Action.KEY_ROTATE, now, project_id=project_id)
+    request = issuing.read_request(platform, attempt, new.csr)
+    with reserving(platform, attempt) as act:
+        predecessor = _signing_key(act, key_id)
+        place = place_in(act.the_project, predecessor.environment)
+        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now)
+        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        lifecycle.rotate(predecessor, _standing(platform, act, act.the_project), now=now)
+        admit_key(platform, act, act.the_project, request, now=now)
+        reservation = issuing.hold(act, claimed.reservation, issuing.subject_of(request), now=now)
+    return _complete(platform, attempt, once, request, reservation, new.alias, place, key_id)
+
+
+def renew(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    key_id: CredentialId,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> Credential:
+    """Certify the same key for 13 more months under the same key id (product row B9, settled 8)."""
+    attempt = Attempt(actor, Action.KEY_RENEW, now, project_id=project_id)
+    with reserving(platform, attempt) as act:
+        credential = _signing_key(act, key_id)
+        place = place_in(act.the_project, credential.environment)
+        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now, key_id=key_id)
+        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
+        subject = _certified(credential)
+        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+    der = issuing.sign(platform, attempt, place.name, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        # Looked at again: a revocation between the two transactions must not be undone by the second.
+        credential = _signing_key(act, key_id)
+        lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
+        credentials.mark_renewed(act.connection, key_id, certificate_der=der, not_after=reservation.not_after)
+        changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
+        act.note(key_id, f"until {reservation.not_after:%Y-%m-%dT%H:%M:%SZ}")
+        return settle(platform, act, actor, once, _signing_key(act, key_id), now=now)
+
+
+def revoke(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    key_id: CredentialId,
+    *,
+    keep_last: bool,
+    reason: str,
+    now: datetime,
+) -> Revoked:
+    """Revoke a key; returns when no gate admits it any more. A second revocation changes nothing and waits as well."""
+    attempt = Attempt(actor, Action.KEY_REVOKE, now, project_id=project_id)
+    with acting(platform, attempt) as act:
+        credential = _signing_key(act, key_id)
+        others = credentials.count_other_active(act.connection, credential, now=now)
+        if lifecycle.revoke(credential, other_active=others, keep_last=keep_last, now=now):
+            credentials.mark_revoked(act.connection, key_id, reason=reason, now=now)
+            number = changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
+        else:
+            number = changes.current(act.connection)
+        act.note(key_id, reason)
+        credential = _signing_key(act, key_id)
+    return Revoked(credential, leases.await_reach(platform.database.records, number))
+
+
+def get(platform: Platform, actor: Actor, project_id: ProjectId, key_id: CredentialId, *, now: datetime) -> Credential:
+    with viewing(platform, Attempt(actor, Action.KEY_VIEW, now, project_id=project_id)) as act:
+        return _signing_key(act, key_id)
+
+
+def list_page(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    *,
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    after: str | None = None,
+    limit: int,
+    now: datetime,
+) -> tuple[Credential, ...]:
+    """List up to `limit` keys by key id, from the one after `after`."""
+    with viewing(platform, Attempt(actor, Action.KEY_LIST, now, project_id=project_id)) as act:
+        return credentials.list_page(
+            act.connection,
+            project_id,
+            environment=environment,
+            status=status,
+            expiring=expiring,
+            after=after,
+            limit=limit,
+            now=now,
+        )
+
+
+def place_in(project: Project, environment: EnvironmentName | None) -> Environment:
+    """Find the environment of the project that is meant."""
+    if environment is None and len(project.environments) == 1:
+        return project.environments[0]
+    if environment is None:
+        raise Refusal(Code.INVALID, "Say which: SANDBOX or PRODUCTION.", field="environment")
+    place = project.environment(environment)
+    if place is None:
+        raise Refusal(
+            Code.PROJECT_STATUS,
+            f"The project has no {environment} environment yet. Request it first: "
+            f"POST /projects/{project.id}/environments",
+            field="environment",
+        )
+    return place
+
+
+def admit_key(
+    platform: Platform, act: Act, project: Project, request: CertificationRequest, *, now: datetime
+) -> lifecycle.Admission:
+    """Let the project take one more signing key: its type, the key's, its limit, and a key never seen before."""
+    if credentials.is_key_known(act.connection, request.spki_sha256):
+        raise credentials.key_known()
+    credentials.free_expired_slots(act.connection, project.id, now=now)
+    standing = _standing(platform, act, project)
+    lifecycle.admit_key_algorithm(request.key_algorithm, standing)
+    return lifecycle.admit(CredentialKind.SIGNING_KEY, standing)
+
+
+def new_credential(
+    act: Act,
+    attempt: Attempt,
+    request: CertificationRequest,
+    reservation: Reservation,
+    *,
+    alias: str,
+    project_id: ProjectId,
+    place: Environment,
+    slot: int | None,
+    predecessor_id: CredentialId | None,
+    der: bytes,
+) -> Credential:
+    """Make the value that is stored once the certificate is signed."""
+    return Credential(
+        id=reservation.key_id,
+        organization_id=act.organization_id,
+        kind=CredentialKind.SIGNING_KEY,
+        project_id=project_id,
+        environment=place.name,
+        client_id=place.client_id,
+        alias=alias,
+        status=Status.ACTIVE,
+        key_algorithm=request.key_algorithm,
+        public_key_der=request.spki_der,
+        spki_sha256=request.spki_sha256,
+        certificate_der=der,
+        not_before=reservation.not_before,
+        not_after=reservation.not_after,
+        slot=slot,
+        owner_id=attempt.actor.user_id,
+        predecessor_id=predecessor_id,
+        created_at=attempt.now,
+        revoked_at=None,
+        revoked_reason="",
+    )
+
+
+def _complete(
+    platform: Platform,
+    attempt: Attempt,
+    once: Once | None,
+    request: CertificationRequest,
+    reservation: Reservation,
+    alias: str,
+    place: Environment,
+    predecessor_id: CredentialId | None,
+) -> Credential:
+    subject = issuing.subject_of(request)
+    der = issuing.sign(platform, attempt, place.name, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        # Admitted again under the lock: only now is the place in the project taken.
+        admission = admit_key(platform, act, act.the_project, request, now=attempt.now)
+        credential = new_credential(
+            act,
+            attempt,
+            request,
+            reservation,
+            alias=alias,
+            project_id=act.the_project.id,
+            place=place,
+            slot=admission.slot,
+            predecessor_id=predecessor_id,
+            der=der,
+        )
+        credentials.insert_credential(act.connection, credential)
+        act.note(credential.id, f"{place.name} {alias}")
+        return settle(platform, act, attempt.actor, once, credential, now=attempt.now)
+
+
+def _end(act: Act, place: Environment, now: datetime) -> datetime:
+    used = services.load(act.connection, [each.service_id for each in place.services])
+    return lifecycle.shortest(now, [where for each in used if (where := each.in_environment(place.name))])
+
+
+def _standing(platform: Platform, act: Act, project: Project) -> lifecycle.Standing:
+    return lifecycle.Standing(
+        project.type,
+        project.dual,
+        credentials.taken_slots(act.connection, project.id),
+        platform.policy.oauth2_key_limit,
+    )
+
+
+def _signing_key(act: Act, key_id: CredentialId) -> Credential:
+    found = credentials.find(act.connection, key_id)
+    if found is None or found.project_id != act.the_project.id or found.kind is not CredentialKind.SIGNING_KEY:
+        raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
+    return found
+
+
+def _certified(credential: Credential) -> Subject:
+    certificate = x509.load_der_x509_certificate(credential.certificate_der)
+    key = public_key.parse(credential.public_key_der)
+    return Subject(certificate.subject, key)

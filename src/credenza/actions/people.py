@@ -1,0 +1,123 @@
+"""Users and their membership in organizations."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+
+from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.once import Once, claim, settle
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor, Member, OrganizationId, OrganizationRole, User, UserId
+from credenza.store import changes, people
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9][a-z0-9.-]{0,188}", re.ASCII)
+
+
+def create_user(
+    platform: Platform, actor: Actor, *, email: str, name: str, now: datetime, once: Once | None = None
+) -> User:
+    with acting(platform, Attempt(actor, Action.USER_CREATE, now)) as act:
+        claimed = claim(platform, act, actor, once, User, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        user = insert_user(platform, act, email=email, name=name, now=now)
+        act.note(user.id, user.email)
+        return settle(platform, act, actor, once, user, now=now)
+
+
+def insert_user(platform: Platform, act: Act, *, email: str, name: str, now: datetime) -> User:
+    """Insert a user under the address's usual form: no spaces around it, lower case."""
+    identity = UserId(str(uuid.UUID(bytes=platform.random(16), version=4)))
+    user = User(identity, usual_address(email), name.strip(), now, None)
+    if not people.insert_user(act.connection, user):
+        raise Refusal(Code.DUPLICATE_NAME, f"There is already a user {user.email}.", field="email")
+    return user
+
+
+def usual_address(email: str) -> str:
+    usual = email.strip().lower()
+    if _EMAIL.fullmatch(usual) is None:
+        raise Refusal(Code.INVALID, f"{email[:100]!r} is not a mail address.", field="email")
+    return usual
+
+
+def disable_user(platform: Platform, actor: Actor, email: str, *, now: datetime) -> User:
+    """Disable a user: access tokens and account-level keys stop with the answer."""
+    with acting(platform, Attempt(actor, Action.USER_DISABLE, now)) as act:
+        user = find_by_email(act, email)
+        people.mark_disabled(act.connection, user.id, now=now)
+        changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
+        act.note(user.id, user.email)
+        return find_by_email(act, email)
+
+
+def list_users(platform: Platform, actor: Actor, *, now: datetime) -> tuple[User, ...]:
+    with viewing(platform, Attempt(actor, Action.USER_LIST, now)) as act:
+        return people.list_users(act.connection)
+
+
+def list_members(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime
+) -> tuple[Member, ...]:
+    with viewing(platform, Attempt(actor, Action.MEMBER_LIST, now, organization_id=organization_id)) as act:
+        return people.list_members(act.connection, organization_id)
+
+
+def set_member(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    email: str,
+    role: OrganizationRole,
+    now: datetime,
+    once: Once | None = None,
+) -> Member:
+    """Take a user into the organization, or give a member another role."""
+    attempt = Attempt(actor, Action.MEMBER_SET, now, organization_id=organization_id)
+    with acting(platform, attempt) as act:
+        claimed = claim(platform, act, actor, once, Member, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        user = find_by_email(act, email)
+        if role is not OrganizationRole.ADMIN:
+            _check_admin_stays(act, user.id)
+        people.set_member(act.connection, organization_id, user.id, role, now=now)
+        changes.record(act.connection, organization_id, changes.ChangeKind.USER, user.id)
+        act.note(user.id, f"{user.email} {role}")
+        return settle(platform, act, actor, once, Member(user, role), now=now)
+
+
+def remove_member(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, user_id: UserId, *, now: datetime
+) -> None:
+    attempt = Attempt(actor, Action.MEMBER_REMOVE, now, organization_id=organization_id)
+    with acting(platform, attempt) as act:
+        _check_admin_stays(act, user_id)
+        if not people.delete_member(act.connection, organization_id, user_id):
+            raise Refusal(Code.NOT_FOUND, "The organization has no such member.", field="userId")
+        changes.record(act.connection, organization_id, changes.ChangeKind.USER, user_id)
+        act.note(user_id)
+
+
+def find_by_email(act: Act, email: str) -> User:
+    user = people.find_user_by_email(act.connection, usual_address(email))
+    if user is None:
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"There is no user {email[:100]}. An operator makes one with: credenza user create",
+            field="email",
+        )
+    return user
+
+
+def _check_admin_stays(act: Act, user_id: UserId) -> None:
+    """An organization keeps at least one admin who can act."""
+    role = people.find_role(act.connection, act.organization_id, user_id)
+    if role is OrganizationRole.ADMIN and people.count_other_admins(act.connection, act.organization_id, user_id) == 0:
+        raise Refusal(
+            Code.INVALID, "This is the organization's last admin. Make somebody else admin first.", field="role"
+        )

@@ -1,0 +1,359 @@
+"""Projects: create with first environment and key, change, delete, add environments and services."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from credenza.actions import issuing, oauth_keys
+from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.issuing import NewKey
+from credenza.actions.once import Once, claim, settle
+from credenza.domain import lifecycle
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import (
+    Actor,
+    Approval,
+    Company,
+    Credential,
+    Environment,
+    EnvironmentName,
+    Member,
+    OrganizationId,
+    Project,
+    ProjectId,
+    ProjectService,
+    ProjectType,
+    Reach,
+    Service,
+    ServiceId,
+    ServiceStatus,
+    Status,
+)
+from credenza.protocol.csr import CertificationRequest
+from credenza.store import changes, credentials, leases, people, projects, services
+
+_CLIENT_ID_BYTES = 36  # 48 characters of base64url
+
+
+@dataclass(frozen=True, slots=True)
+class NewProject:
+    type: ProjectType
+    name: str
+    region: str
+    service_id: ServiceId
+    environment: EnvironmentName
+    credential: NewKey
+    company: Company | None = None
+    commercial_countries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEnvironment:
+    name: EnvironmentName
+    credential: NewKey
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectEdit:
+    """What to change; None leaves it as it is."""
+
+    name: str | None = None
+    company: Company | None = None
+    commercial_countries: tuple[str, ...] | None = None
+    ambiguous_readings: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    """A project with what hangs on it."""
+
+    project: Project
+    credentials: tuple[Credential, ...]
+    members: tuple[Member, ...]
+
+
+def create(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    new: NewProject,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> ProjectView:
+    """Make a project with its first environment, service and key: all of them or nothing."""
+    attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id)
+    request = issuing.read_request(platform, attempt, new.credential.csr)
+    subject = issuing.subject_of(request)
+    project = _first_project(platform, attempt, new)
+    with reserving(platform, attempt) as act:
+        service = _live_service(act, new.service_id)
+        planned = issuing.plan(platform, new.environment, ends_at=_first_end(service, new.environment, now), now=now)
+        claimed = claim(platform, act, actor, once, ProjectView, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        if projects.name_exists(act.connection, organization_id, new.name):
+            raise projects.name_taken(new.name)
+        _admit_first(platform, act, project, service, request, now=now)
+        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+    der = issuing.sign(platform, attempt, new.environment, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        projects.insert_project(act.connection, project, limit=_limit(act))
+        admission = _admit_first(platform, act, project, service, request, now=now)
+        place = _insert_environment(platform, act, project, new.environment, (service,), now=now)
+        key = oauth_keys.new_credential(
+            act,
+            attempt,
+            request,
+            reservation,
+            alias=new.credential.alias,
+            project_id=project.id,
+            place=place,
+            slot=admission.slot,
+            predecessor_id=None,
+            der=der,
+        )
+        credentials.insert_credential(act.connection, key)
+        act.note(project.id, new.name)
+        return settle(platform, act, actor, once, _view(act, project.id), now=now)
+
+
+def list_all(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+    now: datetime,
+) -> tuple[ProjectView, ...]:
+    """List the projects the actor may see, by id; members are left out."""
+    with viewing(platform, Attempt(actor, Action.PROJECT_LIST, now, organization_id=organization_id)) as act:
+        narrowed = None if actor.user_id is None or act.standing.sees_project else actor.user_id
+        found = projects.list_visible(act.connection, organization_id, to_user=narrowed, after=after, limit=limit)
+        keys = credentials.list_of_projects(act.connection, [each.id for each in found])
+        return tuple(ProjectView(each, keys.get(each.id, ()), ()) for each in found)
+
+
+def get(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> ProjectView:
+    with viewing(platform, Attempt(actor, Action.PROJECT_VIEW, now, project_id=project_id)) as act:
+        return _view(act, project_id)
+
+
+def change(platform: Platform, actor: Actor, project_id: ProjectId, edit: ProjectEdit, *, now: datetime) -> ProjectView:
+    """Rename, or change company, commercial countries or how the gate reads an ambiguous query."""
+    with acting(platform, Attempt(actor, Action.PROJECT_CHANGE, now, project_id=project_id)) as act:
+        project = act.the_project
+        _check_countries(platform, edit.commercial_countries or ())
+        changed = replace(
+            project,
+            name=project.name if edit.name is None else edit.name,
+            company=project.company if edit.company is None else edit.company,
+            commercial_countries=(
+                project.commercial_countries if edit.commercial_countries is None else edit.commercial_countries
+            ),
+            ambiguous_readings=(
+                project.ambiguous_readings if edit.ambiguous_readings is None else edit.ambiguous_readings
+            ),
+        )
+        projects.update_project(act.connection, changed)
+        changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
+        act.note(project_id, _what_changed(project, changed))
+        return _view(act, project_id)
+
+
+def delete(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> Reach:
+    """Delete a project and revoke everything in it; returns when no gate admits any of it."""
+    with acting(platform, Attempt(actor, Action.PROJECT_DELETE, now, project_id=project_id)) as act:
+        for key in credentials.list_of_project(act.connection, project_id):
+            if key.status is not Status.REVOKED:
+                credentials.mark_revoked(act.connection, key.id, reason="project deleted", now=now)
+        projects.mark_deleted(act.connection, project_id, now=now)
+        number = changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
+        act.note(project_id, act.the_project.name)
+    return leases.await_reach(platform.database.records, number)
+
+
+def add_environment(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    new: NewEnvironment,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> ProjectView:
+    """Add the project's other environment, with the services it already uses and a key of its own."""
+    attempt = Attempt(actor, Action.ENVIRONMENT_ADD, now, project_id=project_id)
+    request = issuing.read_request(platform, attempt, new.credential.csr)
+    subject = issuing.subject_of(request)
+    with reserving(platform, attempt) as act:
+        used = _services_for(act, new.name)
+        ends_at = min((_first_end(each, new.name, now) for each in used), default=lifecycle.ends(now, None))
+        planned = issuing.plan(platform, new.name, ends_at=ends_at, now=now)
+        claimed = claim(platform, act, actor, once, ProjectView, now=now, reservation=planned.encoded)
+        if claimed.answer is not None:
+            return claimed.answer
+        _check_absent(act.the_project, new.name)
+        oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
+        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+    der = issuing.sign(platform, attempt, new.name, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        admission = oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
+        place = _insert_environment(platform, act, act.the_project, new.name, used, now=now)
+        key = oauth_keys.new_credential(
+            act,
+            attempt,
+            request,
+            reservation,
+            alias=new.credential.alias,
+            project_id=project_id,
+            place=place,
+            slot=admission.slot,
+            predecessor_id=None,
+            der=der,
+        )
+        credentials.insert_credential(act.connection, key)
+        act.note(project_id, new.name)
+        return settle(platform, act, actor, once, _view(act, project_id), now=now)
+
+
+def add_service(
+    platform: Platform,
+    actor: Actor,
+    project_id: ProjectId,
+    environment: EnvironmentName,
+    service_id: ServiceId,
+    *,
+    now: datetime,
+    once: Once | None = None,
+) -> ProjectView:
+    """Let the project use one more service in an environment; gates know it within their next look."""
+    attempt = Attempt(actor, Action.ENVIRONMENT_SERVICE_ADD, now, project_id=project_id)
+    with acting(platform, attempt) as act:
+        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        project = act.the_project
+        oauth_keys.place_in(project, environment)
+        service = _live_service(act, service_id)
+        lifecycle.admit_service(project.type, service.authentication)
+        _check_offered(service, environment)
+        projects.insert_project_service(
+            act.connection, project, environment, ProjectService(service.id, service.name, Approval.APPROVED), now=now
+        )
+        # Not a mere addition: gates hold the entitlements of keys they already know.
+        changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
+        act.note(project_id, f"{environment} service {service_id}")
+        return settle(platform, act, actor, once, _view(act, project_id), now=now)
+
+
+def _first_project(platform: Platform, attempt: Attempt, new: NewProject) -> Project:
+    _check_countries(platform, new.commercial_countries)
+    assert attempt.organization_id is not None, "a project is made in an organization"
+    return Project(
+        id=ProjectId(str(uuid.UUID(bytes=platform.random(16), version=4))),
+        organization_id=attempt.organization_id,
+        name=new.name,
+        type=new.type,
+        region=new.region,
+        company=new.company,
+        commercial_countries=new.commercial_countries,
+        owner_id=attempt.actor.user_id,
+        dual=False,
+        ambiguous_readings=False,
+        created_at=attempt.now,
+        environments=(),
+    )
+
+
+def _admit_first(
+    platform: Platform, act: Act, project: Project, service: Service, request: CertificationRequest, *, now: datetime
+) -> lifecycle.Admission:
+    lifecycle.admit_service(project.type, service.authentication)
+    return oauth_keys.admit_key(platform, act, project, request, now=now)
+
+
+def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:
+    allowed = platform.policy.commercial_countries
+    refused = sorted(set(countries) - allowed) if allowed else []
+    if refused:
+        raise Refusal(
+            Code.PROJECT_CONFIG,
+            f"Not available in {', '.join(refused)}; available in {', '.join(sorted(allowed))}.",
+            field="commercialCountries",
+        )
+
+
+def _live_service(act: Act, service_id: ServiceId) -> Service:
+    service = services.find(act.connection, service_id)
+    if service is None or service.status is not ServiceStatus.LIVE:
+        raise Refusal(
+            Code.SERVICE_NOT_FOUND, f"No service {service_id}. List them with: GET /services", field="serviceId"
+        )
+    return service
+
+
+def _check_offered(service: Service, environment: EnvironmentName) -> None:
+    if service.in_environment(environment) is None:
+        raise Refusal(
+            Code.PROJECT_CONFIG, f"The service {service.name} is not offered in {environment}.", field="environment"
+        )
+
+
+def _check_absent(project: Project, environment: EnvironmentName) -> None:
+    if project.environment(environment) is not None:
+        raise Refusal(
+            Code.DUPLICATE_ENVIRONMENT, f"The project already has its {environment} environment.", field="name"
+        )
+
+
+def _first_end(service: Service, environment: EnvironmentName, now: datetime) -> datetime:
+    _check_offered(service, environment)
+    return lifecycle.ends(now, service.in_environment(environment))
+
+
+def _services_for(act: Act, environment: EnvironmentName) -> tuple[Service, ...]:
+    """The services the project uses elsewhere that are offered here as well."""
+    used = {each.service_id for place in act.the_project.environments for each in place.services}
+    return tuple(each for each in services.load(act.connection, used) if each.in_environment(environment))
+
+
+def _insert_environment(
+    platform: Platform,
+    act: Act,
+    project: Project,
+    name: EnvironmentName,
+    used: tuple[Service, ...],
+    *,
+    now: datetime,
+) -> Environment:
+    client_id = base64.urlsafe_b64encode(platform.random(_CLIENT_ID_BYTES)).decode()
+    approved = tuple(ProjectService(each.id, each.name, Approval.APPROVED) for each in used)
+    place = Environment(name, client_id, approved)
+    for each in used:
+        _check_offered(each, name)
+    projects.insert_environment(act.connection, project, place, now=now)
+    return place
+
+
+def _limit(act: Act) -> int:
+    organization = people.find_organization(act.connection, act.organization_id)
+    assert organization is not None, "the organization is locked by this transaction"
+    return organization.project_limit
+
+
+def _view(act: Act, project_id: ProjectId) -> ProjectView:
+    project = projects.find(act.connection, project_id)
+    assert project is not None, "the project was just read or written in this transaction"
+    keys = credentials.list_of_project(act.connection, project_id)
+    return ProjectView(project, keys, projects.list_members(act.connection, project))
+
+
+def _what_changed(before: Project, after: Project) -> str:
+    fields = ("name", "company", "commercial_countries", "ambiguous_readings")
+    return ", ".join(name for name in fields if getattr(before, name) != getattr(after, name))

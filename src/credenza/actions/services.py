@@ -1,0 +1,117 @@
+"""The catalog: what the platform offers, and where the gate finds it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.once import Once, claim, settle
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import (
+    Actor,
+    AuthenticationType,
+    Service,
+    ServiceEnvironment,
+    ServiceId,
+    ServiceStatus,
+)
+from credenza.store import changes, services
+
+RESERVED_PREFIXES = ("/oauth", "/sso", "/.well-known")
+_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NewService:
+    name: str
+    authentication: AuthenticationType
+    description: str
+    environments: tuple[ServiceEnvironment, ...]
+
+
+def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, once: Once | None = None) -> Service:
+    with acting(platform, Attempt(actor, Action.SERVICE_CREATE, now)) as act:
+        claimed = claim(platform, act, actor, once, Service, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        _check(new)
+        draft = Service(
+            ServiceId(0), new.name, new.authentication, ServiceStatus.LIVE, new.description, new.environments
+        )
+        service = replace(draft, id=services.insert_service(act.connection, draft, now=now))
+        _announce(act, service)
+        return settle(platform, act, actor, once, service, now=now)
+
+
+def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewService, *, now: datetime) -> Service:
+    """Change name, description and places of a service. Its authentication type stays: projects depend on it."""
+    with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
+        service = _get(act, service_id)
+        _check(new)
+        if new.authentication is not service.authentication:
+            raise Refusal(
+                Code.PROJECT_TYPE,
+                f"The service takes {service.authentication} and projects depend on it. Create another service.",
+                field="authentication",
+            )
+        changed = replace(service, name=new.name, description=new.description, environments=new.environments)
+        services.replace_service(act.connection, changed)
+        _announce(act, changed)
+        return changed
+
+
+def retire(platform: Platform, actor: Actor, service_id: ServiceId, *, now: datetime) -> Service:
+    """Take a service out of the catalog: nobody adds it any more and the gate stops serving it."""
+    with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
+        retired = replace(_get(act, service_id), status=ServiceStatus.RETIRED)
+        services.replace_service(act.connection, retired)
+        _announce(act, retired)
+        return retired
+
+
+def list_live(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Service, ...]:
+    with viewing(platform, Attempt(actor, Action.SERVICE_LIST, now)) as act:
+        return services.list_live(act.connection)
+
+
+def _announce(act: Act, service: Service) -> None:
+    changes.record(act.connection, act.organization_id, changes.ChangeKind.CATALOG, service.id)
+    act.note(service.id, service.name)
+
+
+def _get(act: Act, service_id: ServiceId) -> Service:
+    service = services.find(act.connection, service_id)
+    if service is None:
+        raise Refusal(Code.SERVICE_NOT_FOUND, f"No service {service_id}.", field="serviceId")
+    return service
+
+
+def _check(new: NewService) -> None:
+    if len({each.environment for each in new.environments}) != len(new.environments):
+        raise Refusal(Code.INVALID, "Each environment may be named once.", field="environments")
+    for each in new.environments:
+        _check_prefix(each.path_prefix)
+        _check_upstream(each.upstream)
+
+
+def _check_prefix(prefix: str) -> None:
+    if _PREFIX.fullmatch(prefix) is None or "/." in prefix.replace("/.well-known", ""):
+        raise Refusal(
+            Code.INVALID,
+            f"{prefix!r} is not a path prefix: segments of letters, digits and - _ ~ . after a slash, none at the end.",
+            field="pathPrefix",
+        )
+    if any(prefix == taken or prefix.startswith(taken + "/") for taken in RESERVED_PREFIXES):
+        raise Refusal(Code.INVALID, f"{', '.join(RESERVED_PREFIXES)} belong to the gate itself.", field="pathPrefix")
+
+
+def _check_upstream(upstream: str) -> None:
+    parts = urlsplit(upstream)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in upstream:
+        raise Refusal(
+            Code.INVALID, "An upstream is an http or https origin, such as http://127.0.0.1:9000", field="upstream"
+        )
