@@ -1,0 +1,183 @@
+"""Every setting, with its unit and default: from `CREDENZA_…` variables, or a TOML file named by `CREDENZA_CONFIG`.
+
+Variables win over the file. Unknown keys are refused: a misspelt limit must not be silently absent.
+`docs/reference/settings.md` is made from this file.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+KEY_FILE = "key-encryption-key"
+
+
+def _bind(value: Any) -> Any:
+    """Accept `host:port` or `unix:/path`."""
+    if not isinstance(value, str) or value.startswith("unix:/"):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("say host:port, or unix:/path/to/socket")
+    return value
+
+
+def _origin(value: Any) -> Any:
+    if isinstance(value, str):
+        AnyHttpUrl(value)
+        if value.rstrip("/").count("/") != 2:
+            raise ValueError("an origin is scheme, host and port, such as https://api.example.com")
+        return value.rstrip("/")
+    return value
+
+
+Bind = Annotated[str, BeforeValidator(_bind)]
+Origin = Annotated[str, BeforeValidator(_origin)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CREDENZA_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        Path("data"), description="Where the embedded database, replay memory and key file live. Mode 0700."
+    )
+    database_url: str = Field(
+        "", description="`postgresql://user@host/name`, or empty for SQLite at `<data_dir>/credenza.db`."
+    )
+    key_encryption_key: SecretStr | None = Field(
+        None, description="The key-encryption key, 32 bytes as base64. Empty: it is read from `key_file`."
+    )
+    key_file: Path | None = Field(
+        None,
+        description=f"File of the key-encryption key, mode 0600; made at the first start. Empty: "
+        f"`<data_dir>/{KEY_FILE}`.",
+    )
+    replay_url: str = Field(
+        "",
+        description="`redis://host:6379/0` when several machines share it, or empty for LMDB in `<data_dir>/replay`.",
+    )
+
+    manage_bind: Bind = Field("127.0.0.1:8080", description="Where the management API and portal listen.")
+    manage_origin: Origin = Field("http://localhost:8080", description="How people and programs reach it from outside.")
+    sandbox_bind: Bind = Field("127.0.0.1:8443", description="Where the gate of SANDBOX listens.")
+    sandbox_origin: Origin = Field("http://localhost:8443", description="Public origin of SANDBOX; signatures name it.")
+    production_bind: Bind = Field("127.0.0.1:8444", description="Where the gate of PRODUCTION listens.")
+    production_origin: Origin = Field(
+        "http://localhost:8444", description="Public origin of PRODUCTION; signatures name it."
+    )
+    decision_bind: Bind = Field(
+        "127.0.0.1:8082", description="Where proxies and the Python middleware ask for decisions. Never public."
+    )
+    decision_secret: SecretStr | None = Field(
+        None, description="When set, askers must send it in the header `Credenza-Gate-Secret`."
+    )
+    tls_certificate: Path | None = Field(None, description="PEM chain of the gates' listeners; empty: plain HTTP.")
+    tls_private_key: Path | None = Field(None, description="PEM private key that belongs to `tls_certificate`.")
+    manage_tls_certificate: Path | None = Field(None, description="PEM chain of the management listener.")
+    manage_tls_private_key: Path | None = Field(None, description="PEM private key of the management listener.")
+    allow_plain_http: bool = Field(
+        False, description="Let listeners without TLS bind to other than loopback addresses (TLS ends before them)."
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks whose `X-Forwarded-For` is believed for the client's address."
+    )
+
+    max_skew_s: int = Field(300, ge=1, le=3600, description="Seconds an OAuth 1.0a timestamp may lie off, either way.")
+    echo_base_string: bool = Field(
+        True, description="Name the acceptable signature base string in answers to a wrong signature."
+    )
+    body_limit_bytes: int = Field(10 * 1024 * 1024, ge=0, description="Largest request body the gate takes, in bytes.")
+    body_memory_bytes: int = Field(
+        256 * 1024, ge=0, description="Bytes of a body kept in memory; what is longer goes to a temporary file."
+    )
+    upstream_timeout_s: float = Field(30.0, gt=0, description="Seconds an upstream may take to begin its answer.")
+    lease_s: float = Field(
+        5.0,
+        ge=1,
+        le=120,
+        description="PostgreSQL: seconds a gate admits without hearing from the database; 35 for a failover recipe.",
+    )
+    oauth2_key_limit: int = Field(
+        3, ge=1, le=100, description="OAuth 2.0 keys per project, both environments together."
+    )
+    allow_sha1_requests: bool = Field(False, description="Accept certification requests signed with SHA-1.")
+    commercial_countries: frozenset[str] = Field(
+        frozenset(), description="ISO 3166 alpha-3 codes projects may name; empty for all."
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file: one place for secrets less
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    @model_validator(mode="after")
+    def _tls_comes_in_pairs(self) -> Settings:
+        if (self.tls_certificate is None) != (self.tls_private_key is None):
+            raise ValueError("tls_certificate and tls_private_key belong together")
+        if (self.manage_tls_certificate is None) != (self.manage_tls_private_key is None):
+            raise ValueError("manage_tls_certificate and manage_tls_private_key belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _plain_http_stays_home(self) -> Settings:
+        """A listener without TLS serves this machine alone, unless the operator says that TLS ends before it."""
+        binds = {
+            "decision_bind": (self.decision_bind, None),
+            "manage_bind": (self.manage_bind, self.manage_tls_certificate),
+        }
+        binds |= {
+            "sandbox_bind": (self.sandbox_bind, self.tls_certificate),
+            "production_bind": (self.production_bind, self.tls_certificate),
+        }
+        for name, (bind, certificate) in binds.items():
+            if certificate is None and not self.allow_plain_http and not is_local(bind):
+                raise ValueError(
+                    f"{name} {bind} can be reached from other machines without TLS: bind to 127.0.0.1, give a "
+                    "certificate, or set allow_plain_http when TLS ends before it"
+                )
+        return self
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.absolute()}/credenza.db"
+
+    @property
+    def key_path(self) -> Path:
+        return self.key_file or self.data_dir / KEY_FILE
+
+
+def is_local(bind: str) -> bool:
+    host = bind.rpartition(":")[0].strip("[]")
+    if bind.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(config: Path | None) -> Settings:
+    """Read the settings. Raises pydantic's ValidationError naming every wrong field."""
+    if config is None:
+        return Settings()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    return FromFile()
