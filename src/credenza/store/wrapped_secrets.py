@@ -26,3 +26,8 @@ def get(connection: Connection, name: str) -> bytes:
     query = select(wrapped_secrets.c.wrapped).where(wrapped_secrets.c.name == name)
     wrapped: bytes = connection.execute(query).scalar_one()
     return wrapped
+
+
+def any_secret(connection: Connection) -> bool:
+    """Tell an installation that has started before from a new one."""
+    return connection.execute(select(wrapped_secrets.c.name).limit(1)).one_or_none() is not None

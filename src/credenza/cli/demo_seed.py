@@ -1,0 +1,213 @@
+"""What the demo begins with: an organization, a catalog, and keys in every state, made by the actions themselves.
+
+Every fact is made at the time it would have been made, by giving the actions that time; nothing is written behind
+their back. The partner's side (private keys) is written to files, as a partner would have them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from credenza.actions import (
+    access_tokens,
+    account_keys,
+    oauth_keys,
+    organizations,
+    people,
+    project_members,
+    projects,
+    services,
+)
+from credenza.actions.context import Platform
+from credenza.actions.issuing import NewKey
+from credenza.actions.projects import NewEnvironment, NewProject
+from credenza.actions.services import NewService
+from credenza.domain.access import Scope
+from credenza.domain.expiry import add_months
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    AuthenticationType,
+    Credential,
+    EnvironmentName,
+    Organization,
+    OrganizationId,
+    OrganizationRole,
+    Project,
+    ProjectId,
+    ProjectRole,
+    ProjectType,
+    Service,
+    ServiceEnvironment,
+    User,
+)
+from credenza.protocol import csr
+
+_OPERATOR = Actor(ActorKind.OPERATOR, "demo")
+_DAY = timedelta(days=1)
+_SANDBOX, _PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerKey:
+    """A key as the partner holds it."""
+
+    name: str
+    consumer_key: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What the demo prints and what its callers call with."""
+
+    organization: Organization
+    token: str
+    project: Project
+    account_key: PartnerKey
+    keys: dict[str, PartnerKey]
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where the seeding happens."""
+
+    platform: Platform
+    directory: Path
+    now: datetime
+
+    def key(self, name: str) -> tuple[rsa.RSAPrivateKey, NewKey]:
+        private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        request = csr.build(private_key, common_name=name, organization="Acme Payments")
+        return private_key, NewKey(name, request)
+
+    def keep(self, private_key: rsa.RSAPrivateKey, credential: Credential) -> PartnerKey:
+        """Write the partner's files: the private key and its certificate."""
+        path = self.directory / f"{credential.alias}.pem"
+        pkcs8 = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        certificate = x509.load_der_x509_certificate(credential.certificate_der).public_bytes(Encoding.PEM)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(pkcs8 + certificate)
+        return PartnerKey(credential.alias, credential.consumer_key, path)
+
+
+def seed(platform: Platform, directory: Path, *, upstream: str, now: datetime) -> Seeded:
+    """Fill an empty installation. `directory` receives the partner's private keys, mode 0600."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    desk = _Desk(platform, directory, now)
+    organization, ada = _people(desk)
+    catalog = _catalog(desk, upstream)
+    owner = Actor(ActorKind.SESSION, "demo", ada.id, organization.id)
+    checkout, keys = _checkout(desk, owner, organization.id, catalog)
+    keys |= _billing(desk, owner, organization.id, catalog)
+    issued = access_tokens.create(
+        platform, owner, organization.id, name="demo", scopes=frozenset(Scope), days=30, now=now
+    )
+    private_key, new = desk.key("account-key")
+    account_key = desk.keep(private_key, account_keys.add(platform, owner, organization.id, new, now=now))
+    return Seeded(organization, issued.secret, checkout, account_key, keys)
+
+
+def _people(desk: _Desk) -> tuple[Organization, User]:
+    now = add_months(desk.now, -14)
+    organization = organizations.create(desk.platform, _OPERATOR, name="Acme Payments", now=now)
+    made = {
+        role: people.create_user(desk.platform, _OPERATOR, email=f"{name.lower()}@acme.example", name=name, now=now)
+        for name, role in {
+            "Ada": OrganizationRole.ADMIN,
+            "Grace": OrganizationRole.USER,
+            "Linus": OrganizationRole.READ_ONLY,
+            "Margaret": OrganizationRole.COMPLIANCE_ADMIN,
+        }.items()
+    }
+    for role, user in made.items():
+        people.set_member(desk.platform, _OPERATOR, organization.id, email=user.email, role=role, now=now)
+    return organization, made[OrganizationRole.ADMIN]
+
+
+def _catalog(desk: _Desk, upstream: str) -> dict[str, Service]:
+    now = add_months(desk.now, -14)
+    offers = {
+        "Payments": (AuthenticationType.DUAL_OAUTH, "/payments", "Create, capture and refund payments.", None),
+        "Locations": (AuthenticationType.OAUTH10A, "/locations", "Find merchants and cash machines.", 30),
+        "Reports": (AuthenticationType.OAUTH10A, "/reports", "Settlement files.", None),
+    }
+    return {
+        name: services.create(
+            desk.platform,
+            _OPERATOR,
+            NewService(
+                name,
+                authentication,
+                description,
+                (
+                    ServiceEnvironment(_SANDBOX, prefix, upstream, 13, sandbox_days),
+                    ServiceEnvironment(_PRODUCTION, prefix, upstream, 13, None),
+                ),
+            ),
+            now=now,
+        )
+        for name, (authentication, prefix, description, sandbox_days) in offers.items()
+    }
+
+
+def _checkout(
+    desk: _Desk, owner: Actor, organization_id: OrganizationId, catalog: dict[str, Service]
+) -> tuple[Project, dict[str, PartnerKey]]:
+    """A project in good order: both environments, one key being rotated, one revoked."""
+    then = add_months(desk.now, -12)
+    first, new = desk.key("checkout-sandbox")
+    request = NewProject(ProjectType.OAUTH10A, "Checkout", "EUROPE", catalog["Payments"].id, _SANDBOX, new)
+    view = projects.create(desk.platform, owner, organization_id, request, now=then)
+    keys = {"checkout-sandbox": desk.keep(first, view.credentials[0])}
+    project_id = view.project.id
+
+    leaked, new = desk.key("checkout-laptop")
+    lost = oauth_keys.add_by_csr(desk.platform, owner, project_id, new, _SANDBOX, now=add_months(desk.now, -3))
+    keys["checkout-laptop"] = desk.keep(leaked, lost)
+    oauth_keys.revoke(
+        desk.platform, owner, project_id, lost.id, keep_last=True, reason="laptop stolen", now=desk.now - _DAY
+    )
+
+    old, new = desk.key("checkout-2025")
+    created = desk.now - timedelta(days=383)  # 13 months less 12 days, give or take
+    view = projects.add_environment(desk.platform, owner, project_id, NewEnvironment(_PRODUCTION, new), now=created)
+    old_key = next(each for each in view.credentials if each.alias == "checkout-2025")
+    keys["checkout-2025"] = desk.keep(old, old_key)
+    successor, new = desk.key("checkout-2026")
+    made = oauth_keys.rotate(desk.platform, owner, project_id, old_key.id, new, now=desk.now - _DAY)
+    keys["checkout-2026"] = desk.keep(successor, made)
+    _team(desk, owner, project_id)
+    return view.project, keys
+
+
+def _billing(
+    desk: _Desk, owner: Actor, organization_id: OrganizationId, catalog: dict[str, Service]
+) -> dict[str, PartnerKey]:
+    """A neglected project: an expired key, one that nobody has used for 120 days, one about to end."""
+    keys = {}
+    expired, new = desk.key("billing-expired")
+    request = NewProject(ProjectType.OAUTH10A, "Billing", "EUROPE", catalog["Reports"].id, _SANDBOX, new)
+    view = projects.create(
+        desk.platform, owner, organization_id, request, now=add_months(desk.now, -13) - timedelta(days=2)
+    )
+    keys["billing-expired"] = desk.keep(expired, view.credentials[0])
+    for name, age in {"billing-unused": timedelta(days=120), "billing-expiring": timedelta(days=340)}.items():
+        private_key, new = desk.key(name)
+        made = oauth_keys.add_by_csr(desk.platform, owner, view.project.id, new, _SANDBOX, now=desk.now - age)
+        keys[name] = desk.keep(private_key, made)
+    return keys
+
+
+def _team(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
+    for name, role in {"grace": ProjectRole.ADMIN, "linus": ProjectRole.READ_ONLY}.items():
+        project_members.set_role(
+            desk.platform, owner, project_id, email=f"{name}@acme.example", role=role, now=desk.now - _DAY
+        )

@@ -1,0 +1,67 @@
+"""`credenza member`: for operators, on the server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from credenza.actions import people
+from credenza.cli import local, output
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.domain.model import Member, OrganizationRole
+
+app = typer.Typer()
+
+_COLUMNS = ("email", "name", "role", "id")
+
+Organization = Annotated[str, typer.Option("--org", metavar="NAME", help="The organization.")]
+
+
+@app.command("list")
+def list_members(context: typer.Context, org: Organization) -> None:
+    """List the members of an organization."""
+    with local.organization(org) as (platform, found):
+        members = local.attempt(lambda: people.list_members(platform, local.OPERATOR, found.id, now=local.now()))
+    output.show_list(context, [_row(each) for each in members], columns=_COLUMNS)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Mail address of a user.")],
+    org: Organization,
+    role: Annotated[OrganizationRole, typer.Option(help="Role in the organization.")] = OrganizationRole.USER,
+) -> None:
+    """Put a user into an organization, or give a member another role."""
+    with local.organization(org) as (platform, found):
+        member = local.attempt(
+            lambda: people.set_member(platform, local.OPERATOR, found.id, email=email, role=role, now=local.now())
+        )
+    output.show(context, _row(member))
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Mail address of a member.")],
+    org: Organization,
+) -> None:
+    """Take a member out of an organization."""
+    with local.organization(org) as (platform, found):
+        members = local.attempt(lambda: people.list_members(platform, local.OPERATOR, found.id, now=local.now()))
+        member = next((each for each in members if each.user.email == email.strip().lower()), None)
+        if member is None:
+            raise CommandFailed(f"{org} has no member {email}.", ExitCode.NOT_FOUND)
+        user_id = member.user.id
+        local.attempt(lambda: people.remove_member(platform, local.OPERATOR, found.id, user_id, now=local.now()))
+    output.note(context, f"{email} is no longer a member of {org}.")
+
+
+def _row(member: Member) -> dict[str, str]:
+    return {
+        "email": member.user.email,
+        "name": member.user.name,
+        "role": member.role,
+        "id": member.user.id,
+    }
