@@ -1,0 +1,231 @@
+"""Issuance (RFC 5280 section 4): what our certificates say, who may sign them, and for how long they hold.
+
+A profile is a row of data and decides everything but the key, the subject and the times. Order of use: the
+caller draws 20 random bytes for `serial_from`, records the serial number, asks `validity` for the period, and
+calls `make_root`, `make_issuing` or `make_leaf`. Nothing but the key and the allow-listed subject of a
+request reaches a certificate.
+
+The issuer's key is anything that implements `cryptography`'s private key class: only `sign` and `public_key`
+are called, so a key in a PKCS#11 token fits behind those two methods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+
+from credenza.protocol.errors import Refused
+from credenza.protocol.public_key import PublicKey
+
+IssuerKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+SERIAL_RANDOM_BYTES: Final = 20
+
+# Clocks of clients run late by seconds to a few minutes; five minutes lets them in, and an hour is the most
+# that a reader of the certificate would take for honest.
+BACKDATING: Final = timedelta(minutes=5)
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a kind of certificate says besides its key, names and times. `path_length` is None for a leaf."""
+
+    name: str
+    path_length: int | None
+    key_usage: frozenset[str]
+    extended_key_usage: tuple[x509.ObjectIdentifier, ...] = ()
+
+    @property
+    def is_ca(self) -> bool:
+        return self.path_length is not None
+
+
+ROOT: Final = Profile("root", 1, frozenset({"key_cert_sign", "crl_sign"}))
+ISSUING: Final = Profile("issuing", 0, frozenset({"key_cert_sign", "crl_sign"}))
+CLIENT_LEAF: Final = Profile("client", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
+SERVER_LEAF: Final = Profile("server", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.SERVER_AUTH,))
+
+_KEY_USAGES: Final = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """The period of a certificate, both ends included, in whole seconds of UTC (RFC 5280 4.1.2.5)."""
+
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Everything that is signed, before the signature."""
+
+    profile: Profile
+    subject: x509.Name
+    public_key: PublicKey
+    serial_number: int
+    validity: Validity
+    names: tuple[x509.GeneralName, ...] = ()
+    ca_issuers_url: str | None = None
+    crl_url: str | None = None
+
+
+def serial_from(random_bytes: bytes) -> int:
+    """Make a serial number of 159 bits, 158 of them random, from exactly 20 bytes of a cryptographic source.
+
+    RFC 5280 4.1.2.2: positive and at most 20 octets, so the highest bit is clear; the next one is set, so
+    that all serial numbers are equally long and none begins with zeros.
+    """
+    if len(random_bytes) != SERIAL_RANDOM_BYTES:
+        raise ValueError(f"a serial number takes {SERIAL_RANDOM_BYTES} random bytes, not {len(random_bytes)}")
+    return int.from_bytes(random_bytes) & ((1 << 158) - 1) | 1 << 158
+
+
+def validity(now: datetime, *, ends_at: datetime, issuer_not_after: datetime | None = None) -> Validity:
+    """Return the period from just before now up to, but without, `ends_at`, and never beyond the issuer's own
+    end.
+
+    Raises Refused("issuer_expired") when nothing is left. The three times are aware; fractions of a second
+    are dropped.
+    """
+    # RFC 5280 4.1.2.5: the period includes its last second.
+    not_after = _whole_seconds(ends_at) - _SECOND
+    if issuer_not_after is not None:
+        not_after = min(not_after, _whole_seconds(issuer_not_after))
+    if not_after <= now:
+        raise Refused(
+            "issuer_expired", "The period asked for ends before it begins, or the issuing certificate has expired."
+        )
+    return Validity(_whole_seconds(now - BACKDATING), not_after)
+
+
+def make_root(
+    root_key: IssuerKey, *, subject: x509.Name, public_key: PublicKey, serial_number: int, validity: Validity
+) -> x509.Certificate:
+    """Make a certificate that signs itself. `public_key` is the public half of `root_key`."""
+    template = Template(ROOT, subject, public_key, serial_number, validity)
+    return _sign(template, root_key, issuer_name=subject, issuer_key_identifier=_key_identifier(public_key))
+
+
+def make_issuing(
+    issuer_key: IssuerKey,
+    issuer: x509.Certificate,
+    *,
+    subject: x509.Name,
+    public_key: PublicKey,
+    serial_number: int,
+    validity: Validity,
+    ca_issuers_url: str | None = None,
+    crl_url: str | None = None,
+) -> x509.Certificate:
+    """Make the certificate of an issuing authority, one for each environment, which signs leaves and nothing else."""
+    template = Template(
+        ISSUING, subject, public_key, serial_number, validity, ca_issuers_url=ca_issuers_url, crl_url=crl_url
+    )
+    return sign_certificate(template, issuer_key, issuer)
+
+
+def make_leaf(
+    issuer_key: IssuerKey,
+    issuer: x509.Certificate,
+    *,
+    profile: Profile,
+    subject: x509.Name,
+    public_key: PublicKey,
+    serial_number: int,
+    validity: Validity,
+    hosts: tuple[str | IPv4Address | IPv6Address, ...] = (),
+    ca_issuers_url: str | None = None,
+    crl_url: str | None = None,
+) -> x509.Certificate:
+    """Make a client or server certificate. `hosts` are the DNS names and addresses of a server."""
+    names = tuple(x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host) for host in hosts)
+    template = Template(profile, subject, public_key, serial_number, validity, names, ca_issuers_url, crl_url)
+    return sign_certificate(template, issuer_key, issuer)
+
+
+def sign_certificate(template: Template, issuer_key: IssuerKey, issuer: x509.Certificate) -> x509.Certificate:
+    """Sign the template in the name of issuer, whose private key is `issuer_key`, with SHA-256."""
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return _sign(template, issuer_key, issuer_name=issuer.subject, issuer_key_identifier=identifier)
+
+
+def _sign(
+    template: Template,
+    issuer_key: IssuerKey,
+    *,
+    issuer_name: x509.Name,
+    issuer_key_identifier: x509.SubjectKeyIdentifier,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(template.subject)
+        .issuer_name(issuer_name)
+        .public_key(template.public_key)
+        .serial_number(template.serial_number)
+        .not_valid_before(template.validity.not_before)
+        .not_valid_after(template.validity.not_after)
+    )
+    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_identifier)
+    for extension, critical in (*_constraints(template), (authority, False), *_references(template)):
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(issuer_key, SHA256())
+
+
+def _constraints(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
+    profile = template.profile
+    # RFC 5280 4.2.1.9 and 4.2.1.3: critical, so that software which cannot read them refuses the certificate.
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length), True),
+        (_key_usage(profile), True),
+        (_key_identifier(template.public_key), False),
+    ]
+    if profile.extended_key_usage:
+        extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
+    if template.names:
+        extensions.append((x509.SubjectAlternativeName(template.names), False))
+    return extensions
+
+
+def _references(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
+    extensions: list[tuple[x509.ExtensionType, bool]] = []
+    if template.ca_issuers_url is not None:
+        issuer = x509.UniformResourceIdentifier(template.ca_issuers_url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, issuer)
+        extensions.append((x509.AuthorityInformationAccess([access]), False))
+    if template.crl_url is not None:
+        location = x509.UniformResourceIdentifier(template.crl_url)
+        point = x509.DistributionPoint([location], relative_name=None, reasons=None, crl_issuer=None)
+        extensions.append((x509.CRLDistributionPoints([point]), False))
+    return extensions
+
+
+def _key_usage(profile: Profile) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _KEY_USAGES})
+
+
+def _key_identifier(public_key: PublicKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
