@@ -1,0 +1,37 @@
+"""Known weak keys, asked of the extra `badkeys` when it is installed; the policy of `protocol` holds without it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+try:
+    from badkeys.checks import checkrsa
+except ImportError:
+    checkrsa = None
+
+# An explicit list: all of these compute offline. The library's block list is a download, and its remaining
+# checks are about style and reject sound keys.
+_CHECKS: Final = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smalld", "smallfactors", "xzbackdoor")
+
+
+class WeakKeys:
+    """Tell which weakness a key has.
+
+    Give it keys that passed `protocol.public_key.check_type_and_size`. The library's result names the factors
+    it found, which is the private key, so it never leaves `check`: not into a log, not into an exception.
+    """
+
+    @property
+    def installed(self) -> bool:
+        return checkrsa is not None
+
+    def check(self, spki_der: bytes) -> str | None:
+        """Return the name of the first weakness (`sharedprimes`, for one), or None when there is none that we know."""
+        public_key = load_der_public_key(spki_der)
+        if checkrsa is None or not isinstance(public_key, rsa.RSAPublicKey):
+            return None
+        numbers = public_key.public_numbers()
+        return next(iter(checkrsa(numbers.n, e=numbers.e, checks=_CHECKS)), None)
