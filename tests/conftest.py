@@ -1,6 +1,6 @@
 """Fixtures that more than one folder of tests needs. A server starts when it is first asked for."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,19 @@ from tests.servers import PostgreSQLServer, RedisServer, Server
 
 from credenza.store import migrate
 from credenza.store.engine import Database, open_database
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--volume", type=int, default=1, metavar="PERCENT", help="run claims at this share of the volume of the proof"
+    )
+
+
+@pytest.fixture(scope="session")
+def scale(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """How often to do what the proof does so many times: at least once."""
+    percent: int = request.config.getoption("--volume")
+    return lambda full: max(1, full * percent // 100)
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ class Action(StrEnum):
     """Every management operation; the value stands in the audit log."""
 
     ORGANIZATION_CREATE = "organization.create"
+    ORGANIZATION_LIST = "organization.list"
     ORGANIZATION_VIEW = "organization.view"
     ORGANIZATION_LIMIT = "organization.limit"
     USER_CREATE = "user.create"
@@ -58,6 +59,7 @@ class Action(StrEnum):
     ACCOUNT_KEY_LIST = "account_key.list"
     ACCOUNT_KEY_REVOKE = "account_key.revoke"
     SERVICE_LIST = "service.list"
+    CSR_CHECK = "csr.check"
     SERVICE_CREATE = "service.create"
     SERVICE_CHANGE = "service.change"
     PROJECT_CREATE = "project.create"
@@ -129,7 +131,9 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False),
     Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False),
+    Action.ORGANIZATION_LIST: Permission(On.SELF, Scope.READ),
     Action.SERVICE_LIST: Permission(On.SELF, Scope.READ),
+    Action.CSR_CHECK: Permission(On.SELF, Scope.READ),
     Action.ACCESS_TOKEN_CREATE: _organization(Scope.PEOPLE, _EVERYBODY, machine=False),
     Action.ACCESS_TOKEN_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.ACCESS_TOKEN_REVOKE: _organization(Scope.PEOPLE, _EVERYBODY),

@@ -95,18 +95,27 @@ def follow(chain: str, sequence: int, previous_hash: str, record: Record) -> Ent
 
 def verify(chain: str, entries: Iterable[Entry], checkpoints: Iterable[Checkpoint] = ()) -> Flaw | None:
     """Walk a whole chain from its first entry; return the first flaw, or None when nothing was altered."""
-    wanted = {each.sequence: each.hash for each in checkpoints}
+    wanted = _by_entry(checkpoints)
     sequence, previous = 0, GENESIS
     for entry in entries:
         flaw = _flaw(chain, entry, sequence + 1, previous)
         if flaw is not None:
             return Flaw(chain, sequence + 1, flaw)
         sequence, previous = entry.sequence, entry.hash
-        if wanted.pop(sequence, previous) != previous:
+        if wanted.pop(sequence, {previous}) != {previous}:
             return Flaw(chain, sequence, "differs from its checkpoint")
     if wanted:
         return Flaw(chain, sequence + 1, f"missing: a checkpoint names entry {max(wanted)}")
     return None
+
+
+def _by_entry(checkpoints: Iterable[Checkpoint]) -> dict[int, set[str]]:
+    """Two of one entry must both fit: one may be the database's own. That of an empty chain says nothing."""
+    hashes: dict[int, set[str]] = {}
+    for each in checkpoints:
+        if each.sequence > 0:
+            hashes.setdefault(each.sequence, set()).add(each.hash)
+    return hashes
 
 
 def _flaw(chain: str, entry: Entry, sequence: int, previous: str) -> str | None:

@@ -118,14 +118,14 @@ def admit(kind: CredentialKind, standing: Standing) -> Admission:
         )
     if kind is not CredentialKind.SIGNING_KEY or not standing.speaks_oauth2:
         return Admission(slot=None)
-    free = sorted(set(range(1, standing.key_limit + 1)) - standing.taken_slots)
-    if not free:
+    # Counted, not only looked for: after the limit was lowered the places below it may be free.
+    if len(standing.taken_slots) >= standing.key_limit:
         raise Refusal(
             Code.OAUTH2_KEY_LIMIT,
             f"The project already has {standing.key_limit} OAuth 2.0 keys, both environments together. "
             "Revoke one that is no longer used, then add the new key.",
         )
-    return Admission(slot=free[0])
+    return Admission(slot=min(set(range(1, standing.key_limit + 1)) - standing.taken_slots))
 
 
 def _kinds_of(project_type: ProjectType) -> str:

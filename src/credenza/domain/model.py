@@ -132,10 +132,18 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user in an organization or on a project, with the role held there."""
+    """A user in an organization, with the role held there."""
 
     user: User
-    role: OrganizationRole | ProjectRole
+    role: OrganizationRole
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectMember:
+    """A user on a project, with the role held there."""
+
+    user: User
+    role: ProjectRole
 
 
 @dataclass(frozen=True, slots=True)

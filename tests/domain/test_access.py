@@ -1,0 +1,191 @@
+"""Who may do what: the whole table, every action for every role, on the own and on somebody else's."""
+
+from itertools import product
+
+import pytest
+
+from credenza.domain import access
+from credenza.domain.access import PERMISSIONS, Action, Scope, Standing
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor, ActorKind, OrganizationId, OrganizationRole, ProjectRole, UserId
+
+# action, scope a token needs, organization roles, project roles; "person" where no account-level key may ask.
+TABLE = """
+organization.create      people
+organization.limit       people
+user.create              people
+user.disable             people
+user.list                people
+service.create           catalog
+service.change           catalog
+
+organization.list        read         anybody
+service.list             read         anybody
+csr.check                read         anybody
+
+organization.view        read         admin compliance_admin user read_only
+member.list              read         admin compliance_admin user read_only
+member.set               people       admin                                     | person
+member.remove            people       admin                                     | person
+access_token.create      people       admin compliance_admin user read_only     | person
+access_token.list        read         admin compliance_admin user read_only
+access_token.revoke      people       admin compliance_admin user read_only
+account_key.add          credentials  admin compliance_admin user               | person
+account_key.list         read         admin compliance_admin user read_only
+account_key.revoke       credentials  admin compliance_admin user read_only
+project.create           projects     admin compliance_admin user
+project.list             read         admin compliance_admin user read_only
+audit.view               audit        admin compliance_admin
+
+project.view             read         admin compliance_admin  / owner admin read_only
+project.member.list      read         admin compliance_admin  / owner admin read_only
+key.list                 read         admin compliance_admin  / owner admin read_only
+key.view                 read         admin compliance_admin  / owner admin read_only
+refusal.view             read         admin compliance_admin  / owner admin read_only
+usage.view               read         admin compliance_admin  / owner admin read_only
+project.change           projects     admin                   / owner admin
+project.delete           projects     admin                   / owner admin
+environment.add          projects     admin                   / owner admin
+environment.service.add  projects     admin                   / owner admin
+project.member.set       people       admin                   / owner admin
+project.member.remove    people       admin                   / owner admin
+key.add                  credentials  admin                   / owner admin
+key.rotate               credentials  admin                   / owner admin
+key.revoke               credentials  admin                   / owner admin
+key.renew                credentials  admin                   / owner admin     | person
+project.leave            people                               / owner admin read_only
+"""
+ROWS = {Action(line.split()[0]): line for line in TABLE.split("\n") if line}
+
+ORGANIZATION_ROLES = [None, *OrganizationRole]
+PROJECT_ROLES = [None, *ProjectRole]
+STANDINGS = [Standing(*roles) for roles in product(ORGANIZATION_ROLES, PROJECT_ROLES)]
+FOREIGN = Standing()
+KINDS = ["person", "token with every scope", "token to read", "account-level key"]
+
+USER = UserId("u")
+OPERATOR = Actor(ActorKind.OPERATOR, "root")
+PERSON = Actor(ActorKind.SESSION, "s", USER)
+
+
+def with_token(*scopes: Scope) -> Actor:
+    return Actor(ActorKind.ACCESS_TOKEN, "t", USER, OrganizationId("o"), frozenset(scopes))
+
+
+def with_account_key() -> Actor:
+    return Actor(ActorKind.ACCOUNT_KEY, "k", USER, OrganizationId("o"))
+
+
+def expected(
+    action: Action, standing: Standing, *, scopes: frozenset[Scope] = frozenset(), machine: bool = False
+) -> bool:
+    """Read the table's line the way its header says."""
+    words, _, person = ROWS[action].partition("|")
+    organization, _, project = words.partition("/")
+    _, scope, *roles = organization.split()
+    if (scopes and scope not in scopes) or (machine and person):
+        return False
+    return roles == ["anybody"] or standing.organization_role in roles or standing.project_role in project.split()
+
+
+@pytest.mark.parametrize("action", Action)
+def test_an_operator_may_do_everything(action: Action) -> None:
+    access.check(OPERATOR, action, FOREIGN)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("standing", STANDINGS, ids=lambda each: f"{each.organization_role}-{each.project_role}")
+def test_the_permission_matrix(action: Action, standing: Standing) -> None:
+    assert access.allowed(PERSON, action, standing) is expected(action, standing)
+    assert access.allowed(with_account_key(), action, standing) is expected(action, standing, machine=True)
+    for scope in Scope:
+        token = with_token(scope)
+        assert access.allowed(token, action, standing) is expected(action, standing, scopes=token.scopes)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("actor", [PERSON, with_token(*Scope), with_token(Scope.READ), with_account_key()], ids=KINDS)
+def test_a_refusal_is_made_exactly_where_the_matrix_says_no(action: Action, actor: Actor) -> None:
+    for standing in STANDINGS:
+        if access.allowed(actor, action, standing) and may_see(action, standing):
+            access.check(actor, action, standing)
+            continue
+        with pytest.raises(Refusal) as refused:
+            access.check(actor, action, standing)
+        assert refused.value.code is code_of(action, standing)
+
+
+def may_see(action: Action, standing: Standing) -> bool:
+    on = PERMISSIONS[action].on
+    if on is access.On.PROJECT:
+        return standing.project_role is not None or standing.organization_role in ("admin", "compliance_admin")
+    return on is not access.On.ORGANIZATION or standing.organization_role is not None
+
+
+def code_of(action: Action, standing: Standing) -> Code:
+    """An outsider is not told that the thing exists; an insider is told that the role does not do."""
+    on_project = PERMISSIONS[action].on is access.On.PROJECT
+    if may_see(action, standing):
+        return Code.PROJECT_FORBIDDEN if on_project else Code.FORBIDDEN
+    return Code.PROJECT_NOT_FOUND if on_project else Code.NOT_FOUND
+
+
+@pytest.mark.parametrize("action", [each for each in Action if PERMISSIONS[each].on is access.On.PROJECT])
+def test_somebody_else_s_project_does_not_exist(action: Action) -> None:
+    with pytest.raises(Refusal) as refused:
+        access.check(PERSON, action, Standing(OrganizationRole.USER))
+
+    assert (refused.value.code, refused.value.field) == (Code.PROJECT_NOT_FOUND, "projectId")
+
+
+@pytest.mark.parametrize("action", [each for each in Action if PERMISSIONS[each].on is access.On.ORGANIZATION])
+def test_somebody_else_s_organization_does_not_exist(action: Action) -> None:
+    with pytest.raises(Refusal) as refused:
+        access.check(PERSON, action, FOREIGN)
+
+    assert (refused.value.code, refused.value.field) == (Code.NOT_FOUND, "organizationId")
+
+
+@pytest.mark.parametrize(
+    ("actor", "action", "standing", "words"),
+    [
+        pytest.param(
+            PERSON,
+            Action.PROJECT_DELETE,
+            Standing(OrganizationRole.USER, ProjectRole.READ_ONLY),
+            "Your role does not allow project.delete; it needs one of: admin, owner.",
+            id="caller lacks role (read-only member deleting)",
+        ),
+        pytest.param(
+            with_token(Scope.READ),
+            Action.KEY_REVOKE,
+            Standing(OrganizationRole.ADMIN),
+            "This access token lacks the scope credentials; key.revoke needs it. Make a token that has it.",
+            id="scope missing",
+        ),
+        pytest.param(
+            with_account_key(),
+            Action.KEY_RENEW,
+            Standing(OrganizationRole.ADMIN),
+            "key.renew needs a person: use a personal access token instead of an account-level API key.",
+            id="renew never for an account-level API key",
+        ),
+        pytest.param(
+            PERSON,
+            Action.USER_CREATE,
+            Standing(OrganizationRole.ADMIN),
+            "user.create is for the platform's operators: use the credenza command on the server.",
+            id="operators only",
+        ),
+    ],
+)
+def test_a_refusal_names_the_cure(actor: Actor, action: Action, standing: Standing, words: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        access.check(actor, action, standing)
+
+    assert refused.value.message == words
+
+
+def test_every_action_stands_in_the_table_once() -> None:
+    assert set(ROWS) == set(PERMISSIONS) == set(Action)
+    assert len([line for line in TABLE.split("\n") if line]) == len(ROWS)

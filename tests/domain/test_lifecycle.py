@@ -1,0 +1,290 @@
+"""Every rule of the seeds about the life of a credential, under the seed's own words."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from tests.clock import NOON
+from tests.domain.values import KEY
+
+from credenza.domain import lifecycle
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.expiry import add_months
+from credenza.domain.lifecycle import RULES, TRANSITIONS, Standing
+from credenza.domain.model import (
+    AuthenticationType,
+    Credential,
+    CredentialKind,
+    EnvironmentName,
+    ProjectType,
+    ServiceEnvironment,
+    Status,
+)
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+REVOKED = replace(KEY, status=Status.REVOKED, revoked_at=NOON)
+INACTIVE = replace(KEY, status=Status.INACTIVE)
+EXPIRED = replace(KEY, not_after=NOON - SECOND)
+EXPIRING = replace(KEY, not_after=NOON + 90 * DAY)
+
+OAUTH1 = Standing(ProjectType.OAUTH10A, dual=False)
+OAUTH2 = Standing(ProjectType.OAUTH2_FAPI, dual=False)
+UPGRADED = Standing(ProjectType.OAUTH10A, dual=True)
+MTLS = Standing(ProjectType.MTLS, dual=False)
+
+SIGNING_KEY = CredentialKind.SIGNING_KEY
+
+
+def refusal(call: object, *arguments: object, **named: object) -> Code:
+    assert callable(call)
+    with pytest.raises(Refusal) as refused:
+        call(*arguments, **named)
+    assert refused.value.message
+    return refused.value.code
+
+
+# --------------------------------------------------------------------------- adding a key
+
+
+@pytest.mark.parametrize(
+    ("standing", "taken", "slot"),
+    [
+        pytest.param(OAUTH2, set(), 1, id="the first OAuth 2.0 key"),
+        pytest.param(OAUTH2, {1, 2}, 3, id="the third OAuth 2.0 key"),
+        pytest.param(OAUTH2, {1, 3}, 2, id="the place of a revoked key is free again"),
+        pytest.param(UPGRADED, {1}, 2, id="after the upgrade every key counts as OAuth 2.0"),
+        pytest.param(OAUTH1, set(), None, id="OAuth 1.0a keys: no documented cap"),
+    ],
+)
+def test_a_key_is_admitted(standing: Standing, taken: set[int], slot: int | None) -> None:
+    assert lifecycle.admit(SIGNING_KEY, replace(standing, taken_slots=frozenset(taken))).slot == slot
+
+
+@pytest.mark.parametrize(
+    ("standing", "taken", "limit"),
+    [
+        pytest.param(OAUTH2, {1, 2, 3}, 3, id="max 3 OAuth 2.0 keys"),
+        pytest.param(UPGRADED, {1, 2, 3}, 3, id="max 3 keys of an upgraded project"),
+        pytest.param(OAUTH2, {1}, 1, id="the number is a setting of the platform"),
+        pytest.param(OAUTH2, {2, 3}, 2, id="the setting was lowered below what the project has"),
+        pytest.param(OAUTH2, set(), 0, id="the setting allows none"),
+    ],
+)
+def test_a_key_above_the_limit_is_refused(standing: Standing, taken: set[int], limit: int) -> None:
+    full = replace(standing, taken_slots=frozenset(taken), key_limit=limit)
+
+    assert refusal(lifecycle.admit, SIGNING_KEY, full) is Code.OAUTH2_KEY_LIMIT
+
+
+def test_the_limit_is_3_unless_the_platform_says_otherwise() -> None:
+    assert Standing(ProjectType.OAUTH2_FAPI, dual=False).key_limit == lifecycle.OAUTH2_KEY_LIMIT == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "project_types"),
+    [
+        pytest.param(SIGNING_KEY, {"OAUTH10A", "OAUTH2_FAPI"}, id="SIGNING: OAUTH10A, OAUTH2_FAPI"),
+        pytest.param(
+            CredentialKind.MTLS_CERTIFICATE, {"MTLS", "OAUTH2_FAPI"}, id="MTLS_CERT, MTLS_CSR: MTLS, OAUTH2_FAPI"
+        ),
+        pytest.param(CredentialKind.RESPONSE_ENCRYPTION, set(ProjectType), id="MASTERCARD_ENCRYPTION: every project"),
+        pytest.param(CredentialKind.REQUEST_ENCRYPTION, set(ProjectType), id="CLIENT_ENCRYPTION: every project"),
+        pytest.param(
+            CredentialKind.REQUEST_SIGNATURE, set(ProjectType), id="CLIENT_SIGNATURE_VERIFICATION: every project"
+        ),
+        pytest.param(CredentialKind.ACCOUNT_KEY, set(), id="account-level API keys belong to no project"),
+        pytest.param(CredentialKind.CLIENT_SECRET, set(), id="API credentials belong to no project"),
+    ],
+)
+def test_a_project_takes_the_credentials_of_its_type(kind: CredentialKind, project_types: set[str]) -> None:
+    for project_type in ProjectType:
+        standing = Standing(project_type, dual=False)
+        if project_type in project_types:
+            lifecycle.admit(kind, standing)
+        else:
+            assert refusal(lifecycle.admit, kind, standing) is Code.KEY_TYPE
+
+
+def test_only_signing_keys_count_as_oauth_2_0_keys() -> None:
+    full = replace(OAUTH2, taken_slots=frozenset({1, 2, 3}))
+
+    assert lifecycle.admit(CredentialKind.MTLS_CERTIFICATE, full).slot is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "algorithm", "admitted"),
+    [
+        pytest.param(OAUTH1, "RSA-2048", True, id="RSA for OAuth 1.0a"),
+        pytest.param(OAUTH1, "EC-P256", False, id="reject EC for an OAUTH10A project"),
+        pytest.param(UPGRADED, "EC-P256", False, id="an upgraded project still speaks OAuth 1.0a"),
+        pytest.param(OAUTH2, "EC-P256", True, id="EC P-256 (OAuth 2.0 only)"),
+        pytest.param(OAUTH2, "RSA-4096", True, id="RSA for OAuth 2.0"),
+    ],
+)
+def test_oauth_1_0a_signs_with_rsa_alone(standing: Standing, algorithm: str, admitted: bool) -> None:
+    if admitted:
+        lifecycle.admit_key_algorithm(algorithm, standing)
+    else:
+        assert refusal(lifecycle.admit_key_algorithm, algorithm, standing) is Code.INVALID_CSR
+
+
+@pytest.mark.parametrize(
+    ("project_type", "fitting"),
+    [
+        pytest.param(ProjectType.OAUTH10A, {"OAUTH10A", "DUAL_OAUTH"}, id="OAUTH10A→OAUTH10A,DUAL_OAUTH"),
+        pytest.param(ProjectType.MTLS, {"MTLS"}, id="MTLS→MTLS"),
+        pytest.param(ProjectType.OAUTH2_FAPI, {"OAUTH2_FAPI", "DUAL_OAUTH"}, id="OAUTH2_FAPI→OAUTH2_FAPI,DUAL_OAUTH"),
+    ],
+)
+def test_all_services_in_one_project_share_the_same_auth_model(project_type: ProjectType, fitting: set[str]) -> None:
+    for authentication in AuthenticationType:
+        if authentication in fitting:
+            lifecycle.admit_service(project_type, authentication)
+        else:
+            assert refusal(lifecycle.admit_service, project_type, authentication) is Code.PROJECT_TYPE
+
+
+# --------------------------------------------------------------------------- validity
+
+
+def place(months: int = 13, days: int | None = None) -> ServiceEnvironment:
+    return ServiceEnvironment(EnvironmentName.SANDBOX, "/accounts", "http://127.0.0.1:9000", months, days)
+
+
+@pytest.mark.parametrize(
+    ("places", "end"),
+    [
+        pytest.param([], add_months(NOON, 13), id="13 months"),
+        pytest.param([place()], add_months(NOON, 13), id="13 months for a service"),
+        pytest.param([place(days=30)], NOON + 30 * DAY, id="some products issue sandbox keys of 30 days"),
+        pytest.param([place(), place(months=6)], add_months(NOON, 6), id="the shortest of several services"),
+    ],
+)
+def test_validity(places: list[ServiceEnvironment], end: object) -> None:
+    assert lifecycle.shortest(NOON, places) == end
+
+
+# --------------------------------------------------------------------------- renew, rotate
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(EXPIRING, id="90 days or less to go"),
+        pytest.param(replace(KEY, not_after=NOON), id="in its last second"),
+    ],
+)
+def test_renew_is_allowed(key: Credential) -> None:
+    lifecycle.renew(key, OAUTH1, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("key", "standing"),
+    [
+        pytest.param(EXPIRING, OAUTH2, id="renew only OAuth 1.0a"),
+        pytest.param(EXPIRING, UPGRADED, id="no renew after the upgrade"),
+        pytest.param(replace(EXPIRING, status=Status.INACTIVE), OAUTH1, id="renew only ACTIVE"),
+        pytest.param(replace(EXPIRING, status=Status.REVOKED), OAUTH1, id="a renewal never resurrects a revoked key"),
+        pytest.param(EXPIRED, OAUTH1, id="renew only unexpired"),
+        pytest.param(replace(EXPIRING, not_after=NOON + 90 * DAY + SECOND), OAUTH1, id="more than 90 days to go"),
+        *(
+            pytest.param(replace(EXPIRING, kind=kind), OAUTH1, id=f"a {kind} is never renewed")
+            for kind in CredentialKind
+            if kind is not SIGNING_KEY
+        ),
+    ],
+)
+def test_renew_is_refused(key: Credential, standing: Standing) -> None:
+    assert refusal(lifecycle.renew, key, standing, now=NOON) is Code.NOT_RENEWABLE
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(KEY, id="rotating creates a new key alongside your existing key"),
+        pytest.param(EXPIRED, id="after the key has ended too"),
+        pytest.param(INACTIVE, id="of an inactive key"),
+    ],
+)
+def test_rotate_is_allowed(key: Credential) -> None:
+    lifecycle.rotate(key, OAUTH1, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("key", "standing", "code"),
+    [
+        pytest.param(KEY, OAUTH2, Code.NOT_RENEWABLE, id="for OAuth 2.0 keys, there is no rotate option"),
+        pytest.param(KEY, UPGRADED, Code.NOT_RENEWABLE, id="no rotate after the upgrade"),
+        pytest.param(REVOKED, OAUTH1, Code.NOT_ACTIVE, id="a revoked key has no successor"),
+    ],
+)
+def test_rotate_is_refused(key: Credential, standing: Standing, code: Code) -> None:
+    assert refusal(lifecycle.rotate, key, standing, now=NOON) is code
+
+
+# --------------------------------------------------------------------------- revoke
+
+
+@pytest.mark.parametrize(
+    ("key", "others", "keep_last", "changes"),
+    [
+        pytest.param(KEY, 1, False, True, id="revoke"),
+        pytest.param(KEY, 0, False, True, id="a leaked last key must be revocable"),
+        pytest.param(KEY, 1, True, True, id="not the last active key"),
+        pytest.param(INACTIVE, 0, True, True, id="an inactive key is not the last active one"),
+        pytest.param(EXPIRED, 0, True, True, id="an expired key is not the last active one"),
+        pytest.param(REVOKED, 0, True, False, id="a second revocation changes nothing"),
+    ],
+)
+def test_revoke(key: Credential, others: int, keep_last: bool, changes: bool) -> None:
+    assert lifecycle.revoke(key, other_active=others, keep_last=keep_last, now=NOON) is changes
+
+
+def test_revoking_the_last_active_key_is_called_out_before_it_happens() -> None:
+    assert refusal(lifecycle.revoke, KEY, other_active=0, keep_last=True, now=NOON) is Code.LAST_ACTIVE_CREDENTIAL
+
+
+# --------------------------------------------------------------------------- the tables
+
+STATES = {Status.ACTIVE: KEY, Status.INACTIVE: INACTIVE, Status.EXPIRED: EXPIRED, Status.REVOKED: REVOKED}
+MAY_BECOME = {
+    ("ACTIVE", "INACTIVE"),
+    ("ACTIVE", "REVOKED"),
+    ("INACTIVE", "ACTIVE"),
+    ("INACTIVE", "REVOKED"),
+    ("EXPIRED", "REVOKED"),
+}
+
+
+@pytest.mark.parametrize(("status", "to"), [*product(Status, Status)])
+def test_what_a_status_may_become(status: Status, to: Status) -> None:
+    if (status, to) in MAY_BECOME:
+        lifecycle.change(STATES[status], to, now=NOON)
+    else:
+        assert refusal(lifecycle.change, STATES[status], to, now=NOON) is Code.NOT_ACTIVE
+
+
+def test_revoked_is_the_end() -> None:
+    assert TRANSITIONS[Status.REVOKED] == frozenset()
+    assert set(TRANSITIONS) == set(Status)
+
+
+@pytest.mark.parametrize(
+    ("facet", "kinds"),
+    [
+        pytest.param(
+            "one_active",
+            {"RESPONSE_ENCRYPTION", "REQUEST_SIGNATURE"},
+            id="at most one ACTIVE Encryption Key and one ACTIVE Signature Verification Key",
+        ),
+        pytest.param("unique_key", {"SIGNING_KEY", "ACCOUNT_KEY"}, id="same public key not registered twice"),
+        pytest.param("renewable", {"SIGNING_KEY"}, id="renew is for OAuth keys alone"),
+        pytest.param("expires", set(CredentialKind) - {"CLIENT_SECRET"}, id="no periodic expiry of client secrets"),
+    ],
+)
+def test_the_kinds_that_a_rule_is_about(facet: str, kinds: set[str]) -> None:
+    assert {kind for kind, rule in RULES.items() if getattr(rule, facet)} == kinds
+    assert set(RULES) == set(CredentialKind)
