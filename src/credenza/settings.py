@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         "",
         description="`redis://host:6379/0` when several machines share it, or empty for LMDB in `<data_dir>/replay`.",
     )
+    replay_capacity: int = Field(
+        2_000_000,
+        ge=1_000,
+        description="LMDB: calls remembered in about ten minutes; 120 bytes of disk each are set aside at the start.",
+    )
 
     manage_bind: Bind = Field("127.0.0.1:8080", description="Where the management API and portal listen.")
     manage_origin: Origin = Field("http://localhost:8080", description="How people and programs reach it from outside.")

@@ -114,7 +114,7 @@ def revoke(
         number = changes.record(act.connection, organization_id, changes.ChangeKind.CREDENTIAL, key_id)
         act.note(key_id, reason)
         credential = _get(act, actor, key_id)
-    return Revoked(credential, leases.await_reach(platform.database.records, number))
+    return Revoked(credential, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
 
 
 def _admit(act: Act, request: CertificationRequest) -> None:

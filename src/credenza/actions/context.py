@@ -36,6 +36,7 @@ from credenza.domain.model import (
 from credenza.store import audit as audit_rows
 from credenza.store import people, projects
 from credenza.store.engine import Database, reading, writing
+from credenza.store.leases import LEASE
 
 log = structlog.get_logger()
 
@@ -65,13 +66,15 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an operator may set about the rules themselves. No `commercial_countries` means all of them."""
+    """What an operator may set about the rules themselves. No `commercial_countries` means all of them.
+    `lease` is what the fleet's gates are set to."""
 
     oauth2_key_limit: int = OAUTH2_KEY_LIMIT
     allow_sha1_requests: bool = False
     commercial_countries: frozenset[str] = frozenset()
     answers_kept: timedelta = timedelta(hours=24)
     secret_answers_kept: timedelta = timedelta(minutes=10)
+    lease: timedelta = LEASE
 
 
 @dataclass(frozen=True, slots=True)

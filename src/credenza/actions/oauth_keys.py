@@ -143,7 +143,7 @@ def revoke(
             number = changes.current(act.connection)
         act.note(key_id, reason)
         credential = _signing_key(act, key_id)
-    return Revoked(credential, leases.await_reach(platform.database.records, number))
+    return Revoked(credential, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
 
 
 def get(platform: Platform, actor: Actor, project_id: ProjectId, key_id: CredentialId, *, now: datetime) -> Credential:

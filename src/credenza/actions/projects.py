@@ -175,7 +175,7 @@ def delete(platform: Platform, actor: Actor, project_id: ProjectId, *, now: date
         projects.mark_deleted(act.connection, project_id, now=now)
         number = changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
         act.note(project_id, act.the_project.name)
-    return leases.await_reach(platform.database.records, number)
+    return leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
 
 
 def add_environment(

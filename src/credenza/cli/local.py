@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,6 +96,7 @@ def prepare(settings: Settings, opened: Database) -> Platform:
                 oauth2_key_limit=settings.oauth2_key_limit,
                 allow_sha1_requests=settings.allow_sha1_requests,
                 commercial_countries=settings.commercial_countries,
+                lease=timedelta(seconds=settings.lease_s),
             ),
         )
     except WrongKey as error:
