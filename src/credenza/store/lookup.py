@@ -1,0 +1,170 @@
+"""The gate's questions, as SQL text and what its rows mean: what a key may do, where calls go, what has changed.
+
+Read-only, and plain text instead of SQLAlchemy: a key that nobody has is looked up at the pace of its attacker, and
+building a statement costs ten times what SQLite takes to answer it. `embedded` and `postgresql` put the questions.
+
+Every answer begins with the number of the change sequence it was read at. It is one statement, so one snapshot, on
+both databases; a gate discards an answer that is older than what it has applied (settled 23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from credenza.domain.model import (
+    AuthenticationType,
+    ChangeNumber,
+    CredentialKind,
+    EnvironmentName,
+    ProjectType,
+    Status,
+)
+from credenza.store.changes import Change, ChangeKind
+from credenza.store.schema import at_micros
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+
+# A key comes once per service that its project may call in its environment, and once with none when there is none.
+KEY = """
+SELECT change_counter.number, credentials.id, credentials.client_id, credentials.kind, credentials.organization_id,
+    credentials.project_id, projects.name, credentials.owner_id, credentials.environment, credentials.alias,
+    credentials.status, credentials.not_before, credentials.not_after, projects.type, projects.dual,
+    projects.ambiguous_readings, projects.deleted_at, users.disabled_at, credentials.public_key_der,
+    project_services.service_id
+FROM change_counter
+LEFT JOIN credentials ON credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')
+LEFT JOIN projects ON projects.id = credentials.project_id
+LEFT JOIN users ON users.id = credentials.owner_id
+LEFT JOIN project_services ON project_services.project_id = credentials.project_id
+    AND project_services.environment = credentials.environment AND project_services.status = 'APPROVED'
+"""
+
+ROUTES = """
+SELECT change_counter.number, service_environments.environment, services.id, services.name, services.authentication,
+    service_environments.path_prefix, service_environments.upstream
+FROM change_counter
+LEFT JOIN services ON services.status = 'LIVE'
+LEFT JOIN service_environments ON service_environments.service_id = services.id
+"""
+
+# Whoever is further behind sees that numbers are missing and begins anew (`News.follows`).
+CHANGES = """
+SELECT change_counter.number, changes.number, changes.kind, changes.subject
+FROM change_counter
+LEFT JOIN changes ON changes.number > {applied}
+ORDER BY changes.number
+LIMIT 10000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What a gate knows of a signing or account key, the key itself aside. `services` are those its project may call
+    in its environment. An account key belongs to a user and to no project."""
+
+    key_id: str
+    client_id: str
+    kind: CredentialKind
+    organization_id: str
+    project_id: str | None
+    project_name: str
+    owner_id: str | None
+    environment: EnvironmentName | None
+    alias: str
+    status: Status
+    not_before: datetime
+    not_after: datetime
+    project_type: ProjectType | None
+    dual: bool
+    ambiguous_readings: bool
+    project_deleted: bool
+    user_disabled: bool
+    services: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySnapshot:
+    """A key as it was at a number, its public key as SubjectPublicKeyInfo; or that there is none."""
+
+    number: ChangeNumber
+    record: KeyRecord | None
+    public_key_der: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    environment: EnvironmentName
+    service_id: int
+    service_name: str
+    authentication: AuthenticationType
+    path_prefix: str
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSnapshot:
+    number: ChangeNumber
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The changes after a number, up to and including `number`."""
+
+    number: ChangeNumber
+    changes: tuple[Change, ...]
+
+    def follows(self, applied: ChangeNumber) -> bool:
+        """Whether nothing is missing between `applied` and these changes: the sequence has no gaps. It is broken when
+        too many came at once, and when the database is not the one it was (a restored backup counts from lower)."""
+        return len(self.changes) == self.number - applied
+
+    @property
+    def concern_routes(self) -> bool:
+        return any(change.kind is ChangeKind.CATALOG for change in self.changes)
+
+
+def key_snapshot(rows: Rows) -> KeySnapshot:
+    number, key_id = rows[0][:2]
+    if key_id is None:
+        return KeySnapshot(number, None, b"")
+    services = frozenset(row[-1] for row in rows if row[-1] is not None)
+    return KeySnapshot(number, _record(rows[0], services), rows[0][-2])
+
+
+def route_snapshot(rows: Rows) -> RouteSnapshot:
+    return RouteSnapshot(rows[0][0], tuple(_route(row) for row in rows if row[1] is not None))
+
+
+def news(rows: Rows) -> News:
+    return News(rows[0][0], tuple(Change(row[1], ChangeKind(row[2]), row[3]) for row in rows if row[1] is not None))
+
+
+def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
+    return KeyRecord(
+        key_id=row[1],
+        client_id=row[2],
+        kind=CredentialKind(row[3]),
+        organization_id=row[4],
+        project_id=row[5],
+        project_name=row[6] or "",
+        owner_id=row[7],
+        environment=None if row[8] is None else EnvironmentName(row[8]),
+        alias=row[9],
+        status=Status(row[10]),
+        not_before=at_micros(row[11]),
+        not_after=at_micros(row[12]),
+        project_type=None if row[13] is None else ProjectType(row[13]),
+        dual=bool(row[14]),
+        ambiguous_readings=bool(row[15]),
+        project_deleted=row[16] is not None,
+        user_disabled=row[17] is not None,
+        services=services,
+    )
+
+
+def _route(row: tuple[Any, ...]) -> Route:
+    return Route(EnvironmentName(row[1]), row[2], row[3], AuthenticationType(row[4]), row[5], row[6])

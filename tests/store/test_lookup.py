@@ -1,0 +1,227 @@
+"""The gate's questions get the same answers from both databases, each with the number it is true at."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import update
+from tests.clock import NOON
+from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der
+
+from credenza.domain.model import (
+    PLATFORM,
+    AuthenticationType,
+    ChangeNumber,
+    CredentialKind,
+    ProjectType,
+    Status,
+)
+from credenza.store import changes, lookup, schema
+from credenza.store.changes import Change, ChangeKind
+from credenza.store.embedded import EmbeddedReader
+from credenza.store.engine import Database, writing
+from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
+
+
+class Questions:
+    """Puts the questions as a gate does, over a connection of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._embedded = database.embedded
+        url = database.records.url
+        if self._embedded:
+            self._sqlite = EmbeddedReader(Path(url.database or ""))
+        else:
+            self._postgresql = psycopg.connect(
+                url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+            )
+
+    def key(self, key_id: str) -> KeySnapshot:
+        if self._embedded:
+            return self._sqlite.key(key_id)
+        return lookup.key_snapshot(self._rows(lookup.KEY.format(key_id="%s"), key_id))
+
+    def routes(self) -> RouteSnapshot:
+        return self._sqlite.routes() if self._embedded else lookup.route_snapshot(self._rows(lookup.ROUTES))
+
+    def changes_since(self, applied: int) -> News:
+        if self._embedded:
+            return self._sqlite.changes_since(ChangeNumber(applied))
+        return lookup.news(self._rows(lookup.CHANGES.format(applied="%s"), applied))
+
+    def close(self) -> None:
+        (self._sqlite if self._embedded else self._postgresql).close()
+
+    def _rows(self, statement: str, *parameters: object) -> lookup.Rows:
+        return self._postgresql.execute(statement.encode(), parameters).fetchall()
+
+
+@pytest.fixture
+def ask(database: Database) -> Iterator[Questions]:
+    questions = Questions(database)
+    yield questions
+    questions.close()
+
+
+@pytest.fixture
+def rows(database: Database) -> Rows:
+    return Rows(database)
+
+
+def record_of(ask: Questions, key_id: str) -> KeyRecord:
+    record = ask.key(key_id).record
+    assert record is not None
+    return record
+
+
+def test_a_signing_key_comes_with_its_project_and_what_it_may_call(ask: Questions, rows: Rows) -> None:
+    organization = rows.organization()
+    owner = rows.user()
+    project = rows.project(organization, name="Checkout", owner_id=owner, ambiguous_readings=True)
+    client_id = rows.environment(organization, project)
+    rows.environment(organization, project, PRODUCTION)
+    allowed, asked_for, elsewhere = rows.service(), rows.service(), rows.service()
+    rows.entitle(organization, project, allowed)
+    rows.entitle(organization, project, asked_for, status="PENDING_APPROVAL")
+    rows.entitle(organization, project, elsewhere, environment=PRODUCTION)
+    key_id = rows.credential(organization, project_id=project, client_id=client_id, owner_id=owner, alias="till 7")
+
+    assert ask.key(key_id) == KeySnapshot(
+        ChangeNumber(0),
+        KeyRecord(
+            key_id=key_id,
+            client_id=client_id,
+            kind=CredentialKind.SIGNING_KEY,
+            organization_id=organization,
+            project_id=project,
+            project_name="Checkout",
+            owner_id=owner,
+            environment=SANDBOX,
+            alias="till 7",
+            status=Status.ACTIVE,
+            not_before=NOON,
+            not_after=NOON + timedelta(days=395),
+            project_type=ProjectType.OAUTH10A,
+            dual=False,
+            ambiguous_readings=True,
+            project_deleted=False,
+            user_disabled=False,
+            services=frozenset({allowed}),
+        ),
+        public_key_der(),
+    )
+
+
+def test_a_key_may_call_several_services(ask: Questions, rows: Rows) -> None:
+    organization = rows.organization()
+    project = rows.project(organization)
+    client_id = rows.environment(organization, project)
+    several = [rows.service() for _ in range(3)]
+    for service in several:
+        rows.entitle(organization, project, service)
+    key_id = rows.credential(organization, project_id=project, client_id=client_id)
+
+    assert record_of(ask, key_id).services == set(several)
+
+
+def test_an_account_key_belongs_to_a_user_who_may_be_disabled(ask: Questions, rows: Rows) -> None:
+    columns = {"kind": CredentialKind.ACCOUNT_KEY, "environment": None}
+    organization = rows.organization()
+    active = rows.credential(organization, owner_id=rows.user(), **columns)
+    of_leaver = rows.credential(organization, owner_id=rows.user(disabled_at=NOON), **columns)
+
+    record = record_of(ask, active)
+
+    assert (record.kind, record.project_id, record.environment) == (CredentialKind.ACCOUNT_KEY, None, None)
+    assert (record.user_disabled, record_of(ask, of_leaver).user_disabled) == (False, True)
+
+
+def test_a_key_of_a_deleted_project_says_so(ask: Questions, rows: Rows) -> None:
+    organization = rows.organization()
+    project = rows.project(organization, deleted_at=NOON)
+    rows.environment(organization, project)
+
+    assert record_of(ask, rows.credential(organization, project_id=project)).project_deleted
+
+
+def test_a_revoked_key_is_found_as_revoked(ask: Questions, rows: Rows) -> None:
+    key_id = rows.signing_key(status="REVOKED", revoked_at=NOON)
+
+    assert record_of(ask, key_id).status is Status.REVOKED
+
+
+@pytest.mark.parametrize("key_id", ["", "0" * 48, "'; DROP TABLE credentials; --"])
+def test_nobodys_key_is_not_found(ask: Questions, key_id: str) -> None:
+    assert ask.key(key_id) == KeySnapshot(ChangeNumber(0), None, b"")
+
+
+def test_a_credential_that_signs_no_calls_is_not_found(ask: Questions, rows: Rows) -> None:
+    key_id = rows.signing_key(kind=CredentialKind.REQUEST_SIGNATURE)
+
+    assert ask.key(key_id).record is None
+
+
+def test_routes_are_those_of_live_services(ask: Questions, rows: Rows) -> None:
+    live = rows.service(name="Locations", authentication="DUAL_OAUTH")
+    rows.route(live, "/locations")
+    rows.route(live, "/places", PRODUCTION)
+    rows.route(rows.service(status="RETIRED"), "/old")
+    rows.service(name="Reached nowhere yet")
+    route = Route(
+        environment=SANDBOX,
+        service_id=live,
+        service_name="Locations",
+        authentication=AuthenticationType.DUAL_OAUTH,
+        path_prefix="/locations",
+        upstream="http://127.0.0.1:9000/locations",
+    )
+    in_production = replace(
+        route, environment=PRODUCTION, path_prefix="/places", upstream="http://127.0.0.1:9000/places"
+    )
+
+    assert set(ask.routes().routes) == {route, in_production}
+
+
+def test_no_services_are_no_routes(ask: Questions) -> None:
+    assert ask.routes() == RouteSnapshot(ChangeNumber(0), ())
+
+
+def test_every_answer_says_which_number_it_is_true_at(ask: Questions, rows: Rows, database: Database) -> None:
+    key_id = rows.signing_key()
+    with writing(database.records) as connection:
+        number = changes.record(connection, PLATFORM, ChangeKind.CREDENTIAL, key_id)
+        connection.execute(update(schema.credentials).values(status="INACTIVE"))
+
+    snapshot = ask.key(key_id)
+
+    assert snapshot.record is not None
+    assert (snapshot.number, snapshot.record.status) == (number, Status.INACTIVE)
+    assert ask.routes().number == ask.changes_since(0).number == ask.key("nobody's").number == number
+
+
+def test_news_are_the_changes_after_a_number(ask: Questions, database: Database) -> None:
+    with writing(database.records) as connection:
+        for subject in "abc":
+            changes.record(connection, PLATFORM, ChangeKind.PROJECT, subject)
+
+    some, none = ask.changes_since(1), ask.changes_since(3)
+
+    assert some.changes == (
+        Change(ChangeNumber(2), ChangeKind.PROJECT, "b"),
+        Change(ChangeNumber(3), ChangeKind.PROJECT, "c"),
+    )
+    assert (none.number, none.changes) == (3, ())
+    assert some.follows(ChangeNumber(1))
+    assert none.follows(ChangeNumber(3))
+
+
+def test_news_with_a_gap_do_not_follow(ask: Questions, database: Database) -> None:
+    """A gate that is too far behind, or ahead of a restored database, must begin anew."""
+    with writing(database.records) as connection:
+        changes.record(connection, PLATFORM, ChangeKind.PROJECT, "a")
+
+    assert not News(ChangeNumber(9), ask.changes_since(0).changes).follows(ChangeNumber(0))
+    assert not ask.changes_since(7).follows(ChangeNumber(7))
