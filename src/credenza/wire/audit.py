@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from credenza.wire.shape import AnswerShape, Moment
+from credenza.wire.shape import AnswerShape
 
 
 class AuditEntry(AnswerShape):
@@ -29,11 +29,14 @@ class AuditEntry(AnswerShape):
 
 
 class SignedCheckpoint(AnswerShape):
-    """The head of the chain at `at`, signed (ECDSA with SHA-256, DER, base64) by the platform's checkpoint key."""
+    """The head of the chain at `at`, signed by the platform's checkpoint key: ECDSA P-256, SHA-256, base64 of DER.
+
+    Both times keep their microseconds, because both are signed or hashed.
+    """
 
     chain: str
     sequence: int
     hash: str
-    at: Moment
+    at: datetime
     signature: str
     public_key: str

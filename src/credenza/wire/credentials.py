@@ -109,3 +109,16 @@ class CsrFinding(AnswerShape):
 class CsrReport(AnswerShape):
     acceptable: bool
     findings: tuple[CsrFinding, ...]
+
+
+class Reach(AnswerShape):
+    """How far a revocation had got when it was answered; it travels in two headers of the 204.
+
+    `Credenza-Reach: gates=3, confirmed=2, lapsed=1` counts the gates of the fleet, those that confirmed that they admit
+    the credential no more, and those whose lease had run out. `Credenza-Reach-Milliseconds: 12` is how long that took.
+    """
+
+    gates: int
+    confirmed: int
+    lapsed: int
+    milliseconds: int

@@ -12,6 +12,7 @@ from credenza.wire.shape import AnswerShape, Country, Email, EnvironmentName, Mo
 
 ProjectType: TypeAlias = Literal["OPEN_BANKING_PARTNER", "OAUTH10A", "MTLS", "OAUTH2_FAPI"]
 Countries: TypeAlias = Annotated[tuple[Country, ...], Field(max_length=250)]
+MemberStatus: TypeAlias = Literal["ACTIVE", "DISABLED"]
 Region: TypeAlias = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9 _-]*$")]
 
 
@@ -109,7 +110,7 @@ class TeamMember(AnswerShape):
     is_current: bool
     is_owner: bool
     is_verified: bool
-    status: Literal["ACTIVE", "DISABLED"]
+    status: MemberStatus
     can_become_owner: bool
 
 

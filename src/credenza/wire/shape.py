@@ -16,20 +16,27 @@ from pydantic.alias_generators import to_camel
 _UNSEEN = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _NAME = rf"^[^\s{_UNSEEN}](?:[^{_UNSEEN}]*[^\s{_UNSEEN}])?$"
 _TEXT = rf"^[^{_UNSEEN}]*$"
+_EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$"
+_COUNTRY = r"^[A-Z]{3}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_KEY_ID = r"^[0-9a-f]{48}$"
+
+FORMS: dict[str, str] = {
+    _NAME: "no control or invisible characters, and no blank at its beginning or end",
+    _TEXT: "no control or invisible characters",
+    _EMAIL: "an email address",
+    _COUNTRY: "three capital letters, a country of ISO 3166-1 alpha-3",
+    _UUID: "a UUID in lower case",
+    _KEY_ID: "a key id: 48 lower-case hexadecimal digits",
+}
+"""What a pattern wants, in words for whoever broke it."""
 
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=_NAME)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
-Email: TypeAlias = Annotated[
-    str,
-    StringConstraints(
-        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$"
-    ),
-]
-Country: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Uuid: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-]
-KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{48}$")]
+Email: TypeAlias = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
+Country: TypeAlias = Annotated[str, StringConstraints(pattern=_COUNTRY)]
+Uuid: TypeAlias = Annotated[str, StringConstraints(pattern=_UUID)]
+KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=_KEY_ID)]
 
 LARGEST_CSR_CHARACTERS = 100_000
 """Above the 64 KiB that the rules of requests allow, so that those rules give the reason."""
@@ -53,6 +60,13 @@ class RequestShape(BaseModel):
 
 
 class AnswerShape(BaseModel):
+    """What a server answers. Made from keywords, from JSON, or from any value whose attributes have these names."""
+
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        from_attributes=True,
+        extra="ignore",
+        frozen=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt
 
 from credenza.wire.shape import AnswerShape, Moment, Name, RequestShape
 
@@ -25,7 +25,7 @@ class AccessToken(AnswerShape):
     id: str
     name: str
     prefix: str
-    scopes: tuple[str, ...]
+    scopes: Annotated[tuple[str, ...], BeforeValidator(sorted)]
     created_at: Moment
     expires_at: Moment
     revoked_at: Moment | None

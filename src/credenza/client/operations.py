@@ -1,0 +1,380 @@
+"""Every operation of the management API as a value: what to send, and how to read the answer. No I/O.
+
+    client.send(operations.add_credential(project_id, AddSigningCredential(type="SIGNING", alias="billing", csr=pem)))
+
+Names are the operationIds of the OpenAPI document in snake case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from credenza.wire.audit import AuditEntry, SignedCheckpoint
+from credenza.wire.credentials import (
+    AccountKey,
+    AddSigningCredential,
+    Credential,
+    CsrCheck,
+    CsrReport,
+    NewKey,
+    Reach,
+    Status,
+)
+from credenza.wire.health import Health
+from credenza.wire.people import (
+    Me,
+    Member,
+    NewMember,
+    NewOrganization,
+    NewUser,
+    Organization,
+    ProjectLimitEdit,
+    User,
+)
+from credenza.wire.projects import (
+    Environment,
+    NewEnvironment,
+    NewProject,
+    NewProjectService,
+    NewTeamMember,
+    Project,
+    ProjectDetails,
+    ProjectEdit,
+    ProjectSummary,
+)
+from credenza.wire.refusals import Caller, CallRefusal
+from credenza.wire.services import NewService, Service
+from credenza.wire.shape import EnvironmentName
+from credenza.wire.tokens import AccessToken, IssuedAccessToken, NewAccessToken
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="next"')
+_REACH = re.compile(r"gates=(\d+), confirmed=(\d+), lapsed=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Result]):
+    """`read` turns the successful answer into its result. `repeatable` operations take an Idempotency-Key."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], Result]
+    body: BaseModel | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def repeatable(self) -> bool:
+        return self.method == "POST"
+
+    @property
+    def content(self) -> bytes | None:
+        if self.body is None:
+            return None
+        return self.body.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items of a list, and the cursor of the page after them; None at the end."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+
+# ------------------------------------------------------------------------------------------- the seeds' API, /developer
+
+
+def list_services() -> Operation[tuple[Service, ...]]:
+    return Operation("GET", "/developer/services", _many(Service))
+
+
+def create_project(new: NewProject) -> Operation[Project]:
+    return Operation("POST", "/developer/projects", _one(Project), body=new)
+
+
+def list_projects(*, limit: int | None = None, cursor: str | None = None) -> Operation[Page[ProjectSummary]]:
+    return Operation("GET", "/developer/projects", _page(ProjectSummary), query=_query(limit=limit, cursor=cursor))
+
+
+def get_project(project_id: str) -> Operation[Project]:
+    return Operation("GET", f"/developer/projects/{project_id}", _one(Project))
+
+
+def update_project(project_id: str, edit: ProjectEdit) -> Operation[Project]:
+    return Operation("PUT", f"/developer/projects/{project_id}", _one(Project), body=edit)
+
+
+def delete_project(project_id: str) -> Operation[Reach]:
+    return Operation("DELETE", f"/developer/projects/{project_id}", _reach)
+
+
+def add_environment_to_project(project_id: str, new: NewEnvironment) -> Operation[Environment]:
+    return Operation("POST", f"/developer/projects/{project_id}/environments", _one(Environment), body=new)
+
+
+def add_service_to_environment(
+    project_id: str, environment: EnvironmentName, new: NewProjectService
+) -> Operation[Environment]:
+    path = f"/developer/projects/{project_id}/environments/{environment}/services"
+    return Operation("POST", path, _one(Environment), body=new)
+
+
+def add_credential_to_project(project_id: str, new: AddSigningCredential) -> Operation[Credential]:
+    return Operation("POST", f"/developer/projects/{project_id}/credentials", _one(Credential), body=new)
+
+
+def revoke_project_credential(project_id: str, credential_id: str) -> Operation[Reach]:
+    return Operation("DELETE", f"/developer/projects/{project_id}/credentials/{credential_id}", _reach)
+
+
+# ---------------------------------------------------------------------------------------------------- our own API, /api
+
+
+def get_me() -> Operation[Me]:
+    return Operation("GET", "/api/me", _one(Me))
+
+
+def list_organizations() -> Operation[tuple[Organization, ...]]:
+    return Operation("GET", "/api/organizations", _many(Organization))
+
+
+def create_organization(new: NewOrganization) -> Operation[Organization]:
+    return Operation("POST", "/api/organizations", _one(Organization), body=new)
+
+
+def get_organization(organization_id: str) -> Operation[Organization]:
+    return Operation("GET", f"/api/organizations/{organization_id}", _one(Organization))
+
+
+def set_project_limit(organization_id: str, edit: ProjectLimitEdit) -> Operation[Organization]:
+    return Operation("PUT", f"/api/organizations/{organization_id}/project-limit", _one(Organization), body=edit)
+
+
+def list_members(organization_id: str) -> Operation[tuple[Member, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/members", _many(Member))
+
+
+def set_member(organization_id: str, new: NewMember) -> Operation[Member]:
+    return Operation("POST", f"/api/organizations/{organization_id}/members", _one(Member), body=new)
+
+
+def remove_member(organization_id: str, user_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/organizations/{organization_id}/members/{user_id}", _nothing)
+
+
+def list_access_tokens(organization_id: str) -> Operation[tuple[AccessToken, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/access-tokens", _many(AccessToken))
+
+
+def create_access_token(organization_id: str, new: NewAccessToken) -> Operation[IssuedAccessToken]:
+    return Operation("POST", f"/api/organizations/{organization_id}/access-tokens", _one(IssuedAccessToken), body=new)
+
+
+def revoke_access_token(organization_id: str, token_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/organizations/{organization_id}/access-tokens/{token_id}", _nothing)
+
+
+def list_api_keys(organization_id: str) -> Operation[tuple[AccountKey, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/api-keys", _many(AccountKey))
+
+
+def add_api_key(organization_id: str, new: NewKey) -> Operation[AccountKey]:
+    return Operation("POST", f"/api/organizations/{organization_id}/api-keys", _one(AccountKey), body=new)
+
+
+def revoke_api_key(organization_id: str, key_id: str, *, reason: str = "") -> Operation[Reach]:
+    path = f"/api/organizations/{organization_id}/api-keys/{key_id}"
+    return Operation("DELETE", path, _reach, query=_query(reason=reason or None))
+
+
+def list_projects_of_organization(
+    organization_id: str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[Page[ProjectSummary]]:
+    path = f"/api/organizations/{organization_id}/projects"
+    return Operation("GET", path, _page(ProjectSummary), query=_query(limit=limit, cursor=cursor))
+
+
+def list_audit_entries(
+    organization_id: str, *, project_id: str | None = None, limit: int | None = None, cursor: str | None = None
+) -> Operation[Page[AuditEntry]]:
+    path = f"/api/organizations/{organization_id}/audit"
+    query = _query(projectId=project_id, limit=limit, cursor=cursor)
+    return Operation("GET", path, _page(AuditEntry), query=query)
+
+
+def export_audit_log(organization_id: str) -> Operation[bytes]:
+    """JSON lines: every entry, oldest first, and the signed checkpoint last."""
+    return Operation("GET", f"/api/organizations/{organization_id}/audit/export", _bytes)
+
+
+def get_audit_head(organization_id: str) -> Operation[SignedCheckpoint]:
+    return Operation("GET", f"/api/organizations/{organization_id}/audit/head", _one(SignedCheckpoint))
+
+
+def list_users() -> Operation[tuple[User, ...]]:
+    return Operation("GET", "/api/users", _many(User))
+
+
+def create_user(new: NewUser) -> Operation[User]:
+    return Operation("POST", "/api/users", _one(User), body=new)
+
+
+def list_services_in_detail() -> Operation[tuple[Service, ...]]:
+    return Operation("GET", "/api/services", _many(Service))
+
+
+def create_service(new: NewService) -> Operation[Service]:
+    return Operation("POST", "/api/services", _one(Service), body=new)
+
+
+def change_service(service_id: int, new: NewService) -> Operation[Service]:
+    return Operation("PUT", f"/api/services/{service_id}", _one(Service), body=new)
+
+
+def retire_service(service_id: int) -> Operation[None]:
+    return Operation("DELETE", f"/api/services/{service_id}", _nothing)
+
+
+def get_project_details(project_id: str) -> Operation[ProjectDetails]:
+    return Operation("GET", f"/api/projects/{project_id}", _one(ProjectDetails))
+
+
+def list_project_members(project_id: str) -> Operation[tuple[Member, ...]]:
+    return Operation("GET", f"/api/projects/{project_id}/members", _many(Member))
+
+
+def set_project_member(project_id: str, new: NewTeamMember) -> Operation[Member]:
+    return Operation("POST", f"/api/projects/{project_id}/members", _one(Member), body=new)
+
+
+def remove_project_member(project_id: str, user_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/projects/{project_id}/members/{user_id}", _nothing)
+
+
+def leave_project(project_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/projects/{project_id}/members/me", _nothing)
+
+
+def list_credentials(
+    project_id: str,
+    *,
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[Credential]]:
+    query = _query(
+        environment=environment, status=status, expiring="true" if expiring else None, limit=limit, cursor=cursor
+    )
+    return Operation("GET", f"/api/projects/{project_id}/credentials", _page(Credential), query=query)
+
+
+def add_credential(project_id: str, new: AddSigningCredential) -> Operation[Credential]:
+    return Operation("POST", f"/api/projects/{project_id}/credentials", _one(Credential), body=new)
+
+
+def get_credential(project_id: str, credential_id: str) -> Operation[Credential]:
+    return Operation("GET", f"/api/projects/{project_id}/credentials/{credential_id}", _one(Credential))
+
+
+def revoke_credential(
+    project_id: str, credential_id: str, *, keep_last: bool = False, reason: str = ""
+) -> Operation[Reach]:
+    """With `keep_last` the last active key of an environment is not revoked: 409 LAST_ACTIVE_CREDENTIAL."""
+    path = f"/api/projects/{project_id}/credentials/{credential_id}"
+    headers = {"Credenza-Keep-Last": "true"} if keep_last else {}
+    return Operation("DELETE", path, _reach, query=_query(reason=reason or None), headers=headers)
+
+
+def rotate_credential(project_id: str, credential_id: str, new: NewKey) -> Operation[Credential]:
+    path = f"/api/projects/{project_id}/credentials/{credential_id}/rotate"
+    return Operation("POST", path, _one(Credential), body=new)
+
+
+def renew_credential(project_id: str, credential_id: str) -> Operation[Credential]:
+    return Operation("POST", f"/api/projects/{project_id}/credentials/{credential_id}/renew", _one(Credential))
+
+
+def list_callers(project_id: str, credential_id: str) -> Operation[tuple[Caller, ...]]:
+    return Operation("GET", f"/api/projects/{project_id}/credentials/{credential_id}/callers", _many(Caller))
+
+
+def list_refusals(project_id: str, *, limit: int | None = None) -> Operation[tuple[CallRefusal, ...]]:
+    return Operation("GET", f"/api/projects/{project_id}/refusals", _many(CallRefusal), query=_query(limit=limit))
+
+
+def get_refusal(refusal_id: str) -> Operation[CallRefusal]:
+    return Operation("GET", f"/api/refusals/{refusal_id}", _one(CallRefusal))
+
+
+def check_csr(check: CsrCheck) -> Operation[CsrReport]:
+    return Operation("POST", "/api/csr-checks", _one(CsrReport), body=check)
+
+
+def get_authority_certificate(environment: EnvironmentName, role: str, *, form: str = "pem") -> Operation[bytes]:
+    """`role` is issuing or root, `form` pem or cer (DER)."""
+    return Operation("GET", f"/pki/{environment.lower()}/{role}.{form}", _bytes)
+
+
+def get_health() -> Operation[Health]:
+    return Operation("GET", "/health", _one(Health))
+
+
+def get_metrics() -> Operation[bytes]:
+    """Prometheus text."""
+    return Operation("GET", "/metrics", _bytes)
+
+
+# ------------------------------------------------------------------------------------------------------ reading answers
+
+
+def _one(shape: type[Result]) -> Callable[[httpx.Response], Result]:
+    adapter = TypeAdapter(shape)
+    return lambda response: adapter.validate_json(response.content)
+
+
+def _many(shape: type[Item]) -> Callable[[httpx.Response], tuple[Item, ...]]:
+    adapter = TypeAdapter(tuple[shape, ...])  # type: ignore[valid-type]  # the type is a value here
+    return lambda response: adapter.validate_json(response.content)
+
+
+def _page(shape: type[Item]) -> Callable[[httpx.Response], Page[Item]]:
+    read = _many(shape)
+    return lambda response: Page(read(response), _next_cursor(response))
+
+
+def _next_cursor(response: httpx.Response) -> str | None:
+    link = _NEXT.search(response.headers.get("Link", ""))
+    if link is None:
+        return None
+    return parse_qs(urlsplit(link[1]).query)["cursor"][0]
+
+
+def _reach(response: httpx.Response) -> Reach:
+    counts = _REACH.fullmatch(response.headers.get("Credenza-Reach", ""))
+    gates, confirmed, lapsed = map(int, counts.groups()) if counts else (0, 0, 0)
+    milliseconds = int(response.headers.get("Credenza-Reach-Milliseconds", "0"))
+    return Reach(gates=gates, confirmed=confirmed, lapsed=lapsed, milliseconds=milliseconds)
+
+
+def _nothing(_response: httpx.Response) -> None:
+    return None
+
+
+def _bytes(response: httpx.Response) -> bytes:
+    return response.content
+
+
+def _query(**wanted: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in wanted.items() if value is not None}
