@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +26,7 @@ from credenza.store import certificates
 from credenza.store.certificates import Authority, AuthorityRole
 from credenza.store.engine import reading
 
+Role: TypeAlias = AuthorityRole
 _ROOT_YEARS = 20
 _ISSUING_YEARS = 8
 
