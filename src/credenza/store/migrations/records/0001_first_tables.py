@@ -15,6 +15,7 @@ def upgrade() -> None:
     _credentials()
     _changes()
     _idempotency_and_audit()
+    _begin()
 
 
 def _platform() -> None:
@@ -312,7 +313,7 @@ def _credentials() -> None:
 
 
 def _changes() -> None:
-    counter = op.create_table(
+    op.create_table(
         "change_counter",
         sa.Column("organization_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
@@ -349,7 +350,6 @@ def _changes() -> None:
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("timeline", name="pk_timelines"),
     )
-    op.bulk_insert(counter, [{"organization_id": "00000000-0000-0000-0000-000000000000", "id": 1, "number": 0}])
 
 
 def _idempotency_and_audit() -> None:
@@ -395,3 +395,17 @@ def _idempotency_and_audit() -> None:
         sa.PrimaryKeyConstraint("organization_id", "sequence", name="pk_audit_entries"),
     )
     op.create_index("ix_audit_entries_project", "audit_entries", ["organization_id", "project_id", "sequence"])
+
+
+def _begin() -> None:
+    op.execute(
+        "INSERT INTO change_counter (organization_id, id, number) VALUES ('00000000-0000-0000-0000-000000000000', 1, 0)"
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        # No gate can hold a lease yet, so the first revocation has none to outwait (`leases.await_reach`).
+        op.execute(
+            "INSERT INTO timelines (organization_id, timeline, first_seen_at) "
+            "SELECT '00000000-0000-0000-0000-000000000000', "
+            "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint, "
+            "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+        )
