@@ -1,0 +1,96 @@
+"""Every command, and the module it lives in. A module is imported when its command is asked for, not before.
+
+To add one: write `credenza/cli/NAME.py` with `app = typer.Typer()` and its `@app.command()`s, and add a line to
+`COMMANDS`. A module whose only command has the name of the noun is that command (`credenza serve`); any other
+becomes a group (`credenza csr create`). A noun may take its verbs from several modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from credenza.cli import habits
+
+_EPILOG = "Every command also takes -o, --quiet, --yes, --profile, --project and --env: credenza --help"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`modules` are names in this package."""
+
+    name: str
+    help: str
+    modules: tuple[str, ...]
+
+
+COMMANDS = (
+    Entry("auth", "Sign in to a Credenza server and out again.", ("auth",)),
+    Entry("call", "Sign a call with OAuth 1.0a and make it.", ("call",)),
+    Entry("completion", "Print the completion script of a shell.", ("completion",)),
+    Entry("config", "Read and change profiles.", ("config",)),
+    Entry("csr", "Make, read and check certification requests.", ("csr",)),
+    Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
+    Entry("key", "Keys of projects, and private keys in files.", ("key_export",)),
+    Entry("member", "Who belongs to an organization, for operators.", ("member",)),
+    Entry("org", "Organizations, for operators.", ("org",)),
+    Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
+    Entry("service", "The catalog, for operators.", ("service",)),
+    Entry("sign", "Sign a request and print the header.", ("sign",)),
+    Entry("token", "Access tokens, for operators.", ("token",)),
+    Entry("user", "Users, for operators.", ("user",)),
+    Entry("version", "Print the version.", ("version",)),
+)
+
+
+class _Lazy(TyperCommand):
+    """Stands in for a command until its arguments are to be read: help and completion of others cost nothing."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.name, help=entry.help, rich_markup_mode=None)
+        self._entry = entry
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        return load(self._entry).make_context(*args, **extra)
+
+
+def root() -> TyperGroup:
+    """Make `credenza` itself."""
+    return TyperGroup(
+        name="credenza",
+        help="Credenza, the credential desk of an API platform.",
+        commands={entry.name: _Lazy(entry) for entry in COMMANDS},
+        params=[*habits.options(hidden=False)],
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+
+
+def load(entry: Entry) -> TyperCommand | TyperGroup:
+    """Import the modules of an entry and make its command."""
+    groups = [get_group(importlib.import_module(f"credenza.cli.{module}").app) for module in entry.modules]
+    noun = groups[0]
+    noun.name, noun.help = entry.name, entry.help
+    noun.commands = {name: command for group in groups for name, command in sorted(group.commands.items())}
+    for leaf in _settle(noun):
+        leaf.params += habits.options(hidden=True)
+        leaf.epilog = _EPILOG
+    only = noun.commands.get(entry.name) if len(noun.commands) == 1 else None
+    return only if isinstance(only, TyperCommand) else noun
+
+
+def _settle(group: TyperGroup) -> Iterator[TyperCommand]:
+    """Give a tree of groups the plain help that scripts and screen readers can take, and yield its commands."""
+    group.rich_markup_mode = None
+    group.no_args_is_help = True
+    for command in group.commands.values():
+        if isinstance(command, TyperGroup):
+            yield from _settle(command)
+        elif isinstance(command, TyperCommand):
+            command.rich_markup_mode = None
+            yield command
