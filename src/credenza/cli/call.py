@@ -1,0 +1,158 @@
+"""`credenza call`: makes one call, signed with OAuth 1.0a, the way a partner's program would."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import ssl
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from credenza.cli import files, habits, output, passwords, profiles, signing
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.signing import Signer
+from credenza.client.auth import OAuth1Auth
+from credenza.protocol.oauth1 import SignatureMethod
+
+app = typer.Typer()
+
+_REFUSAL_ID = "Credenza-Refusal-Id"
+
+
+@app.command()
+def call(
+    context: typer.Context,
+    method: signing.MethodArgument,
+    url: signing.UrlArgument,
+    consumer_key: signing.ConsumerKey = None,
+    key: signing.KeyFile = None,
+    password_file: passwords.PasswordFile = None,
+    body: signing.Body = None,
+    body_text: signing.BodyText = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="HEADER", help="Name: value. May be given again.")] = None,
+    signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
+    ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The authority that signed the server's certificate, PEM.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the request as a curl command.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for the server.", min=0.1)] = 30,
+) -> None:
+    """Sign a call with OAuth 1.0a, make it and print the answer's body. Exits with 1 when the answer is 400 or more."""
+    signing.check_url(url)
+    octets = signing.read_body(body, body_text)
+    signer = signing.open_signer(context, consumer_key, key, password_file, signature_method)
+    headers = [_parse_header(line) for line in header or ()]
+    request = httpx.Request(method.upper(), url, headers=_completed(headers, octets), content=octets)
+    with httpx.Client(verify=_trust(context, ca), timeout=timeout) as client:
+        response = _send(client, request, _auth(signer), verbose=verbose)
+    _print(context, response)
+    if response.status_code >= 400:
+        _explain(response)
+        raise typer.Exit(ExitCode.ERROR)
+
+
+def _auth(signer: Signer) -> OAuth1Auth:
+    return OAuth1Auth(signer.consumer_key, signer.private_key, signature_method=signer.signature_method)
+
+
+def _send(client: httpx.Client, request: httpx.Request, auth: OAuth1Auth, *, verbose: bool) -> httpx.Response:
+    if verbose:
+        # Called when the request is signed, and before it is sent.
+        client.event_hooks = {"request": [lambda signed: print(curl_command(signed), file=sys.stderr)]}
+    try:
+        return client.send(request, auth=auth)
+    except httpx.TimeoutException:
+        raise CommandFailed(f"{request.url.host} did not answer in time. Wait longer with --timeout SECONDS.") from None
+    except httpx.TransportError as error:
+        raise CommandFailed(f"{request.url.host} cannot be reached: {error}.") from None
+
+
+def curl_command(request: httpx.Request) -> str:
+    """Spell a request as a command that sends the same bytes."""
+    words = ["curl", "-X", request.method, str(request.url)]
+    for name, value in request.headers.items():
+        if name not in {"host", "content-length", "connection", "accept-encoding"}:
+            words += ["-H", f"{name}: {value}"]
+    if request.content:
+        words += ["--data-binary", _shown(request.content)]
+    return shlex.join(words)
+
+
+def _shown(body: bytes) -> str:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return "@BODY"
+    return text if text.isprintable() and not text.startswith("@") else "@BODY"
+
+
+def _parse_header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise CommandFailed(f"--header {line!r} is not Name: value.", ExitCode.USAGE)
+    if name.strip().lower() == "authorization":
+        raise CommandFailed("Authorization is what this command makes; do not give it.", ExitCode.USAGE)
+    return name.strip(), value.strip()
+
+
+def _completed(headers: list[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
+    given = {name.lower() for name, _ in headers}
+    usual = [("User-Agent", f"credenza/{version('credenza')}"), ("Accept", "*/*")]
+    if body:
+        usual.append(("Content-Type", "application/json" if _is_json(body) else "application/octet-stream"))
+    return [*headers, *((name, value) for name, value in usual if name.lower() not in given)]
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def _trust(context: typer.Context, ca: Path | None) -> ssl.SSLContext:
+    authority = ca or profiles.current(habits.of(context).profile).ca_file
+    if authority is None:
+        return httpx.create_ssl_context()
+    try:
+        return ssl.create_default_context(cadata=files.read_text(authority))
+    except ssl.SSLError:
+        raise CommandFailed(f"{authority} holds no certificate in PEM.") from None
+
+
+def _print(context: typer.Context, response: httpx.Response) -> None:
+    output.note(context, f"{response.status_code} {response.reason_phrase}".strip())
+    if sys.stdout.isatty():
+        print(output.printable(response.text))
+        return
+    sys.stdout.buffer.write(response.content)
+    sys.stdout.buffer.flush()
+
+
+def _explain(response: httpx.Response) -> None:
+    reason = _reason_code(response)
+    print(f"Refused: {output.printable(reason or str(response.status_code))}", file=sys.stderr)
+    refusal_id = response.headers.get(_REFUSAL_ID)
+    if refusal_id:
+        print(f"Why: credenza debug oauth1 {shlex.quote(output.printable(refusal_id))}", file=sys.stderr)
+
+
+def _reason_code(response: httpx.Response) -> str | None:
+    """Read the first ReasonCode of the `Errors` envelope; other servers answer what they like."""
+    match _document(response):
+        case {"Errors": {"Error": [{"ReasonCode": str(reason)}, *_]}}:
+            return reason
+    return None
+
+
+def _document(response: httpx.Response) -> object:
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return None
