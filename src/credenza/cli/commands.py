@@ -30,16 +30,19 @@ class Entry:
 
 
 COMMANDS = (
+    Entry("api", "Send any request to the management API.", ("api",)),
+    Entry("audit", "The audit log: list, export, verify.", ("audit",)),
     Entry("auth", "Sign in to a Credenza server and out again.", ("auth",)),
     Entry("call", "Sign a call with OAuth 1.0a and make it.", ("call",)),
     Entry("completion", "Print the completion script of a shell.", ("completion",)),
     Entry("config", "Read and change profiles.", ("config",)),
     Entry("csr", "Make, read and check certification requests.", ("csr",)),
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
-    Entry("key", "Keys of projects, and private keys in files.", ("key_export",)),
+    Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),
     Entry("member", "Who belongs to an organization, for operators.", ("member",)),
     Entry("org", "Organizations, for operators.", ("org",)),
     Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
+    Entry("project", "Projects, their environments and their people.", ("project",)),
     Entry("service", "The catalog, for operators.", ("service",)),
     Entry("sign", "Sign a request and print the header.", ("sign",)),
     Entry("token", "Access tokens, for operators.", ("token",)),

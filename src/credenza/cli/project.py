@@ -1,0 +1,149 @@
+"""`credenza project`: through the management API."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credenza.cli import habits, output, remote
+from credenza.client import operations
+from credenza.wire.credentials import NewProjectOAuthSigningCredential
+from credenza.wire.projects import (
+    NewEnvironment,
+    NewProject,
+    NewProjectService,
+    NewTeamMember,
+    Project,
+    ProjectSummary,
+    ServiceChoice,
+)
+
+app = typer.Typer()
+
+_COLUMNS = ("id", "name", "type", "environments", "keys")
+
+CsrFile = Annotated[
+    Path, typer.Option("--csr", metavar="FILE", help="Certification request of the first key; - is stdin.")
+]
+Alias = Annotated[str, typer.Option(help="A name to know the key by.")]
+
+
+@app.command("list")
+def list_projects(context: typer.Context) -> None:
+    """List the projects you may see."""
+    with remote.client(context) as client:
+        organization = remote.organization(client)
+        found = list(client.each(partial(operations.list_projects_of_organization, organization)))
+    if habits.of(context).output is habits.Output.TABLE:
+        output.show_list(context, [_row(each) for each in found], columns=_COLUMNS)
+    else:
+        output.show_list(context, found, columns=())
+
+
+@app.command()
+def view(context: typer.Context) -> None:
+    """Show the project in force."""
+    with remote.client(context) as client:
+        found = client.send(operations.get_project_details(remote.project(context)))
+    output.show(context, found)
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A name no other project of the organization has.")],
+    service: Annotated[int, typer.Option(metavar="ID", help="Its first service: credenza project services")],
+    csr: CsrFile,
+    alias: Alias,
+) -> None:
+    """Make an OAuth 1.0a project with its first environment (--env, else sandbox) and key."""
+    environment = remote.environment(context) or "SANDBOX"
+    new = NewProject(
+        type="OAUTH10A",
+        name=name,
+        service=ServiceChoice(service_id=service),
+        environment=environment,
+        credential=_signing(alias, csr),
+    )
+    with remote.client(context) as client:
+        _show(context, client.send(operations.create_project(new)))
+
+
+@app.command("services")
+def list_services(context: typer.Context) -> None:
+    """List the services that projects can use."""
+    with remote.client(context) as client:
+        found = client.send(operations.list_services())
+    output.show_list(context, found, columns=("id", "name", "authType", "description"))
+
+
+@app.command()
+def add_environment(context: typer.Context, csr: CsrFile, alias: Alias) -> None:
+    """Request the project's other environment (--env) with a key of its own."""
+    environment = remote.environment(context) or "PRODUCTION"
+    new = NewEnvironment(name=environment, credential=_signing(alias, csr))
+    with remote.client(context) as client:
+        output.show(context, client.send(operations.add_environment_to_project(remote.project(context), new)))
+
+
+@app.command()
+def add_service(context: typer.Context, service: Annotated[int, typer.Argument(help="Its number.")]) -> None:
+    """Let the project use one more service in an environment (--env)."""
+    environment = remote.environment(context) or "SANDBOX"
+    operation = operations.add_service_to_environment(
+        remote.project(context), environment, NewProjectService(service_id=service)
+    )
+    with remote.client(context) as client:
+        output.show(context, client.send(operation))
+
+
+@app.command()
+def members(context: typer.Context) -> None:
+    """List the people on the project."""
+    with remote.client(context) as client:
+        found = client.send(operations.list_project_members(remote.project(context)))
+    output.show_list(context, found, columns=("email", "name", "role", "status"))
+
+
+@app.command()
+def add_member(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Mail address of a member of the organization.")],
+    admin: Annotated[bool, typer.Option("--admin", help="As admin; read-only without this.")] = False,
+) -> None:
+    """Put somebody on the project, or change the role there."""
+    new = NewTeamMember(email=email, role="admin" if admin else "read_only")
+    with remote.client(context) as client:
+        output.show(context, client.send(operations.set_project_member(remote.project(context), new)))
+
+
+@app.command()
+def delete(context: typer.Context) -> None:
+    """Delete the project and revoke all its keys."""
+    project = remote.project(context)
+    if not habits.of(context).yes:
+        typer.confirm(f"Delete project {project} and revoke all its keys?", abort=True, err=True)
+    with remote.client(context) as client:
+        reach = client.send(operations.delete_project(project))
+    output.note(context, f"Deleted. No gate admits its keys any more ({reach.milliseconds} ms).")
+
+
+def _signing(alias: str, csr: Path) -> NewProjectOAuthSigningCredential:
+    return NewProjectOAuthSigningCredential(type="SIGNING", alias=alias, csr=remote.csr_text(csr))
+
+
+def _row(project: ProjectSummary) -> dict[str, object]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "type": project.type,
+        "environments": ", ".join(each.name for each in project.environments),
+        "keys": sum(len(each.credentials) for each in project.environments),
+    }
+
+
+def _show(context: typer.Context, project: Project) -> None:
+    output.show(context, project)
