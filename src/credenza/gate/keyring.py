@@ -1,0 +1,205 @@
+"""What the gate remembers of keys and routes, and how it forgets them again.
+
+Keys are loaded on first use and kept until a change concerns them (`gate/freshness.py` brings the changes) or too many
+others have been used since. Ask in this order: `peek`; when that says UNLOADED, `load`; after the last await
+`Freshness.look`, and then whether the entry is still `live`. A change that comes while a key is being loaded wins: what
+was read before it is discarded and read again (settled 23).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from credenza.domain.model import ChangeNumber, EnvironmentName
+from credenza.store.changes import Change, ChangeKind
+from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
+
+UNKNOWN_S = 1.0
+"""How long nobody's key is remembered as nobody's: keys that are added are not announced (settled 22)."""
+
+_CAPACITY = 100_000
+_UNKNOWN_CAPACITY = 10_000
+_LOAD_ATTEMPTS = 8
+
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
+
+
+class GateClosed(Exception):  # noqa: N818 - says what is the case, as the other refusals do
+    """The gate cannot know whether what it remembers is still true, and admits nobody. `reason` is a stable word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Unloaded(Enum):
+    UNLOADED = "unloaded"
+
+
+UNLOADED: Final = _Unloaded.UNLOADED
+"""`peek` cannot tell without waiting."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A key in memory. `live` turns false when a change concerns it. `reading` is the verifier's to keep: how the key's
+    last call was to be read."""
+
+    record: KeyRecord
+    public_key: PublicKey
+    live: bool = True
+    reading: object = None
+
+
+Peeked: TypeAlias = Entry | _Unloaded | None
+
+
+_MEMBERS: Final[dict[ChangeKind, Callable[[KeyRecord], str | None]]] = {
+    ChangeKind.PROJECT: lambda record: record.project_id,
+    ChangeKind.ORGANIZATION: lambda record: record.organization_id,
+    ChangeKind.USER: lambda record: record.owner_id,
+}
+"""Whose keys a change concerns when it names no single key."""
+
+
+class KeySource(Protocol):
+    """Where keys come from. `key_now` answers None when it would have to wait."""
+
+    def key_now(self, key_id: str) -> KeySnapshot | None: ...
+
+    async def key(self, key_id: str) -> KeySnapshot: ...
+
+
+class Keyring:
+    """`clock` tells seconds that never go back. `number` is the last change applied."""
+
+    def __init__(self, source: KeySource, *, clock: Callable[[], float], capacity: int = _CAPACITY) -> None:
+        self._source = source
+        self._clock = clock
+        self._capacity = capacity
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._unknown: dict[str, float] = {}
+        self._era = 0
+        self.number = ChangeNumber(0)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def peek(self, key_id: str) -> Peeked:
+        """Find a key without waiting; None is nobody's key."""
+        entry = self._entries.get(key_id)
+        if entry is not None:
+            self._entries.move_to_end(key_id)
+            return entry
+        asked_at = self._clock()
+        if self._unknown.get(key_id, asked_at) > asked_at:
+            return None
+        snapshot = self._source.key_now(key_id)
+        return UNLOADED if snapshot is None else self._keep(key_id, snapshot, asked_at)
+
+    async def load(self, key_id: str) -> Entry | None:
+        """Read a key from the database. Raises GateClosed when the database does not answer, or only with the past."""
+        for _ in range(_LOAD_ATTEMPTS):
+            asked_at, era = self._clock(), self._era
+            snapshot = await self._source.key(key_id)
+            kept = self._keep(key_id, snapshot, asked_at) if era == self._era else UNLOADED
+            if not isinstance(kept, _Unloaded):
+                return kept
+        raise GateClosed("database")
+
+    def apply(self, news: News) -> None:
+        """Forget what changes concern; everything, when some are missing."""
+        if not news.follows(self.number):
+            self.forget_all(news.number)
+            return
+        self.number = news.number
+        for change in news.changes:
+            if change.kind is ChangeKind.CREDENTIAL:
+                self._forget(change.subject)
+        self._forget_groups([each for each in news.changes if each.kind in _MEMBERS])
+
+    def forget_all(self, number: ChangeNumber) -> None:
+        """Begin anew: only what is asked for from now on counts. `number` may be lower than it was."""
+        self.number = number
+        self._era += 1
+        self._unknown.clear()
+        for key_id in list(self._entries):
+            self._forget(key_id)
+
+    def _keep(self, key_id: str, snapshot: KeySnapshot, asked_at: float) -> Peeked:
+        if snapshot.number < self.number:
+            return UNLOADED
+        if snapshot.record is None:
+            self._note_unknown(key_id, asked_at + UNKNOWN_S)
+            return None
+        known = self._entries.get(key_id)
+        if known is not None:
+            return known  # loaded twice at once: both callers must hold the entry that a change will reach
+        entry = Entry(snapshot.record, _public_key(snapshot.public_key_der))
+        self._entries[key_id] = entry
+        if len(self._entries) > self._capacity:
+            self._forget(next(iter(self._entries)))
+        return entry
+
+    def _note_unknown(self, key_id: str, until: float) -> None:
+        self._unknown[key_id] = until
+        if len(self._unknown) > _UNKNOWN_CAPACITY:
+            del self._unknown[next(iter(self._unknown))]
+
+    def _forget(self, key_id: str) -> None:
+        entry = self._entries.pop(key_id, None)
+        if entry is not None:
+            entry.live = False
+
+    def _forget_groups(self, changes: Iterable[Change]) -> None:
+        # All entries are walked, 5 ms for 100,000: such changes are rare, and an index would cost memory for every key.
+        groups = {(each.kind, each.subject) for each in changes}
+        if not groups:
+            return
+        for key_id, entry in list(self._entries.items()):
+            if any((kind, member(entry.record)) in groups for kind, member in _MEMBERS.items()):
+                self._forget(key_id)
+
+
+def _public_key(public_key_der: bytes) -> PublicKey:
+    public_key = load_der_public_key(public_key_der)
+    assert isinstance(public_key, RSAPublicKey | EllipticCurvePublicKey), "no other key is ever accepted"
+    return public_key
+
+
+class RouteTable:
+    """Which service a path belongs to. `number` is what the table was read at, and moves with every reading of it."""
+
+    def __init__(self) -> None:
+        self._routes: dict[EnvironmentName, dict[str, Route]] = {}
+        self._longest = 0
+        self.number = ChangeNumber(0)
+
+    def replace(self, snapshot: RouteSnapshot) -> None:
+        self._routes = {environment: {} for environment in EnvironmentName}
+        for route in snapshot.routes:
+            self._routes[route.environment][route.path_prefix] = route
+        self._longest = max((len(route.path_prefix) for route in snapshot.routes), default=0)
+        self.number = snapshot.number
+
+    def find(self, environment: EnvironmentName, raw_path: str) -> Route | None:
+        """Find the longest prefix that ends where a segment of the path does."""
+        prefixes = self._routes.get(environment, {})
+        end = len(raw_path)
+        if end > self._longest:
+            # A path of many thousand slashes costs no more than the longest prefix.
+            end = raw_path.rfind("/", 0, self._longest + 1)
+        while end > 0:
+            route = prefixes.get(raw_path[:end])
+            if route is not None:
+                return route
+            end = raw_path.rfind("/", 0, end)
+        return prefixes.get("/") if raw_path.startswith("/") else None
