@@ -9,7 +9,7 @@ was read before it is discarded and read again (settled 23).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from credenza.domain.model import ChangeNumber, EnvironmentName
-from credenza.store.changes import Change, ChangeKind
+from credenza.protocol.oauth1 import Reading
+from credenza.store.changes import ChangeKind
 from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
 
 UNKNOWN_S = 1.0
@@ -51,23 +52,15 @@ UNLOADED: Final = _Unloaded.UNLOADED
 @dataclass(slots=True, eq=False)
 class Entry:
     """A key in memory. `live` turns false when a change concerns it. `reading` is the verifier's to keep: how the key's
-    last call was to be read."""
+    last call was to be read. `used` since it was last considered for eviction."""
 
     record: KeyRecord
     public_key: PublicKey
     live: bool = True
-    reading: object = None
+    reading: Reading | None = None
 
 
 Peeked: TypeAlias = Entry | _Unloaded | None
-
-
-_MEMBERS: Final[dict[ChangeKind, Callable[[KeyRecord], str | None]]] = {
-    ChangeKind.PROJECT: lambda record: record.project_id,
-    ChangeKind.ORGANIZATION: lambda record: record.organization_id,
-    ChangeKind.USER: lambda record: record.owner_id,
-}
-"""Whose keys a change concerns when it names no single key."""
 
 
 class KeySource(Protocol):
@@ -121,10 +114,9 @@ class Keyring:
             self.forget_all(news.number)
             return
         self.number = news.number
-        for change in news.changes:
-            if change.kind is ChangeKind.CREDENTIAL:
-                self._forget(change.subject)
-        self._forget_groups([each for each in news.changes if each.kind in _MEMBERS])
+        for key_id in _subjects(news, ChangeKind.CREDENTIAL):
+            self._forget(key_id)
+        self._forget_groups(news)
 
     def forget_all(self, number: ChangeNumber) -> None:
         """Begin anew: only what is asked for from now on counts. `number` may be lower than it was."""
@@ -144,7 +136,7 @@ class Keyring:
         if known is not None:
             return known  # loaded twice at once: both callers must hold the entry that a change will reach
         entry = Entry(snapshot.record, _public_key(snapshot.public_key_der))
-        self._entries[key_id] = entry
+        self._entries[snapshot.record.key_id] = entry
         if len(self._entries) > self._capacity:
             self._forget(next(iter(self._entries)))
         return entry
@@ -159,14 +151,26 @@ class Keyring:
         if entry is not None:
             entry.live = False
 
-    def _forget_groups(self, changes: Iterable[Change]) -> None:
-        # All entries are walked, 5 ms for 100,000: such changes are rare, and an index would cost memory for every key.
-        groups = {(each.kind, each.subject) for each in changes}
-        if not groups:
+    def _forget_groups(self, news: News) -> None:
+        projects = _subjects(news, ChangeKind.PROJECT)
+        organizations = _subjects(news, ChangeKind.ORGANIZATION)
+        users = _subjects(news, ChangeKind.USER)
+        if not (projects or organizations or users):
             return
-        for key_id, entry in list(self._entries.items()):
-            if any((kind, member(entry.record)) in groups for kind, member in _MEMBERS.items()):
-                self._forget(key_id)
+        # All entries are walked: such changes are rare, and an index would cost memory for every key.
+        concerned = [
+            key_id
+            for key_id, entry in self._entries.items()
+            if entry.record.project_id in projects
+            or entry.record.organization_id in organizations
+            or entry.record.owner_id in users
+        ]
+        for key_id in concerned:
+            self._forget(key_id)
+
+
+def _subjects(news: News, kind: ChangeKind) -> frozenset[str]:
+    return frozenset(change.subject for change in news.changes if change.kind is kind)
 
 
 def _public_key(public_key_der: bytes) -> PublicKey:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Any, TypeAlias
 
 from credenza.domain.model import (
@@ -144,14 +145,15 @@ def news(rows: Rows) -> News:
 
 
 def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
+    # Interned: a gate holds many keys of one organization and project.
     return KeyRecord(
         key_id=row[1],
-        client_id=row[2],
+        client_id=intern(row[2]),
         kind=CredentialKind(row[3]),
-        organization_id=row[4],
-        project_id=row[5],
-        project_name=row[6] or "",
-        owner_id=row[7],
+        organization_id=intern(row[4]),
+        project_id=None if row[5] is None else intern(row[5]),
+        project_name=intern(row[6] or ""),
+        owner_id=None if row[7] is None else intern(row[7]),
         environment=None if row[8] is None else EnvironmentName(row[8]),
         alias=row[9],
         status=Status(row[10]),
