@@ -13,6 +13,8 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action, Scope
@@ -57,18 +59,29 @@ def create(
         if claimed.answer is not None:
             return claimed.answer
         _check_request(actor, scopes, days)
-        issued = insert_token(platform, act, _owner(act, actor, owner), name=name, scopes=scopes, days=days, now=now)
+        holder = _owner(act, actor, owner)
+        issued = insert_token(
+            platform, act.connection, organization_id, holder, name=name, scopes=scopes, days=days, now=now
+        )
         act.note(issued.token.id, f"{name}: {', '.join(sorted(scopes))}")
         return settle(platform, act, actor, once, issued, now=now, secret=True)
 
 
 def insert_token(
-    platform: Platform, act: Act, owner: UserId, *, name: str, scopes: frozenset[Scope], days: int, now: datetime
+    platform: Platform,
+    connection: Connection,
+    organization_id: OrganizationId,
+    owner: UserId,
+    *,
+    name: str,
+    scopes: frozenset[Scope],
+    days: int,
+    now: datetime,
 ) -> IssuedToken:
     secret = _new_secret(platform)
     token = AccessToken(
         id=str(uuid.UUID(bytes=platform.random(16), version=4)),
-        organization_id=act.organization_id,
+        organization_id=organization_id,
         user_id=owner,
         name=name,
         prefix=secret[:_SHOWN],
@@ -77,7 +90,7 @@ def insert_token(
         expires_at=now + timedelta(days=days),
         revoked_at=None,
     )
-    access_tokens.insert_token(act.connection, token, token_hash=_hash(platform, secret))
+    access_tokens.insert_token(connection, token, token_hash=_hash(platform, secret))
     return IssuedToken(token, secret)
 
 

@@ -49,13 +49,21 @@ def add(
     request = issuing.read_request(platform, attempt, new.csr)
     subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        planned = issuing.plan(platform, _ISSUED_IN, ends_at=lifecycle.ends(now, None), now=now)
-        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
         _admit(act, request)
         holder = _owner(act, actor, owner)
-        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+        reservation = issuing.reserve(
+            platform,
+            act,
+            attempt,
+            once,
+            claimed.reservation,
+            _ISSUED_IN,
+            subject,
+            ends_at=lifecycle.ends(now, None),
+        )
     der = issuing.sign(platform, attempt, _ISSUED_IN, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         credential = Credential(

@@ -133,7 +133,7 @@ class Act:
 def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Do one action: begin, load and lock what it is done to, check the permission, and record it."""
     with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
-        act = trail.act = _begin(connection, attempt, lock=True)
+        act = _begin(connection, attempt, trail, lock=True)
         yield act
         record = _record(attempt, act, audit.Outcome.DONE)
         audit_rows.append(connection, act.organization_id, record)
@@ -145,16 +145,14 @@ def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
 def reserving(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Do the first half of an action: the same checks and locks, and no audit row unless it ends here."""
     with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
-        trail.act = _begin(connection, attempt, lock=True)
-        yield trail.act
+        yield _begin(connection, attempt, trail, lock=True)
 
 
 @contextmanager
 def viewing(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Look at something in one snapshot."""
     with recording(platform, attempt) as trail, reading(platform.database.records) as connection:
-        trail.act = _begin(connection, attempt, lock=False)
-        yield trail.act
+        yield _begin(connection, attempt, trail, lock=False)
 
 
 @dataclass(slots=True)
@@ -189,7 +187,7 @@ def organization_of(actor: Actor) -> OrganizationId:
     return actor.organization_id
 
 
-def _begin(connection: Connection, attempt: Attempt, *, lock: bool) -> Act:
+def _begin(connection: Connection, attempt: Attempt, trail: Trail, *, lock: bool) -> Act:
     organization_id, project = attempt.organization_id, None
     if attempt.project_id is not None:
         project = projects.find(connection, attempt.project_id, lock=lock)
@@ -200,8 +198,11 @@ def _begin(connection: Connection, attempt: Attempt, *, lock: bool) -> Act:
         organization_id, project = None, None  # a key or token sees its own organization alone
     standing = _standing(connection, attempt.actor, organization_id, project)
     _check_target(attempt, organization_id, project)
+    access.check_sight(attempt.actor, attempt.action, standing)
+    # Whoever sees it leaves the trail where it is, from here on also when refused.
+    act = trail.act = Act(connection, organization_id or PLATFORM, standing, project)
     access.check(attempt.actor, attempt.action, standing)
-    return Act(connection, organization_id or PLATFORM, standing, project)
+    return act
 
 
 def _standing(

@@ -55,13 +55,23 @@ def accept(
         user = people.insert_user(platform, act, email=email, name=name, now=now)
         identity = OrganizationId(str(uuid.UUID(bytes=platform.random(16), version=4)))
         made = Organization(identity, organization.strip(), PROJECT_LIMIT_DEFAULT, now)
-        people_rows.insert_organization(act.connection, made)
+        if not people_rows.insert_organization(act.connection, made):
+            raise Refusal(
+                Code.DUPLICATE_NAME, f"There is already an organization named {made.name!r}.", field="organization"
+            )
         people_rows.set_member(act.connection, made.id, user.id, OrganizationRole.ADMIN, now=now)
         act.note(user.id, f"first admin {user.email} of {made.name}")
-        act.organization_id = made.id  # the first entry of the organization's own chain
         issued = access_tokens.insert_token(
-            platform, act, user.id, name="first sign-in", scopes=frozenset(Scope), days=_TOKEN_DAYS, now=now
+            platform,
+            act.connection,
+            made.id,
+            user.id,
+            name="first sign-in",
+            scopes=frozenset(Scope),
+            days=_TOKEN_DAYS,
+            now=now,
         )
+        act.organization_id = made.id  # the first entry of the organization's own chain
     return FirstAdmin(user, made, issued.secret)
 
 

@@ -1,8 +1,8 @@
 """Certificates from a certification request to the row that holds them; shared by every kind that is certified.
 
-Nothing is signed that is not on record: `hold` records the serial in the reserving transaction, `sign` runs outside any
-transaction, `completing` is the second transaction. No certificate leaves before its commit; one that lost its race is
-abandoned on record. A crash leaves a reserved serial and nothing else; a retry with the same Idempotency-Key goes on
+Nothing is signed that is not on record: `reserve` records the serial in the reserving transaction, `sign` runs outside
+any transaction, `completing` is the second transaction. No certificate leaves before its commit; one that lost its race
+is abandoned on record. A crash leaves a reserved serial and nothing else; a retry with the same Idempotency-Key goes on
 with it.
 """
 
@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from credenza.actions.context import Act, Attempt, Platform, acting, recording
-from credenza.actions.once import Once
+from credenza.actions.once import Once, check_open, outrun
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName
 from credenza.protocol import csr, distinguished_name, issuance, public_key
@@ -46,10 +46,6 @@ class Reservation:
     serial_hex: str
     not_before: datetime
     not_after: datetime
-
-    @property
-    def encoded(self) -> str:
-        return msgspec.json.encode(self).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +77,30 @@ def subject_of(request: csr.CertificationRequest) -> Subject:
     return Subject(distinguished_name.to_name(request.subject), request.public_key)
 
 
-def plan(
+def reserve(
     platform: Platform,
+    act: Act,
+    attempt: Attempt,
+    once: Once | None,
+    earlier: str | None,
     environment: EnvironmentName,
+    subject: Subject,
     *,
     ends_at: datetime,
-    now: datetime,
     key_id: CredentialId | None = None,
+) -> Reservation:
+    """Put on record what will be signed, or go on with what an `earlier` attempt of the same request has recorded."""
+    if earlier is not None:
+        return msgspec.json.decode(earlier, type=Reservation)
+    drawn = _draw(platform, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
+    certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject), now=attempt.now)
+    if once is not None:
+        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, msgspec.json.encode(drawn).decode())
+    return drawn
+
+
+def _draw(
+    platform: Platform, environment: EnvironmentName, *, ends_at: datetime, now: datetime, key_id: CredentialId | None
 ) -> Reservation:
     """Draw serial, period and (for a new key) key id: 32 hex digits and 16 zeros, as consumer keys have them."""
     issuer = platform.issuers[environment]
@@ -100,13 +113,6 @@ def plan(
         not_before=period.not_before,
         not_after=period.not_after,
     )
-
-
-def hold(act: Act, reservation: str | None, subject: Subject, *, now: datetime) -> Reservation:
-    """Put the reservation on record, unless an earlier attempt already has, and read it back."""
-    held = msgspec.json.decode(reservation or "", type=Reservation)
-    certificates.reserve(act.connection, act.organization_id, _serial(held, subject), now=now)
-    return held
 
 
 def sign(
@@ -137,11 +143,18 @@ def completing(
     """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
     try:
         with acting(platform, attempt) as act:
+            check_open(act, attempt.actor, once)
             yield act
-            certificates.mark_issued(act.connection, _serial(reservation, subject), der)
+            _store(act, _serial(reservation, subject), der)
     except Exception:
         _give_up(platform, attempt, once, _serial(reservation, subject))
         raise
+
+
+def _store(act: Act, serial: certificates.Serial, der: bytes) -> None:
+    """Store the certificate, unless a twin of this attempt has given the serial up."""
+    if not certificates.mark_issued(act.connection, serial, der):
+        raise outrun()
 
 
 def _give_up(platform: Platform, attempt: Attempt, once: Once | None, serial: certificates.Serial) -> None:

@@ -53,13 +53,12 @@ def add_by_csr(
     attempt = Attempt(actor, Action.KEY_ADD, now, project_id=project_id)
     request = issuing.read_request(platform, attempt, new.csr)
     with reserving(platform, attempt) as act:
-        place = place_in(act.the_project, environment)
-        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now)
-        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        place = place_in(act.the_project, environment)
         admit_key(platform, act, act.the_project, request, now=now)
-        reservation = issuing.hold(act, claimed.reservation, issuing.subject_of(request), now=now)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, issuing.subject_of(request))
     return _complete(platform, attempt, once, request, reservation, new.alias, place, None)
 
 
@@ -77,15 +76,14 @@ def rotate(
     attempt = Attempt(actor, Action.KEY_ROTATE, now, project_id=project_id)
     request = issuing.read_request(platform, attempt, new.csr)
     with reserving(platform, attempt) as act:
-        predecessor = _signing_key(act, key_id)
-        place = place_in(act.the_project, predecessor.environment)
-        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now)
-        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        predecessor = _signing_key(act, key_id)
+        place = place_in(act.the_project, predecessor.environment)
         lifecycle.rotate(predecessor, _standing(platform, act, act.the_project), now=now)
         admit_key(platform, act, act.the_project, request, now=now)
-        reservation = issuing.hold(act, claimed.reservation, issuing.subject_of(request), now=now)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, issuing.subject_of(request))
     return _complete(platform, attempt, once, request, reservation, new.alias, place, key_id)
 
 
@@ -101,15 +99,14 @@ def renew(
     """Certify the same key for 13 more months under the same key id (product row B9, settled 8)."""
     attempt = Attempt(actor, Action.KEY_RENEW, now, project_id=project_id)
     with reserving(platform, attempt) as act:
-        credential = _signing_key(act, key_id)
-        place = place_in(act.the_project, credential.environment)
-        planned = issuing.plan(platform, place.name, ends_at=_end(act, place, now), now=now, key_id=key_id)
-        claimed = claim(platform, act, actor, once, Credential, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        credential = _signing_key(act, key_id)
+        place = place_in(act.the_project, credential.environment)
         lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
         subject = _certified(credential)
-        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject, key_id=key_id)
     der = issuing.sign(platform, attempt, place.name, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         # Looked at again: a revocation between the two transactions must not be undone by the second.
@@ -276,9 +273,20 @@ def _complete(
         return settle(platform, act, attempt.actor, once, credential, now=attempt.now)
 
 
-def _end(act: Act, place: Environment, now: datetime) -> datetime:
+def _reserve(
+    platform: Platform,
+    act: Act,
+    attempt: Attempt,
+    once: Once | None,
+    earlier: str | None,
+    place: Environment,
+    subject: Subject,
+    *,
+    key_id: CredentialId | None = None,
+) -> Reservation:
     used = services.load(act.connection, [each.service_id for each in place.services])
-    return lifecycle.shortest(now, [where for each in used if (where := each.in_environment(place.name))])
+    ends_at = lifecycle.shortest(attempt.now, [where for each in used if (where := each.in_environment(place.name))])
+    return issuing.reserve(platform, act, attempt, once, earlier, place.name, subject, ends_at=ends_at, key_id=key_id)
 
 
 def _standing(platform: Platform, act: Act, project: Project) -> lifecycle.Standing:

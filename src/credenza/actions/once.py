@@ -59,28 +59,29 @@ def claim(
     answer_type: type[Answer],
     *,
     now: datetime,
-    reservation: str | None = None,
 ) -> Claim[Answer]:
-    """Take the key for this request, or find what an earlier request with it has left.
+    """Take the key for this request, or find what an earlier request with it has left. Comes before every rule that
+    may have changed its mind since.
 
     Raises Refusal: another request was sent with the key; its answer, which held a secret, is gone; the first
     attempt is still under way.
     """
     if once is None:
-        return Claim(reservation=reservation)
+        return Claim()
     fresh = idempotency.claim(
         act.connection,
         act.organization_id,
         actor.id,
         once.key_hash,
         request_hash=once.request_hash,
-        reservation=reservation,
         expires_at=now + platform.policy.answers_kept,
         now=now,
     )
     if fresh:
-        return Claim(reservation=reservation)
-    earlier = idempotency.get(act.connection, actor.id, once.key_hash)
+        return Claim()
+    earlier = idempotency.find(act.connection, actor.id, once.key_hash)
+    if earlier is None:
+        raise _under_way()  # until a moment ago: it was refused just now and gave the key back
     if earlier.request_hash != once.request_hash:
         raise Refusal(
             Code.IDEMPOTENCY_KEY_REUSED,
@@ -90,11 +91,7 @@ def claim(
     if earlier.sealed_answer is not None:
         return Claim(answer=_repeat(platform, actor, once, earlier, answer_type, now=now))
     if now - earlier.touched_at < _PATIENCE:
-        raise Refusal(
-            Code.IDEMPOTENCY_IN_PROGRESS,
-            "The first request with this Idempotency-Key is still under way. Repeat it in a few seconds.",
-            field="Idempotency-Key",
-        )
+        raise _under_way()
     idempotency.touch(act.connection, actor.id, once.key_hash, now=now)
     return Claim(reservation=earlier.reservation)
 
@@ -138,12 +135,30 @@ def settle(
     kept = platform.policy.secret_answers_kept if secret else platform.policy.answers_kept
     sealed = _seal(platform, actor, once, msgspec.json.encode(answer))
     if not idempotency.answer(act.connection, actor.id, once.key_hash, sealed, answer_until=now + kept):
-        raise Refusal(
-            Code.IDEMPOTENCY_IN_PROGRESS,
-            "Another request with this Idempotency-Key was faster. Repeat this one to get its answer.",
-            field="Idempotency-Key",
-        )
+        raise outrun()
     return answer
+
+
+def check_open(act: Act, actor: Actor, once: Once | None) -> None:
+    """Stop a slow attempt whose twin has answered, or was refused, in the meantime."""
+    if once is not None and not idempotency.is_open(act.connection, actor.id, once.key_hash):
+        raise outrun()
+
+
+def outrun() -> Refusal:
+    return Refusal(
+        Code.IDEMPOTENCY_IN_PROGRESS,
+        "Another request with this Idempotency-Key was faster. Repeat this one to get its answer.",
+        field="Idempotency-Key",
+    )
+
+
+def _under_way() -> Refusal:
+    return Refusal(
+        Code.IDEMPOTENCY_IN_PROGRESS,
+        "The first request with this Idempotency-Key is still under way. Repeat it in a few seconds.",
+        field="Idempotency-Key",
+    )
 
 
 def _seal(platform: Platform, actor: Actor, once: Once, answer: bytes) -> bytes:

@@ -51,7 +51,7 @@ def list_all(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Organi
     """List the organizations the actor's user belongs to; an operator sees all."""
     if actor.organization_id is not None:
         return (get(platform, actor, actor.organization_id, now=now),)
-    with viewing(platform, Attempt(actor, Action.SERVICE_LIST, now)) as act:
+    with viewing(platform, Attempt(actor, Action.ORGANIZATION_LIST, now)) as act:
         return people.list_organizations(
             act.connection, of_user=None if actor.kind is ActorKind.OPERATOR else actor.user_id
         )

@@ -11,7 +11,7 @@ from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, Member, OrganizationId, OrganizationRole, User, UserId
-from credenza.store import changes, people
+from credenza.store import changes, leases, people
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9][a-z0-9.-]{0,188}", re.ASCII)
 
@@ -45,13 +45,15 @@ def usual_address(email: str) -> str:
 
 
 def disable_user(platform: Platform, actor: Actor, email: str, *, now: datetime) -> User:
-    """Disable a user: access tokens and account-level keys stop with the answer."""
+    """Disable a user: access tokens and account-level keys have stopped everywhere when it returns."""
     with acting(platform, Attempt(actor, Action.USER_DISABLE, now)) as act:
         user = find_by_email(act, email)
         people.mark_disabled(act.connection, user.id, now=now)
-        changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
+        number = changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
         act.note(user.id, user.email)
-        return find_by_email(act, email)
+        user = find_by_email(act, email)
+    leases.await_reach(platform.database.records, number)
+    return user
 
 
 def list_users(platform: Platform, actor: Actor, *, now: datetime) -> tuple[User, ...]:

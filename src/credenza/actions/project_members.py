@@ -9,11 +9,11 @@ from credenza.actions.once import Once, claim, settle
 from credenza.actions.people import find_by_email
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, Member, ProjectId, ProjectRole, UserId
+from credenza.domain.model import Actor, ProjectId, ProjectMember, ProjectRole, UserId
 from credenza.store import people, projects
 
 
-def list_all(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> tuple[Member, ...]:
+def list_all(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> tuple[ProjectMember, ...]:
     with viewing(platform, Attempt(actor, Action.PROJECT_MEMBER_LIST, now, project_id=project_id)) as act:
         return projects.list_members(act.connection, act.the_project)
 
@@ -27,10 +27,10 @@ def set_role(
     role: ProjectRole,
     now: datetime,
     once: Once | None = None,
-) -> Member:
+) -> ProjectMember:
     """Put a member of the organization on the project, or change the role there."""
     with acting(platform, Attempt(actor, Action.PROJECT_MEMBER_SET, now, project_id=project_id)) as act:
-        claimed = claim(platform, act, actor, once, Member, now=now)
+        claimed = claim(platform, act, actor, once, ProjectMember, now=now)
         if claimed.answer is not None:
             return claimed.answer
         if role is ProjectRole.OWNER:
@@ -43,7 +43,7 @@ def set_role(
         _check_not_owner(act, user.id)
         projects.set_member(act.connection, act.the_project, user.id, role, now=now)
         act.note(user.id, f"{user.email} {role}")
-        return settle(platform, act, actor, once, Member(user, role), now=now)
+        return settle(platform, act, actor, once, ProjectMember(user, role), now=now)
 
 
 def remove(platform: Platform, actor: Actor, project_id: ProjectId, user_id: UserId, *, now: datetime) -> None:

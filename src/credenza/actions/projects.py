@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,10 +22,10 @@ from credenza.domain.model import (
     Credential,
     Environment,
     EnvironmentName,
-    Member,
     OrganizationId,
     Project,
     ProjectId,
+    ProjectMember,
     ProjectService,
     ProjectType,
     Reach,
@@ -73,7 +74,7 @@ class ProjectView:
 
     project: Project
     credentials: tuple[Credential, ...]
-    members: tuple[Member, ...]
+    members: tuple[ProjectMember, ...]
 
 
 def create(
@@ -91,15 +92,24 @@ def create(
     subject = issuing.subject_of(request)
     project = _first_project(platform, attempt, new)
     with reserving(platform, attempt) as act:
-        service = _live_service(act, new.service_id)
-        planned = issuing.plan(platform, new.environment, ends_at=_first_end(service, new.environment, now), now=now)
-        claimed = claim(platform, act, actor, once, ProjectView, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        service = _live_service(act, new.service_id)
+        _check_offered(service, new.environment)
         if projects.name_exists(act.connection, organization_id, new.name):
             raise projects.name_taken(new.name)
         _admit_first(platform, act, project, service, request, now=now)
-        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+        reservation = issuing.reserve(
+            platform,
+            act,
+            attempt,
+            once,
+            claimed.reservation,
+            new.environment,
+            subject,
+            ends_at=_first_end((service,), new.environment, now),
+        )
     der = issuing.sign(platform, attempt, new.environment, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         projects.insert_project(act.connection, project, limit=_limit(act))
@@ -192,15 +202,22 @@ def add_environment(
     request = issuing.read_request(platform, attempt, new.credential.csr)
     subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        used = _services_for(act, new.name)
-        ends_at = min((_first_end(each, new.name, now) for each in used), default=lifecycle.ends(now, None))
-        planned = issuing.plan(platform, new.name, ends_at=ends_at, now=now)
-        claimed = claim(platform, act, actor, once, ProjectView, now=now, reservation=planned.encoded)
+        claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
         _check_absent(act.the_project, new.name)
+        used = _services_for(act, new.name)
         oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
-        reservation = issuing.hold(act, claimed.reservation, subject, now=now)
+        reservation = issuing.reserve(
+            platform,
+            act,
+            attempt,
+            once,
+            claimed.reservation,
+            new.name,
+            subject,
+            ends_at=_first_end(used, new.name, now),
+        )
     der = issuing.sign(platform, attempt, new.name, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         admission = oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
@@ -312,15 +329,15 @@ def _check_absent(project: Project, environment: EnvironmentName) -> None:
         )
 
 
-def _first_end(service: Service, environment: EnvironmentName, now: datetime) -> datetime:
-    _check_offered(service, environment)
-    return lifecycle.ends(now, service.in_environment(environment))
+def _first_end(used: Sequence[Service], environment: EnvironmentName, now: datetime) -> datetime:
+    return lifecycle.shortest(now, [where for each in used if (where := each.in_environment(environment))])
 
 
 def _services_for(act: Act, environment: EnvironmentName) -> tuple[Service, ...]:
     """The services the project uses elsewhere that are offered here as well."""
     used = {each.service_id for place in act.the_project.environments for each in place.services}
-    return tuple(each for each in services.load(act.connection, used) if each.in_environment(environment))
+    live = (each for each in services.load(act.connection, used) if each.status is ServiceStatus.LIVE)
+    return tuple(each for each in live if each.in_environment(environment))
 
 
 def _insert_environment(
@@ -335,8 +352,6 @@ def _insert_environment(
     client_id = base64.urlsafe_b64encode(platform.random(_CLIENT_ID_BYTES)).decode()
     approved = tuple(ProjectService(each.id, each.name, Approval.APPROVED) for each in used)
     place = Environment(name, client_id, approved)
-    for each in used:
-        _check_offered(each, name)
     projects.insert_environment(act.connection, project, place, now=now)
     return place
 

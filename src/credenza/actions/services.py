@@ -22,6 +22,8 @@ from credenza.domain.model import (
 from credenza.store import changes, services
 
 RESERVED_PREFIXES = ("/oauth", "/sso", "/.well-known")
+LONGEST_MONTHS = 39
+LONGEST_DAYS = 1200
 _PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+", re.ASCII)
 
 
@@ -96,6 +98,7 @@ def _check(new: NewService) -> None:
     for each in new.environments:
         _check_prefix(each.path_prefix)
         _check_upstream(each.upstream)
+        _check_validity(each)
 
 
 def _check_prefix(prefix: str) -> None:
@@ -110,8 +113,23 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _check_upstream(upstream: str) -> None:
-    parts = urlsplit(upstream)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in upstream:
+    if not _is_origin(upstream):
         raise Refusal(
             Code.INVALID, "An upstream is an http or https origin, such as http://127.0.0.1:9000", field="upstream"
         )
+
+
+def _is_origin(upstream: str) -> bool:
+    try:
+        parts = urlsplit(upstream)
+        reachable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return reachable and parts.scheme in ("http", "https") and not (parts.query or parts.fragment or "@" in upstream)
+
+
+def _check_validity(where: ServiceEnvironment) -> None:
+    if not 1 <= where.validity_months <= LONGEST_MONTHS:
+        raise Refusal(Code.INVALID, f"Validity lies between 1 and {LONGEST_MONTHS} months.", field="validityMonths")
+    if where.validity_days is not None and not 1 <= where.validity_days <= LONGEST_DAYS:
+        raise Refusal(Code.INVALID, f"Validity lies between 1 and {LONGEST_DAYS} days.", field="validityDays")

@@ -7,7 +7,6 @@ place does not open there. A PKCS#11 token would be another class with the same 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import secrets
 from pathlib import Path
@@ -54,7 +53,7 @@ def vault_from_text(encoded: str) -> LocalVault:
     """Open the vault whose key is given as base64, as it comes from an environment variable or a file."""
     try:
         return LocalVault(base64.b64decode(encoded.strip(), validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise WrongKey("The key-encryption key is not base64 of 32 bytes.") from error
 
 
@@ -63,7 +62,7 @@ def vault_from_file(path: Path) -> LocalVault:
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise WrongKey(f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}")
-    return vault_from_text(path.read_text())
+    return vault_from_text(path.read_text("latin-1"))  # whatever its bytes are, base64 will say
 
 
 def make_key_file(path: Path) -> None:

@@ -176,14 +176,20 @@ class Standing:
 
 
 def check(actor: Actor, action: Action, standing: Standing) -> None:
-    """Let the actor do the action, or refuse without telling an outsider that the thing exists."""
+    """Let the actor do the action, or refuse."""
+    check_sight(actor, action, standing)
+    if not allowed(actor, action, standing):
+        permission = PERMISSIONS[action]
+        raise Refusal(_code(permission), _sentence(actor, action, permission))
+
+
+def check_sight(actor: Actor, action: Action, standing: Standing) -> None:
+    """Refuse an outsider without telling that the thing exists."""
     permission = PERMISSIONS[action]
     if permission.on is On.PROJECT and actor.kind is not ActorKind.OPERATOR and not standing.sees_project:
         raise Refusal(Code.PROJECT_NOT_FOUND, "No such project.", field="projectId")
     if permission.on is On.ORGANIZATION and actor.kind is not ActorKind.OPERATOR and standing.organization_role is None:
         raise Refusal(Code.NOT_FOUND, "No such organization.", field="organizationId")
-    if not allowed(actor, action, standing):
-        raise Refusal(_code(permission), _sentence(actor, action, permission))
 
 
 def allowed(actor: Actor, action: Action, standing: Standing) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from credenza.domain.model import PLATFORM, AuthorityId, CredentialId, EnvironmentName, OrganizationId
 from credenza.store.schema import authorities, certificates
@@ -71,7 +71,7 @@ def find_authority(connection: Connection, environment: EnvironmentName, role: A
 
 
 def reserve(connection: Connection, organization_id: OrganizationId, serial: Serial, *, now: datetime) -> None:
-    """Record a serial as about to be signed. A second time is the retry of the same request and changes nothing."""
+    """Record a serial as about to be signed."""
     row = {
         "organization_id": organization_id,
         "authority_id": serial.authority_id,
@@ -84,11 +84,13 @@ def reserve(connection: Connection, organization_id: OrganizationId, serial: Ser
         "der": None,
         "created_at": now,
     }
-    insert_if_absent(connection, certificates, row)
+    connection.execute(insert(certificates).values(**row))
 
 
-def mark_issued(connection: Connection, serial: Serial, der: bytes) -> None:
-    connection.execute(update(certificates).where(*_is(serial)).values(state="ISSUED", der=der))
+def mark_issued(connection: Connection, serial: Serial, der: bytes) -> bool:
+    """Store the certificate of a reserved serial, once; say whether it was still reserved."""
+    statement = update(certificates).where(*_is(serial), certificates.c.state == "RESERVED")
+    return connection.execute(statement.values(state="ISSUED", der=der)).rowcount == 1
 
 
 def mark_abandoned(connection: Connection, serial: Serial) -> None:

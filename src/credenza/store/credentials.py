@@ -48,7 +48,7 @@ _COLUMNS = (
 
 
 def insert_credential(connection: Connection, credential: Credential) -> None:
-    """Insert a credential. Refuses a public key that was ever accepted before, and a slot that another actor took."""
+    """Insert a credential. Refuses a public key that was ever accepted before."""
     try:
         connection.execute(
             insert(credentials).values(

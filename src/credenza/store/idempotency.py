@@ -23,8 +23,8 @@ class Earlier:
     answer_until: datetime
 
 
-def get(connection: Connection, actor_id: str, key_hash: str) -> Earlier:
-    """Read what stands under a key that `claim` found taken; the row is held to the commit."""
+def find(connection: Connection, actor_id: str, key_hash: str) -> Earlier | None:
+    """Read what stands under a key; the row is held to the commit."""
     query = (
         select(
             idempotency.c.request_hash,
@@ -36,7 +36,9 @@ def get(connection: Connection, actor_id: str, key_hash: str) -> Earlier:
         .where(*_is(actor_id, key_hash))
         .with_for_update()
     )
-    row = connection.execute(query).one()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
     return Earlier(row.request_hash, row.reservation, row.sealed_answer, row.touched_at, row.answer_until)
 
 
@@ -47,7 +49,6 @@ def claim(
     key_hash: str,
     *,
     request_hash: str,
-    reservation: str | None,
     expires_at: datetime,
     now: datetime,
 ) -> bool:
@@ -61,13 +62,24 @@ def claim(
         "actor_id": actor_id,
         "key_hash": key_hash,
         "request_hash": request_hash,
-        "reservation": reservation,
+        "reservation": None,
         "sealed_answer": None,
         "touched_at": now,
         "expires_at": expires_at,
         "answer_until": expires_at,
     }
     return insert_if_absent(connection, idempotency, row)
+
+
+def reserve(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> None:
+    """Keep with the key what the request has put on record, for an attempt that has to go on with it."""
+    connection.execute(update(idempotency).where(*_is(actor_id, key_hash)).values(reservation=reservation))
+
+
+def is_open(connection: Connection, actor_id: str, key_hash: str) -> bool:
+    """Say whether a request with the key is under way."""
+    query = select(idempotency.c.key_hash).where(*_is(actor_id, key_hash), idempotency.c.sealed_answer.is_(None))
+    return connection.execute(query).one_or_none() is not None
 
 
 def touch(connection: Connection, actor_id: str, key_hash: str, *, now: datetime) -> None:

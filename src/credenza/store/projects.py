@@ -19,10 +19,10 @@ from credenza.domain.model import (
     Company,
     Environment,
     EnvironmentName,
-    Member,
     OrganizationId,
     Project,
     ProjectId,
+    ProjectMember,
     ProjectRole,
     ProjectService,
     ProjectType,
@@ -172,7 +172,7 @@ def find_role(connection: Connection, project: Project, user_id: UserId) -> Proj
     return None if role is None else ProjectRole(role)
 
 
-def list_members(connection: Connection, project: Project) -> tuple[Member, ...]:
+def list_members(connection: Connection, project: Project) -> tuple[ProjectMember, ...]:
     """List the owner first, then admins and read-only members by address."""
     user = (users.c.id, users.c.email, users.c.name, users.c.created_at, users.c.disabled_at)
     query = (
@@ -181,11 +181,11 @@ def list_members(connection: Connection, project: Project) -> tuple[Member, ...]
         .where(project_members.c.project_id == project.id)
         .order_by(project_members.c.role, users.c.email)
     )
-    others = [Member(_user(row), ProjectRole(row.role)) for row in connection.execute(query)]
+    others = [ProjectMember(_user(row), ProjectRole(row.role)) for row in connection.execute(query)]
     if project.owner_id is None:
         return tuple(others)
     owner = connection.execute(select(*user).where(users.c.id == project.owner_id)).one()
-    return (Member(_user(owner), ProjectRole.OWNER), *others)
+    return (ProjectMember(_user(owner), ProjectRole.OWNER), *others)
 
 
 def set_member(connection: Connection, project: Project, user_id: UserId, role: ProjectRole, *, now: datetime) -> None:
