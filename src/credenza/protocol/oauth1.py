@@ -479,13 +479,24 @@ def check_signature(
     base_string = signature_base_string(request, call, reading)
     if _is_signed(base_string, call, key):
         return reading
-    tried = {base_string}
+    tried: set[object] = {base_string, _variant(request, reading)}
     for reading in candidates:
+        variant = _variant(request, reading)
+        if variant in tried:
+            continue
         base_string = signature_base_string(request, call, reading)
         if base_string not in tried and _is_signed(base_string, call, key):
             return reading
-        tried.add(base_string)
+        tried |= {variant, base_string}
     raise Refused("signature", "oauth_signature does not fit this request and this consumer key.")
+
+
+def _variant(request: Request, reading: Reading) -> tuple[object, ...]:
+    """What of a reading matters for this request: readings that agree in it build the same text."""
+    origin = _origin(reading, request.scheme, request.authority)
+    if request.query or request.form:
+        return (origin, reading.oauth, reading.query, reading.order)
+    return (origin, reading.oauth)
 
 
 def _is_signed(base_string: str, call: SignedCall, key: RSAPublicKey) -> bool:
