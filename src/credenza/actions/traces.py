@@ -1,0 +1,97 @@
+"""What calls leave behind, for the owner of a credential: why one was refused, and who calls (rows E2 and E3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from credenza.actions.context import Act, Attempt, Platform, viewing
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Actor, CredentialId, OrganizationRole, ProjectId
+from credenza.store import credentials, traces
+from credenza.store.engine import reading, writing
+from credenza.store.traces import Caller, StoredRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A refused call, kept for an hour; `explanation` is what `gate.explanation` made of it, redacted."""
+
+    id: str
+    project_id: ProjectId | None
+    credential_id: CredentialId
+    at: datetime
+    code: str
+    explanation: Mapping[str, Any]
+
+
+def refusal(platform: Platform, actor: Actor, refusal_id: str, *, now: datetime) -> RefusedCall:
+    """Explain one refused call. Whoever may not see its project, or its account-level key, is told there is none."""
+    with reading(platform.database.traces) as connection:
+        stored = traces.find_refusal(connection, refusal_id, now=now)
+    if stored is None:
+        raise _none()
+    if stored.project_id is not None:
+        attempt = Attempt(actor, Action.REFUSAL_VIEW, now, project_id=stored.project_id)
+        with viewing(platform, attempt):
+            return _refused_call(stored)
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=stored.organization_id)
+    with viewing(platform, attempt) as act:
+        _check_own(act, actor, stored)
+        return _refused_call(stored)
+
+
+def refusals(
+    platform: Platform, actor: Actor, project_id: ProjectId, *, limit: int, now: datetime
+) -> tuple[RefusedCall, ...]:
+    """List a project's refused calls of the last hour, the latest first."""
+    attempt = Attempt(actor, Action.REFUSAL_VIEW, now, project_id=project_id)
+    with viewing(platform, attempt), reading(platform.database.traces) as connection:
+        return tuple(map(_refused_call, traces.list_refusals(connection, project_id, limit=limit, now=now)))
+
+
+def callers(
+    platform: Platform, actor: Actor, project_id: ProjectId, key_id: CredentialId, *, now: datetime
+) -> tuple[Caller, ...]:
+    """List who calls with a key of the project, the latest first."""
+    attempt = Attempt(actor, Action.USAGE_VIEW, now, project_id=project_id)
+    with viewing(platform, attempt) as act:
+        credential = credentials.find(act.connection, key_id)
+        if credential is None or credential.project_id != project_id:
+            raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
+    with reading(platform.database.traces) as connection:
+        return traces.list_callers(connection, key_id)
+
+
+def delete_expired(platform: Platform, *, now: datetime) -> int:
+    """Forget the explanations that are over an hour old; called by the housekeeping of `serve`."""
+    with writing(platform.database.traces) as connection:
+        return traces.delete_expired(connection, now=now)
+
+
+def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
+    credential = credentials.find(act.connection, stored.credential_id)
+    everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
+    if credential is None or not (everybody or credential.owner_id == actor.user_id):
+        raise _none()
+
+
+def _refused_call(stored: StoredRefusal) -> RefusedCall:
+    return RefusedCall(
+        id=stored.id,
+        project_id=stored.project_id,
+        credential_id=stored.credential_id,
+        at=stored.at,
+        code=stored.code,
+        explanation=json.loads(stored.explanation),
+    )
+
+
+def _none() -> Refusal:
+    return Refusal(
+        Code.NOT_FOUND, "No such refusal. Explanations are kept for an hour, for members of the project.", field="id"
+    )
