@@ -52,7 +52,7 @@ UNLOADED: Final = _Unloaded.UNLOADED
 @dataclass(slots=True, eq=False)
 class Entry:
     """A key in memory. `live` turns false when a change concerns it. `reading` is the verifier's to keep: how the key's
-    last call was to be read. `used` since it was last considered for eviction."""
+    last call was to be read."""
 
     record: KeyRecord
     public_key: PublicKey

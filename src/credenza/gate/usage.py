@@ -1,0 +1,112 @@
+"""Who uses which credential: counted in memory at the price of a dictionary, and written in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from credenza.domain.model import CredentialId, OrganizationId
+from credenza.store import traces
+from credenza.store.engine import writing
+from credenza.store.traces import CALLER_LIMIT, LONGEST_USER_AGENT, OTHERS, Caller
+
+FLUSH_EVERY = timedelta(seconds=5)
+
+_CAPACITY = 100_000
+"""Callers held between two flushes, of all credentials together; what a database that hangs may cost in memory."""
+
+_Place: TypeAlias = tuple[str, str, int, str, str]
+"""Organization, credential, service, address, user agent."""
+
+
+@dataclass(slots=True)
+class _Count:
+    first_seen_at: datetime
+    last_seen_at: datetime
+    admitted: int = 0
+    refused: int = 0
+
+
+class Usage:
+    """`report` takes what went wrong with the database; the counts are kept and written with the next flush."""
+
+    def __init__(self, engine: Engine, *, report: Callable[[Exception], None], capacity: int = _CAPACITY) -> None:
+        self._engine = engine
+        self._report = report
+        self._capacity = capacity
+        self._counts: dict[_Place, _Count] = {}
+        self._callers: dict[str, int] = {}
+
+    def count(
+        self,
+        organization_id: str,
+        credential_id: str,
+        service_id: int,
+        address: str,
+        user_agent: str,
+        *,
+        admitted: bool,
+        now: datetime,
+    ) -> None:
+        """Count one call of a credential that is known; `service_id` is 0 where it called none."""
+        place = (organization_id, credential_id, service_id, address, user_agent[:LONGEST_USER_AGENT])
+        count = self._counts.get(place) or self._begin(place, now)
+        count.last_seen_at = now
+        if admitted:
+            count.admitted += 1
+        else:
+            count.refused += 1
+
+    async def flush(self) -> None:
+        counts, self._counts, self._callers = self._counts, {}, {}
+        if not counts:
+            return
+        try:
+            await asyncio.to_thread(self._write, counts)
+        except SQLAlchemyError as error:
+            self._report(error)
+            self._put_back(counts)
+
+    def _begin(self, place: _Place, now: datetime) -> _Count:
+        """Tell a caller apart while there is room for it, or else count it among the others."""
+        organization_id, credential_id = place[:2]
+        callers = self._callers.get(credential_id, 0)
+        if callers >= CALLER_LIMIT or len(self._counts) >= self._capacity:
+            place = (organization_id, credential_id, 0, OTHERS, "")
+        if place not in self._counts:
+            self._callers[credential_id] = callers + 1
+            self._counts[place] = _Count(now, now)
+        return self._counts[place]
+
+    def _write(self, counts: dict[_Place, _Count]) -> None:
+        with writing(self._engine) as connection:
+            traces.add_callers(connection, (_caller(place, count) for place, count in counts.items()))
+
+    def _put_back(self, counts: dict[_Place, _Count]) -> None:
+        for place, earlier in counts.items():
+            count = self._counts.get(place) or self._begin(place, earlier.first_seen_at)
+            count.first_seen_at = min(count.first_seen_at, earlier.first_seen_at)
+            count.last_seen_at = max(count.last_seen_at, earlier.last_seen_at)
+            count.admitted += earlier.admitted
+            count.refused += earlier.refused
+
+
+def _caller(place: _Place, count: _Count) -> Caller:
+    organization_id, credential_id, service_id, address, user_agent = place
+    return Caller(
+        organization_id=OrganizationId(organization_id),
+        credential_id=CredentialId(credential_id),
+        service_id=service_id,
+        address=address,
+        user_agent=user_agent,
+        first_seen_at=count.first_seen_at,
+        last_seen_at=count.last_seen_at,
+        admitted=count.admitted,
+        refused=count.refused,
+    )

@@ -1,0 +1,177 @@
+"""What calls leave behind: who uses a credential, and why calls were refused. Written in batches, on SQLite in a file
+of their own, so that a gate's look at the records is never disturbed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, delete, select
+
+from credenza.domain.model import CredentialId, OrganizationId, ProjectId
+from credenza.store.schema import callers, refusals
+from credenza.store.upsert import insert_into
+
+CALLER_LIMIT = 100
+"""Callers told apart per credential; whoever comes later is counted among the others (settled 21)."""
+
+OTHERS = "others"
+
+LONGEST_USER_AGENT = 200
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who uses a credential, and how often. `service_id` is 0 where no service was called."""
+
+    organization_id: OrganizationId
+    credential_id: CredentialId
+    service_id: int
+    address: str
+    user_agent: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    admitted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRefusal:
+    """`explanation` is JSON. `project_id` is None when the credential belongs to none, or to nobody."""
+
+    id: str
+    organization_id: OrganizationId
+    project_id: ProjectId | None
+    credential_id: CredentialId
+    at: datetime
+    expires_at: datetime
+    code: str
+    explanation: str
+
+
+_CALLER = (
+    callers.c.organization_id,
+    callers.c.credential_id,
+    callers.c.service_id,
+    callers.c.address,
+    callers.c.user_agent,
+    callers.c.first_seen_at,
+    callers.c.last_seen_at,
+    callers.c.admitted,
+    callers.c.refused,
+)
+_REFUSAL = (
+    refusals.c.id,
+    refusals.c.organization_id,
+    refusals.c.project_id,
+    refusals.c.credential_id,
+    refusals.c.at,
+    refusals.c.expires_at,
+    refusals.c.code,
+    refusals.c.explanation,
+)
+
+
+def add_callers(connection: Connection, found: Iterable[Caller]) -> None:
+    """Add what was counted to what is stored, at most CALLER_LIMIT callers a credential and then the others."""
+    counted = list(found)
+    known = _known(connection, sorted({each.credential_id for each in counted}))
+    folded: dict[tuple[str, int, str, str], Caller] = {}
+    for each in counted:
+        caller = _recognized(each, known[each.credential_id])
+        key = (caller.credential_id, *_place(caller))
+        folded[key] = _sum(folded[key], caller) if key in folded else caller
+    # In one order everywhere, so that two gates cannot wait for each other's rows.
+    for _, caller in sorted(folded.items()):
+        _add(connection, caller)
+
+
+def list_callers(connection: Connection, credential_id: CredentialId) -> tuple[Caller, ...]:
+    """List who uses a credential, the latest first."""
+    query = select(*_CALLER).where(callers.c.credential_id == credential_id)
+    query = query.order_by(callers.c.last_seen_at.desc(), callers.c.service_id, callers.c.address, callers.c.user_agent)
+    return tuple(Caller(*row) for row in connection.execute(query))
+
+
+def insert_refusals(connection: Connection, found: Sequence[StoredRefusal]) -> None:
+    """Store refusals; one that is there already stays as it is, so a batch may be repeated."""
+    if found:
+        statement = insert_into(connection, refusals).on_conflict_do_nothing()
+        connection.execute(statement, [asdict(each) for each in found])
+
+
+def find_refusal(connection: Connection, refusal_id: str, *, now: datetime) -> StoredRefusal | None:
+    query = select(*_REFUSAL).where(refusals.c.id == refusal_id, refusals.c.expires_at > now)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _refusal(row)
+
+
+def list_refusals(
+    connection: Connection, project_id: ProjectId, *, limit: int, now: datetime
+) -> tuple[StoredRefusal, ...]:
+    """List a project's refusals, the latest first."""
+    query = select(*_REFUSAL).where(refusals.c.project_id == project_id, refusals.c.expires_at > now)
+    rows = connection.execute(query.order_by(refusals.c.at.desc(), refusals.c.id).limit(limit))
+    return tuple(map(_refusal, rows))
+
+
+def delete_expired(connection: Connection, *, now: datetime) -> int:
+    return connection.execute(delete(refusals).where(refusals.c.expires_at <= now)).rowcount
+
+
+def _known(connection: Connection, credential_ids: list[CredentialId]) -> dict[str, set[tuple[int, str, str]]]:
+    known: dict[str, set[tuple[int, str, str]]] = defaultdict(set)
+    for start in range(0, len(credential_ids), _BATCH):
+        query = select(callers.c.credential_id, callers.c.service_id, callers.c.address, callers.c.user_agent)
+        query = query.where(callers.c.credential_id.in_(credential_ids[start : start + _BATCH]))
+        for credential_id, *place in connection.execute(query):
+            known[credential_id].add((place[0], place[1], place[2]))
+    return known
+
+
+def _recognized(caller: Caller, known: set[tuple[int, str, str]]) -> Caller:
+    caller = replace(caller, user_agent=caller.user_agent[:LONGEST_USER_AGENT])
+    if _place(caller) in known or len(known) < CALLER_LIMIT:
+        known.add(_place(caller))
+        return caller
+    return replace(caller, service_id=0, address=OTHERS, user_agent="")
+
+
+def _place(caller: Caller) -> tuple[int, str, str]:
+    return caller.service_id, caller.address, caller.user_agent
+
+
+def _sum(one: Caller, other: Caller) -> Caller:
+    return replace(
+        one,
+        first_seen_at=min(one.first_seen_at, other.first_seen_at),
+        last_seen_at=max(one.last_seen_at, other.last_seen_at),
+        admitted=one.admitted + other.admitted,
+        refused=one.refused + other.refused,
+    )
+
+
+def _add(connection: Connection, caller: Caller) -> None:
+    statement = insert_into(connection, callers).values(**asdict(caller))
+    new = statement.excluded
+    earlier = case((new.first_seen_at < callers.c.first_seen_at, new.first_seen_at), else_=callers.c.first_seen_at)
+    later = case((new.last_seen_at > callers.c.last_seen_at, new.last_seen_at), else_=callers.c.last_seen_at)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["credential_id", "service_id", "address", "user_agent"],
+            set_={
+                "first_seen_at": earlier,
+                "last_seen_at": later,
+                "admitted": callers.c.admitted + new.admitted,
+                "refused": callers.c.refused + new.refused,
+            },
+        )
+    )
+
+
+def _refusal(row: Row[*tuple[Any, ...]]) -> StoredRefusal:
+    return StoredRefusal(*row)
