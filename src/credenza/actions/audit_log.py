@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +12,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from sqlalchemy import Connection
 
 from credenza.actions.context import Attempt, Platform, viewing
 from credenza.domain import audit
 from credenza.domain.access import Action
 from credenza.domain.model import Actor, OrganizationId, ProjectId
 from credenza.store import audit as rows
-from credenza.store.engine import reading
+from credenza.store.engine import Database, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,26 @@ def is_genuine(signed: SignedCheckpoint) -> bool:
     return True
 
 
-def verify(platform: Platform) -> tuple[Verdict, ...]:
+def verify(database: Database) -> tuple[Verdict, ...]:
     """Walk every chain in the database from its first entry to its recorded head."""
-    with reading(platform.database.records) as connection:
-        return tuple(_verdict(platform, chain) for chain in rows.chains(connection))
+    with reading(database.records) as connection:
+        return verdicts(connection)
 
 
-def _verdict(platform: Platform, chain: OrganizationId) -> Verdict:
-    with reading(platform.database.records) as connection:
-        head = rows.head(connection, chain)
-        flaw = audit.verify(chain, rows.entries(connection, chain), [head] if head else [])
-        return Verdict(chain, head.sequence if head else 0, flaw)
+def verdicts(connection: Connection, checkpoints: Iterable[audit.Checkpoint] = ()) -> tuple[Verdict, ...]:
+    """Walk every chain that the database or a checkpoint names."""
+    kept: dict[str, list[audit.Checkpoint]] = {chain: [] for chain in rows.chains(connection)}
+    for each in checkpoints:
+        kept.setdefault(each.chain, []).append(each)
+    return tuple(_verdict(connection, OrganizationId(chain), kept[chain]) for chain in sorted(kept))
+
+
+def _verdict(connection: Connection, chain: OrganizationId, checkpoints: list[audit.Checkpoint]) -> Verdict:
+    head = rows.head(connection, chain) or audit.Checkpoint(chain, 0, audit.GENESIS)
+    flaw = audit.verify(chain, rows.entries(connection, chain), [head, *checkpoints])
+    if flaw is None and rows.last_sequence(connection, chain) > head.sequence:
+        flaw = audit.Flaw(chain, head.sequence + 1, "stands behind the recorded head")
+    return Verdict(chain, head.sequence, flaw)
 
 
 def _signed_bytes(checkpoint: audit.Checkpoint, at: datetime) -> bytes:

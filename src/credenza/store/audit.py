@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, func, select, update
 
 from credenza.domain import audit
 from credenza.domain.model import OrganizationId, ProjectId
 from credenza.store.schema import audit_entries, audit_heads
 from credenza.store.upsert import insert_if_absent
 
+_FACTS = tuple(field.name for field in fields(audit.Record))
 _COLUMNS = (
     audit_entries.c.organization_id,
     audit_entries.c.sequence,
@@ -68,8 +69,15 @@ def head(connection: Connection, organization_id: OrganizationId) -> audit.Check
 
 
 def chains(connection: Connection) -> tuple[OrganizationId, ...]:
-    query = select(audit_heads.c.organization_id).order_by(audit_heads.c.organization_id)
-    return tuple(connection.execute(query).scalars())
+    """List the chains, those too that have lost their head."""
+    of_entries = select(audit_entries.c.organization_id)
+    query = select(audit_heads.c.organization_id).union(of_entries)
+    return tuple(sorted(connection.execute(query).scalars()))
+
+
+def last_sequence(connection: Connection, organization_id: OrganizationId) -> int:
+    query = select(func.max(audit_entries.c.sequence)).where(audit_entries.c.organization_id == organization_id)
+    return connection.execute(query).scalar_one() or 0
 
 
 def entries(
@@ -84,7 +92,7 @@ def entries(
         .execution_options(yield_per=1000)
     )
     with connection.execute(query) as rows:
-        yield from map(_entry, rows)
+        yield from (entry_of(row._asdict()) for row in rows)
 
 
 def latest(
@@ -102,21 +110,11 @@ def latest(
     if before is not None:
         query = query.where(audit_entries.c.sequence < before)
     query = query.order_by(audit_entries.c.sequence.desc()).limit(limit)
-    return tuple(map(_entry, connection.execute(query)))
+    return tuple(entry_of(row._asdict()) for row in connection.execute(query))
 
 
-def _entry(row: Row[*tuple[Any, ...]]) -> audit.Entry:
-    record = audit.Record(
-        at=row.at,
-        actor_kind=row.actor_kind,
-        actor_id=row.actor_id,
-        user_id=row.user_id,
-        address=row.address,
-        action=row.action,
-        outcome=audit.Outcome(row.outcome),
-        code=row.code,
-        project_id=row.project_id,
-        subject=row.subject,
-        detail=row.detail,
-    )
-    return audit.Entry(row.organization_id, row.sequence, record, row.previous_hash, row.hash)
+def entry_of(row: Mapping[str, Any]) -> audit.Entry:
+    """Make an entry of a row of the table, wherever the row is kept."""
+    facts = {name: row[name] for name in _FACTS}
+    record = audit.Record(**facts | {"outcome": audit.Outcome(row["outcome"])})
+    return audit.Entry(row["organization_id"], row["sequence"], record, row["previous_hash"], row["hash"])
