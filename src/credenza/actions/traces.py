@@ -13,7 +13,7 @@ from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, CredentialId, OrganizationRole, ProjectId
 from credenza.store import credentials, traces
-from credenza.store.engine import reading, writing
+from credenza.store.engine import reading
 from credenza.store.traces import Caller, StoredRefusal
 
 
@@ -65,12 +65,6 @@ def callers(
             raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
     with reading(platform.database.traces) as connection:
         return traces.list_callers(connection, key_id)
-
-
-def delete_expired(platform: Platform, *, now: datetime) -> int:
-    """Forget the explanations that are over an hour old; called by the housekeeping of `serve`."""
-    with writing(platform.database.traces) as connection:
-        return traces.delete_expired(connection, now=now)
 
 
 def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
