@@ -1,0 +1,161 @@
+"""What the gate says about a call, as values: a question, an answer, and the codes of every way to be refused.
+
+The values made for every call are structs of msgspec, not dataclasses, for the reason `protocol.oauth1` gives.
+Nothing here decides; `gate.oauth1` does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from credenza.domain.model import EnvironmentName
+from credenza.protocol.oauth1 import Request, SignedCall
+from credenza.store.lookup import KeyRecord, Route
+from credenza.wire.decisions import Identity
+
+
+class Code(StrEnum):
+    """Why a call is refused: stable, documented, and more than the caller is told (`ANSWERS`)."""
+
+    INVALID_HEADER = "invalid_header"
+    MISSING_PARAMETER = "missing_parameter"
+    UNSUPPORTED_METHOD = "unsupported_method"
+    NONCE = "nonce"
+    INVALID_TARGET = "invalid_target"
+    BAD_REQUEST = "bad_request"
+    TIMESTAMP = "timestamp"
+    BODY_HASH_MISSING = "body_hash_missing"
+    BODY_HASH = "body_hash"
+    SIGNATURE = "signature"
+    UNKNOWN_KEY = "unknown_key"
+    WRONG_KIND = "wrong_kind"
+    INACTIVE = "inactive"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    REPLAYED = "replayed"
+    OTHER_ENVIRONMENT = "other_environment"
+    NOT_ENTITLED = "not_entitled"
+    UNMAPPED_PATH = "unmapped_path"
+    BODY_TOO_LARGE = "body_too_large"
+    GATE_CLOSED = "gate_closed"
+    REPLAY_UNAVAILABLE = "replay_unavailable"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+
+
+class Answer(NamedTuple):
+    """What a refusal looks like from outside."""
+
+    status: int
+    reason_code: str
+
+
+_BAD_REQUEST = Answer(400, "BAD_REQUEST")
+_INVALID_AUTH_HEADER = Answer(400, "INVALID_AUTH_HEADER")
+_INVALID_OAUTH_SBS = Answer(400, "INVALID_OAUTH_SBS")
+_AUTHENTICATION_FAILED = Answer(403, "AUTHENTICATION_FAILED")
+_DECLINED = Answer(401, "DECLINED")
+_UNAVAILABLE = Answer(503, "SERVICE_UNAVAILABLE")
+
+ANSWERS: dict[Code, Answer] = {
+    Code.INVALID_HEADER: _INVALID_AUTH_HEADER,
+    Code.MISSING_PARAMETER: _INVALID_OAUTH_SBS,
+    Code.UNSUPPORTED_METHOD: _INVALID_AUTH_HEADER,
+    Code.NONCE: _INVALID_AUTH_HEADER,
+    Code.INVALID_TARGET: _BAD_REQUEST,
+    Code.BAD_REQUEST: _BAD_REQUEST,
+    Code.TIMESTAMP: _AUTHENTICATION_FAILED,
+    Code.BODY_HASH_MISSING: _INVALID_OAUTH_SBS,
+    Code.BODY_HASH: _AUTHENTICATION_FAILED,
+    Code.SIGNATURE: _AUTHENTICATION_FAILED,
+    Code.UNKNOWN_KEY: _AUTHENTICATION_FAILED,
+    Code.WRONG_KIND: _AUTHENTICATION_FAILED,
+    Code.INACTIVE: _AUTHENTICATION_FAILED,
+    Code.REVOKED: _AUTHENTICATION_FAILED,
+    Code.EXPIRED: _AUTHENTICATION_FAILED,
+    Code.NOT_YET_VALID: _AUTHENTICATION_FAILED,
+    Code.REPLAYED: _AUTHENTICATION_FAILED,
+    Code.OTHER_ENVIRONMENT: _DECLINED,
+    Code.NOT_ENTITLED: _DECLINED,
+    Code.UNMAPPED_PATH: _DECLINED,
+    Code.BODY_TOO_LARGE: Answer(413, "PAYLOAD_TOO_LARGE"),
+    Code.GATE_CLOSED: _UNAVAILABLE,
+    Code.REPLAY_UNAVAILABLE: _UNAVAILABLE,
+    Code.UPSTREAM_UNREACHABLE: Answer(502, "UPSTREAM_UNREACHABLE"),
+    Code.UPSTREAM_TIMEOUT: Answer(504, "UPSTREAM_TIMEOUT"),
+}
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as it arrived. `id` is drawn by the edge; a refusal of the call is found by it.
+
+    `environment` is None at the management API. `body_sha256` is None where the body passes by the gate
+    (sub-requests); `announces_body` tells whether the headers promise one. `authorization` holds every such header.
+    """
+
+    id: str
+    request: Request
+    authorization: tuple[str, ...]
+    environment: EnvironmentName | None
+    body_sha256: bytes | None
+    announces_body: bool = False
+    address: str = ""
+    user_agent: str = ""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """`route` is None at the management API. `claimed_body_hash` is proven unless the body passed by the gate."""
+
+    identity: Identity
+    route: Route | None
+    claimed_body_hash: str | None
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What a refusal rests on, for `gate.explanation`: as far as the check had come."""
+
+    call: Call
+    at: datetime
+    claim: SignedCall | None = None
+    record: KeyRecord | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """`description` is for the caller and tells no more than `ANSWERS`; `code` and `evidence` stay inside.
+
+    `evidence` is None when the refusal says nothing about the call's proof: its form, or the upstream.
+    """
+
+    id: str
+    code: Code
+    description: str
+    evidence: Evidence | None = None
+
+    @property
+    def status(self) -> int:
+        return ANSWERS[self.code].status
+
+    @property
+    def reason_code(self) -> str:
+        return ANSWERS[self.code].reason_code
+
+
+Decision: TypeAlias = Admitted | Refused
+
+
+def envelope(refused: Refused) -> bytes:
+    """Write the error document of the gate (contracts 1.5)."""
+    error = {
+        "Source": "Gateway",
+        "ReasonCode": refused.reason_code,
+        "Description": refused.description,
+        "Recoverable": refused.status == HTTPStatus.SERVICE_UNAVAILABLE,
+        "Details": None,
+    }
+    return msgspec.json.encode({"Errors": {"Error": [error]}})

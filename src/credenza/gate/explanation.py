@@ -1,0 +1,200 @@
+"""Why a call was refused, step by step, for the owner of its key: what was expected, what came, and what to do.
+
+Made only when somebody keeps or shows it: a flood of bad calls must not pay for explanations. It repeats nothing that
+could be used: no signature beyond its first characters, no Authorization header, no body and no form.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from credenza.gate.decision import Code, Evidence, Refused
+from credenza.protocol import oauth1
+from credenza.protocol.errors import Malformed
+from credenza.protocol.oauth1 import SignedCall
+from credenza.store.lookup import KeyRecord
+
+_SHOWN_OF_SIGNATURE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`ok` is None for a step that was not reached."""
+
+    name: str
+    ok: bool | None
+    expected: str = ""
+    received: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`base_strings` are the texts of which a signature would have been accepted, by the name of their reading."""
+
+    refusal_id: str
+    code: Code
+    at: datetime
+    method: str
+    target: str
+    steps: tuple[Step, ...]
+    base_strings: tuple[tuple[str, str], ...] = ()
+
+
+# The order in which the gate checks; a step fails with one of the codes beside it.
+_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
+    ("header", frozenset({Code.INVALID_HEADER, Code.MISSING_PARAMETER, Code.UNSUPPORTED_METHOD, Code.NONCE})),
+    ("target", frozenset({Code.INVALID_TARGET})),
+    ("time", frozenset({Code.TIMESTAMP})),
+    ("body", frozenset({Code.BODY_HASH_MISSING, Code.BODY_HASH})),
+    ("signature", frozenset({Code.SIGNATURE, Code.UNKNOWN_KEY})),
+    ("key", frozenset({Code.REVOKED, Code.INACTIVE, Code.EXPIRED, Code.NOT_YET_VALID, Code.WRONG_KIND})),
+    ("environment", frozenset({Code.OTHER_ENVIRONMENT})),
+    ("path", frozenset({Code.UNMAPPED_PATH})),
+    ("entitlement", frozenset({Code.NOT_ENTITLED})),
+    ("first use", frozenset({Code.REPLAYED, Code.REPLAY_UNAVAILABLE})),
+    ("freshness", frozenset({Code.GATE_CLOSED})),
+)
+
+_ACTIVE_KEY = "an ACTIVE key, valid from {not_before} to {not_after}"
+
+# Expected, received and hint by code; where a code is missing, the refusal's own description says it all.
+_FACTS: dict[Code, tuple[str, str, str]] = {
+    Code.TIMESTAMP: (
+        "about {at}",
+        "{timestamp}",
+        "Set the clock of the machine that signs (NTP), and sign each call anew.",
+    ),
+    Code.BODY_HASH_MISSING: (
+        "oauth_body_hash",
+        "none",
+        "Sign the body: oauth_body_hash is the base64 of its SHA-256 hash.",
+    ),
+    Code.BODY_HASH: (
+        "{body_hash}",
+        "{claimed_body_hash}",
+        "The bytes signed are not the bytes sent: serialise the body once, then sign, then send those bytes.",
+    ),
+    Code.UNKNOWN_KEY: (
+        "the consumer key of a key on this platform",
+        "{consumer_key}",
+        "Copy the consumer key anew: client id, an exclamation mark, key id. A rotated key has another key id.",
+    ),
+    Code.SIGNATURE: (
+        "{signature_method} by the private key of {key_id} over one of the base strings",
+        "a signature that begins {signature}",
+        "Compare the base strings with the one that was signed. If one is the same, the private key is another one.",
+    ),
+    Code.REVOKED: (_ACTIVE_KEY, "a key that is revoked", "Use another key of the project, or add one."),
+    Code.INACTIVE: (_ACTIVE_KEY, "a key that is {status}", "Activate the key, or use another one."),
+    Code.EXPIRED: (_ACTIVE_KEY, "a call at {at}", "The key has expired: use another key of the project, or add one."),
+    Code.NOT_YET_VALID: (_ACTIVE_KEY, "a call at {at}", "Wait, or use the key that this one is to replace."),
+    Code.WRONG_KIND: (
+        "a signing key of an OAuth 1.0a project at an API; an account key at the management API",
+        "a {kind} of a project that is {project_type}",
+        "Use a key that is made for this.",
+    ),
+    Code.OTHER_ENVIRONMENT: (
+        "a key of {environment}",
+        "a key of {key_environment}",
+        "Each environment has keys and a host of its own: use those that belong together.",
+    ),
+    Code.NOT_ENTITLED: (
+        "a service of the project in {environment}",
+        "{path}",
+        "Add the service to the project's environment, or wait for its approval.",
+    ),
+    Code.UNMAPPED_PATH: ("the path of an API in {environment}", "{path}", "Compare the path with the API's reference."),
+    Code.REPLAYED: (
+        "timestamp and nonce that were not used before",
+        "{timestamp} with nonce {nonce}",
+        "Make a new nonce for every call, retries included. If you did not send the call twice, somebody else did.",
+    ),
+}
+
+
+def explain(refused: Refused) -> Explanation | None:
+    """Explain a refusal that rests on evidence; None for one of the request's form or of the upstream."""
+    evidence = refused.evidence
+    if evidence is None:
+        return None
+    request = evidence.call.request
+    return Explanation(
+        refusal_id=refused.id,
+        code=refused.code,
+        at=evidence.at,
+        method=request.method,
+        target=request.path + (f"?{request.query}" if request.query else ""),
+        steps=tuple(_steps(refused, evidence)),
+        base_strings=_base_strings(evidence),
+    )
+
+
+def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
+    passed: bool | None = True
+    for name, codes in _STEPS:
+        if refused.code not in codes:
+            yield Step(name, ok=passed)
+            continue
+        expected, received, hint = _FACTS.get(refused.code, ("", "", refused.description))
+        facts = _facts(evidence)
+        yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
+        passed = None
+
+
+def _facts(evidence: Evidence) -> dict[str, str]:
+    call = evidence.call
+    facts = {
+        "at": _zulu(evidence.at),
+        "path": call.request.path,
+        "environment": call.environment or "the management API",
+    }
+    if call.body_sha256 is not None:
+        facts["body_hash"] = b64encode(call.body_sha256).decode("ascii")
+    if evidence.claim is not None:
+        facts |= _claimed(evidence.claim)
+    if evidence.record is not None:
+        facts |= _known(evidence.record)
+    return facts
+
+
+def _claimed(claim: SignedCall) -> dict[str, str]:
+    return {
+        "consumer_key": claim.consumer_key,
+        "key_id": claim.key_id,
+        "timestamp": _zulu(datetime.fromtimestamp(claim.timestamp, UTC)),
+        "nonce": claim.nonce,
+        "signature_method": claim.signature_method,
+        "signature": b64encode(claim.signature).decode("ascii")[:_SHOWN_OF_SIGNATURE],
+        "claimed_body_hash": claim.body_hash or "none",
+    }
+
+
+def _known(record: KeyRecord) -> dict[str, str]:
+    return {
+        "kind": record.kind,
+        "status": record.status,
+        "not_before": _zulu(record.not_before),
+        "not_after": _zulu(record.not_after),
+        "project_type": record.project_type or "none",
+        "key_environment": record.environment or "no environment",
+    }
+
+
+def _base_strings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    """Name what could have been signed, when that is of use. A form stays out: it is a body."""
+    claim, request = evidence.claim, evidence.call.request
+    if claim is None or (request.form is not None and claim.body_hash is None):
+        return ()
+    ambiguous = evidence.record is not None and evidence.record.ambiguous_readings
+    try:
+        return oauth1.readings(request, claim, allow_ambiguous=ambiguous)
+    except Malformed:
+        return ()
+
+
+def _zulu(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,48 @@
+"""Request targets that mean different things to different programs (security.md, threat 14).
+
+A call is verified and routed on the bytes of its target, and the same bytes go to the upstream. What the upstream makes
+of escapes, double slashes, backslashes and path parameters is its own affair, as long as it cannot arrive where another
+route leads: a caller who may use one API would else reach its neighbour.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from credenza.domain.model import EnvironmentName
+from credenza.gate.keyring import RouteTable
+from credenza.protocol.errors import Malformed
+from credenza.store.lookup import Route
+
+RESERVED = ("/oauth", "/sso", "/.well-known")
+"""Credenza's own places at the origin of an environment (settled 1); no route leads there."""
+
+_SLASH = r"(?:/|\\|%2f|%5c)"
+_DOT = r"(?:\.|%2e)"
+# `..;x` is one too: some servers strip path parameters before they resolve dot segments.
+_DOT_SEGMENT = re.compile(rf"{_SLASH}{_DOT}{_DOT}?(?:{_SLASH}|;|%3b|$)", re.IGNORECASE)
+_UNUSUAL = re.compile(r"//|[%;\\]")
+
+
+def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route | None:
+    """Find where a path leads. Raises Malformed when programs may disagree about that."""
+    found = _find(routes, environment, path)
+    if _UNUSUAL.search(path) is not None and _find(routes, environment, _plain(path)) is not found:
+        raise Malformed("target", "The path can be read in two ways that lead to different APIs: spell it plainly.")
+    # RFC 3986 5.2.4: clients resolve dot segments before they send. Whoever sends some wants two programs to disagree.
+    if _DOT_SEGMENT.search(path) is not None:
+        raise Malformed("target", "The path has the segment . or ..: resolve it before you sign.")
+    return found
+
+
+def _find(routes: RouteTable, environment: EnvironmentName, path: str) -> Route | None:
+    if path.startswith(RESERVED) and any(path == place or path.startswith(f"{place}/") for place in RESERVED):
+        return None
+    return routes.find(environment, path)
+
+
+def _plain(path: str) -> str:
+    """Spell a path as the most liberal server reads it: unescaped, without parameters, slashes merged."""
+    segments = unquote(path).replace("\\", "/").split("/")
+    return "/" + "/".join(filter(None, (segment.partition(";")[0] for segment in segments)))

@@ -1,0 +1,92 @@
+"""Questions to a gate and its answers, and the headers in which an application learns who calls it.
+
+These are structs of msgspec where the rest of `wire` has pydantic models: they travel with every call.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+
+import msgspec
+
+STATUS = "Credenza-Status"
+REASON_CODE = "Credenza-Reason-Code"
+REFUSAL_ID = "Credenza-Refusal-Id"
+DESCRIPTION = "Credenza-Description"
+GATE_SECRET = "Credenza-Gate-Secret"
+
+CLIENT_ID = "X-Credenza-Client-Id"
+KEY_ID = "X-Credenza-Key-Id"
+PROJECT_ID = "X-Credenza-Project-Id"
+ORGANIZATION_ID = "X-Credenza-Organization-Id"
+ENVIRONMENT = "X-Credenza-Environment"
+SERVICE_ID = "X-Credenza-Service-Id"
+REQUEST_ID = "X-Credenza-Request-Id"
+BODY = "X-Credenza-Body"
+CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
+
+_ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
+# CGI and its heirs fold names: `X_Credenza-key.id` may reach an application as the same variable as X-Credenza-Key-Id.
+_FOLDED = bytes(byte if byte in _ALPHANUMERIC else ord("-") for byte in range(256)).lower()
+_OURS = (b"x-credenza-", b"credenza-")
+
+
+def folded(name: bytes) -> bytes:
+    """Spell a header name as the most liberal server would read it: lower case, every other character a hyphen."""
+    return name.translate(_FOLDED)
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether a header, in any spelling, pretends to come from Credenza; one that a client sends never goes on."""
+    return name.translate(_FOLDED).startswith(_OURS)
+
+
+class Identity(msgspec.Struct, frozen=True, rename="camel"):
+    """Who is calling, proven. An account key has no project and no environment, but an owner who acts through it."""
+
+    client_id: str
+    key_id: str
+    alias: str
+    organization_id: str
+    project_id: str | None
+    project_name: str
+    owner_id: str | None
+    environment: str | None
+    service_id: int | None
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        yield CLIENT_ID, self.client_id
+        yield KEY_ID, self.key_id
+        yield ORGANIZATION_ID, self.organization_id
+        yield PROJECT_ID, self.project_id or ""
+        yield ENVIRONMENT, self.environment or ""
+        yield SERVICE_ID, "" if self.service_id is None else str(self.service_id)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A call as the middleware received it. `path` and `query` are the bytes of the request line.
+
+    `body_sha256` is over the whole body; `form` is the body itself when it is a form that no hash covers.
+    """
+
+    method: str
+    scheme: str
+    authority: str
+    path: str
+    query: str
+    authorization: tuple[str, ...]
+    body_sha256: bytes
+    form: bytes | None = None
+    address: str = ""
+    user_agent: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`identity` is set when the call is admitted; else the rest is what the caller is to be answered."""
+
+    request_id: str
+    identity: Identity | None = None
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
