@@ -1,0 +1,41 @@
+"""The rows of the performance table, one file a row or family. A row whose capability does not exist yet says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bench.line import Line
+from bench.rows import p01_decision, p18_refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A row that nothing can be measured of yet."""
+
+    what: str
+    comes_with: str
+    goal: str
+
+
+Row: TypeAlias = Callable[[], tuple[Line, ...]] | Awaited
+
+_TOKENS = "comes with the token endpoint"
+_CERTIFICATES = "comes with the certificates"
+_PORTAL = "comes with the portal"
+
+ROWS: Mapping[str, Row] = {
+    "P1": p01_decision.measure,
+    "P4": Awaited("token: private_key_jwt and DPoP, ES256", _TOKENS, "≥ 0.62; ≥ 5 × oidc-provider"),
+    "P5": Awaited("the same with a PS256 assertion", _TOKENS, "≥ 0.55; ≥ 5 × oidc-provider"),
+    "P6": Awaited("gate decision on a DPoP-bound token", _TOKENS, "≥ 0.62"),
+    "P7": Awaited("token by client secret", _TOKENS, "≥ 0.35; ≥ 8 × the fastest peer"),
+    "P8": Awaited("introspection", _TOKENS, "≥ 0.35 of an empty answer"),
+    "P10": Awaited("OCSP answer, warm; CRL of 100,000", _CERTIFICATES, "≥ 10 × openssl; ≤ 2 s"),
+    "P11": Awaited("TLS 1.3 handshake with client certificate", _CERTIFICATES, "≥ 0.5 of nginx"),
+    "P12": Awaited("payload: decrypt and encrypt 2 kB", "comes with payload encryption", "≥ 0.75"),
+    "P14": Awaited("lists and searches among 10 million credentials", _PORTAL, "p95 ≤ 20 ms"),
+    "P15": Awaited("credentials page of 100,000 credentials", _PORTAL, "p95 ≤ 50 ms; script ≤ 25 kB"),
+    "P18": p18_refusals.measure,
+}

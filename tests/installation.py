@@ -1,0 +1,215 @@
+"""An installation of Credenza as an operator runs it: settings, a first organization, and `credenza serve` processes.
+
+    with furnish(settings(directory)) as installation, CredenzaServer(installation.settings) as server:
+        key = installation.add_key(installation.add_project())
+
+Furnishing uses the actions; what a test is about goes through the server.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.gate.scene import Client
+from tests.servers import HOST, Server, find_program, free_port
+
+from credenza.actions import access_tokens, oauth_keys, organizations, people, projects, services
+from credenza.actions.context import Platform
+from credenza.actions.issuing import NewKey
+from credenza.actions.projects import NewProject
+from credenza.actions.services import NewService
+from credenza.cli import local
+from credenza.client.auth import TokenAuth
+from credenza.client.management import ManagementClient
+from credenza.domain.access import Scope
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    AuthenticationType,
+    Credential,
+    EnvironmentName,
+    OrganizationId,
+    OrganizationRole,
+    Project,
+    ProjectType,
+    Service,
+    ServiceEnvironment,
+)
+from credenza.protocol import csr
+from credenza.settings import Settings
+from credenza.store import migrate
+from credenza.store.engine import open_database
+
+SANDBOX, PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
+PREFIX = "/orders"
+NOWHERE = "http://127.0.0.1:9"
+
+_numbers = count(1)
+
+
+class CredenzaServer(Server):
+    """`credenza serve`, each listener on a port of its own. `port` is the one of SANDBOX.
+
+    `core` pins it and its workers to one core; `changed` are settings of this process alone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        role: str = "all",
+        workers: int = 1,
+        core: int | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "credenza"),
+        **changed: object,
+    ) -> None:
+        super().__init__()
+        self._role = role
+        self._workers = workers
+        self._core = core
+        self._program = program
+        self.manage_port, self.production_port, self.decision_port = free_port(), free_port(), free_port()
+        origins = {
+            "manage_origin": f"http://{HOST}:{self.manage_port}",
+            "sandbox_origin": f"http://{HOST}:{self.port}",
+            "production_origin": f"http://{HOST}:{self.production_port}",
+        }
+        binds = {
+            "manage_bind": f"{HOST}:{self.manage_port}",
+            "sandbox_bind": f"{HOST}:{self.port}",
+            "production_bind": f"{HOST}:{self.production_port}",
+            "decision_bind": f"{HOST}:{self.decision_port}",
+        }
+        self._settings = {**settings.model_dump(exclude_unset=True), **origins, **binds, **changed}
+
+    def command(self) -> list[str]:
+        variables = [f"CREDENZA_{name.upper()}={value}" for name, value in self._settings.items()]
+        pinned = [] if self._core is None else [find_program("taskset", "util-linux"), "-c", str(self._core)]
+        arguments = ["serve", "--role", self._role, "--workers", str(self._workers)]
+        return [find_program("env", "coreutils"), *variables, *pinned, *self._program, *arguments]
+
+    def answers(self) -> bool:
+        port = self.decision_port if self._role == "gate" else self.manage_port
+        try:
+            return httpx.get(f"http://{HOST}:{port}/health", timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError as error:
+            raise ConnectionError(str(error)) from error
+
+    @property
+    def origin(self) -> str:
+        """Where calls to SANDBOX go."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def manage_origin(self) -> str:
+        return f"http://{HOST}:{self.manage_port}"
+
+    @property
+    def pids(self) -> list[int]:
+        """The parent, then its workers."""
+        parent = self._running().pid
+        return [parent, *self.worker_pids()]
+
+    def worker_pids(self) -> list[int]:
+        return list(children(self._running().pid))
+
+
+def children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        yield from map(int, (task / "children").read_text().split())
+
+
+def settings(directory: Path, **changed: Any) -> Settings:
+    return Settings(data_dir=directory / "data", **changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What was made when it was furnished. `actor` is the organization's admin."""
+
+    settings: Settings
+    platform: Platform
+    organization_id: OrganizationId
+    actor: Actor
+    token: str
+    service: Service
+
+    def client(self, server: CredenzaServer) -> ManagementClient:
+        return ManagementClient(server.manage_origin, TokenAuth(self.token))
+
+    def add_project(
+        self, project_type: ProjectType = ProjectType.OAUTH10A, service: Service | None = None
+    ) -> tuple[Project, Client]:
+        """A project in SANDBOX with its first key."""
+        private_key, new = new_key()
+        request = NewProject(
+            project_type, f"Project {next(_numbers)} {secrets.token_hex(4)}", "EU", (service or self.service).id,
+            SANDBOX, new,
+        )  # fmt: skip
+        view = projects.create(self.platform, self.actor, self.organization_id, request, now=now())
+        return view.project, signer(view.credentials[0], private_key)
+
+    def add_key(self, project: Project, private_key: rsa.RSAPrivateKey | None = None) -> Client:
+        private_key, new = new_key(private_key)
+        made = oauth_keys.add_by_csr(self.platform, self.actor, project.id, new, SANDBOX, now=now())
+        return signer(made, private_key)
+
+    def add_service(self, name: str, prefix: str, authentication: AuthenticationType, upstream: str) -> Service:
+        places = tuple(ServiceEnvironment(name, prefix, upstream, 13, None) for name in EnvironmentName)
+        new = NewService(name, authentication, "", places)
+        return services.create(self.platform, local.OPERATOR, new, now=now())
+
+
+@contextmanager
+def furnish(chosen: Settings, *, upstream: str = NOWHERE) -> Iterator[Installation]:
+    """Make the database, an organization with its admin and a token, and a service of OAuth 1.0a under `/orders`."""
+    if chosen.database_url:
+        database = open_database(chosen.database)
+        migrate.upgrade(database)
+        database.close()
+    with local.platform(chosen) as platform:
+        yield _furnished(chosen, platform, upstream)
+
+
+def _furnished(chosen: Settings, platform: Platform, upstream: str) -> Installation:
+    name = f"Acme {next(_numbers)}"
+    organization = organizations.create(platform, local.OPERATOR, name=name, project_limit=500, now=now())
+    email = f"{secrets.token_hex(4)}@acme.example"
+    ada = people.create_user(platform, local.OPERATOR, email=email, name="Ada", now=now())
+    people.set_member(platform, local.OPERATOR, organization.id, email=email, role=OrganizationRole.ADMIN, now=now())
+    actor = Actor(ActorKind.SESSION, "tests", ada.id, organization.id)
+    issued = access_tokens.create(
+        platform, actor, organization.id, name="tests", scopes=frozenset(Scope), days=30, now=now()
+    )
+    places = tuple(ServiceEnvironment(each, PREFIX, upstream, 13, None) for each in EnvironmentName)
+    service = services.create(
+        platform, local.OPERATOR, NewService(f"Orders {name}", AuthenticationType.OAUTH10A, "", places), now=now()
+    )
+    return Installation(chosen, platform, organization.id, actor, issued.secret, service)
+
+
+def new_key(private_key: rsa.RSAPrivateKey | None = None) -> tuple[rsa.RSAPrivateKey, NewKey]:
+    private_key = private_key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return private_key, NewKey(f"key {next(_numbers)}", request_for(private_key))
+
+
+def request_for(private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return csr.build(private_key, common_name="Orders", organization="Acme")
+
+
+def signer(credential: Credential, private_key: rsa.RSAPrivateKey) -> Client:
+    return Client(credential.consumer_key, private_key)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
