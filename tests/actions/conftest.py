@@ -1,13 +1,22 @@
 """A stage on both databases. Whatever a test did, its audit chains verify at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.actions.stage import Shop, Stage, know_the_timeline, new_platform
 from tests.clock import Clock
 
 from credenza.domain.model import ProjectType
 from credenza.store.engine import Database
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What was logged."""
+    with capture_logs() as logs:
+        yield logs
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ class Stage:
 
     def traces(self) -> dict[tuple[str, int], Row[Any]]:
         """Every audit row by chain and place in it."""
-        query = select(audit_entries).order_by(audit_entries.c.at, audit_entries.c.sequence)
+        query = select(audit_entries).order_by(audit_entries.c.organization_id, audit_entries.c.sequence)
         with reading(self.platform.database.records) as connection:
             return {(row.organization_id, row.sequence): row for row in connection.execute(query)}
 
@@ -185,7 +185,7 @@ class Stage:
         return {name: rows for name, rows in self.dump().items() if not name.startswith("audit_")}
 
     def flaws(self) -> list[Flaw]:
-        return [verdict.flaw for verdict in audit_log.verify(self.platform) if verdict.flaw is not None]
+        return [verdict.flaw for verdict in audit_log.verify(self.platform.database) if verdict.flaw is not None]
 
     # --------------------------------------------------------------------------------------------------- factories
 

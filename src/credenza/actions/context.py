@@ -118,6 +118,8 @@ class Act:
     project: Project | None
     subject: str = ""
     detail: str = ""
+    repeated: bool = False
+    """It was done before, and its answer is only given again."""
 
     @property
     def the_project(self) -> Project:
@@ -135,8 +137,8 @@ def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
         act = _begin(connection, attempt, trail, lock=True)
         yield act
-        record = _record(attempt, act, audit.Outcome.DONE)
-        audit_rows.append(connection, act.organization_id, record)
+        if not act.repeated:
+            audit_rows.append(connection, act.organization_id, _record(attempt, act, audit.Outcome.DONE))
         platform.failpoint("before_commit")
     platform.failpoint("after_commit")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -25,6 +26,8 @@ from credenza.protocol import csr, distinguished_name, issuance, public_key
 from credenza.protocol.errors import Malformed, Refused
 from credenza.store import certificates, idempotency
 from credenza.store.engine import writing
+
+log = structlog.get_logger()
 
 _KEY_ID_TAIL = "0" * 16
 
@@ -46,6 +49,10 @@ class Reservation:
     serial_hex: str
     not_before: datetime
     not_after: datetime
+
+    @property
+    def encoded(self) -> str:
+        return msgspec.json.encode(self).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ def reserve(
     drawn = _draw(platform, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
     certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject), now=attempt.now)
     if once is not None:
-        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, msgspec.json.encode(drawn).decode())
+        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, drawn.encoded)
     return drawn
 
 
@@ -143,11 +150,14 @@ def completing(
     """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
     try:
         with acting(platform, attempt) as act:
-            check_open(act, attempt.actor, once)
+            check_open(act, attempt.actor, once, reservation.encoded)
             yield act
             _store(act, _serial(reservation, subject), der)
     except Exception:
-        _give_up(platform, attempt, once, _serial(reservation, subject))
+        try:
+            _give_up(platform, attempt, once, subject, reservation)
+        except Exception:  # the first failure is the one to tell; the serial stays reserved and the key taken
+            log.exception("issuing.serial_left_reserved", serial=reservation.serial_hex)
         raise
 
 
@@ -157,12 +167,14 @@ def _store(act: Act, serial: certificates.Serial, der: bytes) -> None:
         raise outrun()
 
 
-def _give_up(platform: Platform, attempt: Attempt, once: Once | None, serial: certificates.Serial) -> None:
+def _give_up(
+    platform: Platform, attempt: Attempt, once: Once | None, subject: Subject, reservation: Reservation
+) -> None:
     """Abandon the serial and free the Idempotency-Key, unless the commit had gone through after all."""
     with writing(platform.database.records) as connection:
-        certificates.mark_abandoned(connection, serial)
+        certificates.mark_abandoned(connection, _serial(reservation, subject))
         if once is not None:
-            idempotency.release(connection, attempt.actor.id, once.key_hash)
+            idempotency.release(connection, attempt.actor.id, once.key_hash, reservation.encoded)
 
 
 def _serial(reservation: Reservation, subject: Subject) -> certificates.Serial:

@@ -22,6 +22,7 @@ from credenza.actions.context import Act, Platform
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor
 from credenza.store import idempotency
+from credenza.store.engine import writing
 
 _PATIENCE = timedelta(seconds=15)
 """An unanswered attempt younger than this is taken to be alive."""
@@ -89,6 +90,7 @@ def claim(
             field="Idempotency-Key",
         )
     if earlier.sealed_answer is not None:
+        act.repeated = True
         return Claim(answer=_repeat(platform, actor, once, earlier, answer_type, now=now))
     if now - earlier.touched_at < _PATIENCE:
         raise _under_way()
@@ -139,9 +141,9 @@ def settle(
     return answer
 
 
-def check_open(act: Act, actor: Actor, once: Once | None) -> None:
+def check_open(act: Act, actor: Actor, once: Once | None, reservation: str) -> None:
     """Stop a slow attempt whose twin has answered, or was refused, in the meantime."""
-    if once is not None and not idempotency.is_open(act.connection, actor.id, once.key_hash):
+    if once is not None and not idempotency.is_open(act.connection, actor.id, once.key_hash, reservation):
         raise outrun()
 
 
@@ -177,3 +179,9 @@ def _cipher(platform: Platform, once: Once) -> AESGCM:
 
 def _bound_to(actor: Actor, once: Once) -> bytes:
     return f"{actor.id}\n{once.request_hash}".encode()
+
+
+def forget_expired(platform: Platform, *, now: datetime) -> int:
+    """Delete what has been kept its time; `serve` calls it every few minutes."""
+    with writing(platform.database.records) as connection:
+        return idempotency.delete_expired(connection, now=now)

@@ -22,6 +22,7 @@ from credenza.domain.model import (
     UserId,
 )
 from credenza.store.schema import credentials
+from credenza.store.upsert import violates
 
 _COLUMNS = (
     credentials.c.id,
@@ -75,15 +76,9 @@ def insert_credential(connection: Connection, credential: Credential) -> None:
             )
         )
     except IntegrityError as error:
-        raise _refusal_of(error) from error
-
-
-def _refusal_of(error: IntegrityError) -> Exception:
-    """Name the rule behind a violated constraint: SQLite names the column, PostgreSQL the index."""
-    text = str(error.orig)
-    if "spki_sha256" in text or "uq_credentials_key" in text:
-        return key_known()
-    return error
+        if violates(error, "uq_credentials_key", credentials.c.spki_sha256):
+            raise key_known() from error
+        raise
 
 
 def key_known() -> Refusal:

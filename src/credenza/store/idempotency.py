@@ -76,9 +76,9 @@ def reserve(connection: Connection, actor_id: str, key_hash: str, reservation: s
     connection.execute(update(idempotency).where(*_is(actor_id, key_hash)).values(reservation=reservation))
 
 
-def is_open(connection: Connection, actor_id: str, key_hash: str) -> bool:
-    """Say whether a request with the key is under way."""
-    query = select(idempotency.c.key_hash).where(*_is(actor_id, key_hash), idempotency.c.sealed_answer.is_(None))
+def is_open(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> bool:
+    """Say whether the request that reserved this is still under way."""
+    query = select(idempotency.c.key_hash).where(*_is_open(actor_id, key_hash, reservation))
     return connection.execute(query).one_or_none() is not None
 
 
@@ -99,9 +99,9 @@ def answer(
     return connection.execute(statement).rowcount == 1
 
 
-def release(connection: Connection, actor_id: str, key_hash: str) -> None:
+def release(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> None:
     """Free the key of a request that was refused: nothing changed, so it may be tried again."""
-    connection.execute(delete(idempotency).where(*_is(actor_id, key_hash), idempotency.c.sealed_answer.is_(None)))
+    connection.execute(delete(idempotency).where(*_is_open(actor_id, key_hash, reservation)))
 
 
 def delete_expired(connection: Connection, *, now: datetime) -> int:
@@ -110,3 +110,11 @@ def delete_expired(connection: Connection, *, now: datetime) -> int:
 
 def _is(actor_id: str, key_hash: str) -> tuple[ColumnElement[bool], ...]:
     return (idempotency.c.actor_id == actor_id, idempotency.c.key_hash == key_hash)
+
+
+def _is_open(actor_id: str, key_hash: str, reservation: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        *_is(actor_id, key_hash),
+        idempotency.c.reservation == reservation,
+        idempotency.c.sealed_answer.is_(None),
+    )

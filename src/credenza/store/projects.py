@@ -31,7 +31,7 @@ from credenza.domain.model import (
     UserId,
 )
 from credenza.store.schema import environments, project_members, project_services, projects, services, users
-from credenza.store.upsert import insert_if_absent
+from credenza.store.upsert import insert_if_absent, violates
 
 _PROJECT = (
     projects.c.id,
@@ -46,6 +46,7 @@ _PROJECT = (
     projects.c.ambiguous_readings,
     projects.c.created_at,
 )
+_NAME = ("uq_projects_name", projects.c.organization_id, projects.c.name)
 _PLACES = {ProjectRole.ADMIN: PROJECT_ADMIN_LIMIT, ProjectRole.READ_ONLY: PROJECT_READ_ONLY_LIMIT}
 
 
@@ -64,7 +65,9 @@ def insert_project(connection: Connection, project: Project, *, limit: int) -> N
     try:
         connection.execute(insert(projects).values(**_project_row(project), slot=place))
     except IntegrityError as error:
-        raise name_taken(project.name) from error
+        if violates(error, *_NAME):
+            raise name_taken(project.name) from error
+        raise
 
 
 def _taken_places(connection: Connection, organization_id: OrganizationId) -> Iterable[int]:
@@ -81,7 +84,9 @@ def update_project(connection: Connection, project: Project) -> None:
     try:
         connection.execute(update(projects).where(projects.c.id == project.id).values(**_project_row(project)))
     except IntegrityError as error:
-        raise name_taken(project.name) from error
+        if violates(error, *_NAME):
+            raise name_taken(project.name) from error
+        raise
 
 
 def mark_deleted(connection: Connection, project_id: ProjectId, *, now: datetime) -> None:
@@ -124,20 +129,17 @@ def list_visible(
 
 def insert_environment(connection: Connection, project: Project, environment: Environment, *, now: datetime) -> None:
     """Insert an environment with its services. Refuses one that is already there."""
-    try:
-        connection.execute(
-            insert(environments).values(
-                organization_id=project.organization_id,
-                project_id=project.id,
-                name=environment.name,
-                client_id=environment.client_id,
-                created_at=now,
-            )
-        )
-    except IntegrityError as error:
+    row = {
+        "organization_id": project.organization_id,
+        "project_id": project.id,
+        "name": environment.name,
+        "client_id": environment.client_id,
+        "created_at": now,
+    }
+    if not insert_if_absent(connection, environments, row):
         raise Refusal(
             Code.DUPLICATE_ENVIRONMENT, f"The project already has its {environment.name} environment.", field="name"
-        ) from error
+        )
     for each in environment.services:
         insert_project_service(connection, project, environment.name, each, now=now)
 

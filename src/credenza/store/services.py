@@ -19,6 +19,7 @@ from credenza.domain.model import (
     ServiceStatus,
 )
 from credenza.store.schema import service_environments, services
+from credenza.store.upsert import violates
 
 
 def insert_service(connection: Connection, service: Service, *, now: datetime) -> ServiceId:
@@ -38,7 +39,9 @@ def insert_service(connection: Connection, service: Service, *, now: datetime) -
         ).scalar_one()
         _insert_environments(connection, ServiceId(identity), service.environments)
     except IntegrityError as error:
-        raise _taken() from error
+        if _is_taken(error):
+            raise _taken() from error
+        raise
     return ServiceId(identity)
 
 
@@ -53,7 +56,9 @@ def replace_service(connection: Connection, service: Service) -> None:
         connection.execute(delete(service_environments).where(service_environments.c.service_id == service.id))
         _insert_environments(connection, service.id, service.environments)
     except IntegrityError as error:
-        raise _taken() from error
+        if _is_taken(error):
+            raise _taken() from error
+        raise
 
 
 def find(connection: Connection, service_id: ServiceId) -> Service | None:
@@ -123,6 +128,13 @@ def _insert_environments(
                 validity_days=each.validity_days,
             )
         )
+
+
+def _is_taken(error: IntegrityError) -> bool:
+    place = (service_environments.c.environment, service_environments.c.path_prefix)
+    return violates(error, "uq_services_name", services.c.name) or violates(
+        error, "uq_service_environments_environment_path_prefix", *place
+    )
 
 
 def _taken() -> Refusal:

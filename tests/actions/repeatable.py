@@ -1,0 +1,126 @@
+"""Every action that takes an Idempotency-Key, ready to be asked twice in the very same words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop
+from tests.clock import Clock
+
+from credenza.actions import (
+    access_tokens,
+    account_keys,
+    oauth_keys,
+    organizations,
+    people,
+    project_members,
+    projects,
+    services,
+)
+from credenza.actions.context import Platform
+from credenza.actions.once import Once
+from credenza.actions.services import NewService
+from credenza.domain.access import Scope
+from credenza.domain.model import Actor, AuthenticationType, OrganizationRole, ProjectRole
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of an action, named as the audit log names it. It can be pickled, to be made by another process."""
+
+    action: str
+    actor: Actor
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+    clock: Clock
+
+    def ask(self, platform: Platform, once: Once | None) -> Any:
+        return self.call(platform, self.actor, *self.arguments, now=self.clock.now(), once=once, **self.named)
+
+
+def _request(shop: Shop, action: str, actor: Actor, call: Callable[..., Any], *arguments: Any, **named: Any) -> Request:
+    return Request(action, actor, call, arguments, named, shop.stage.clock)
+
+
+def organization_create(shop: Shop) -> Request:
+    return _request(shop, "organization.create", OPERATOR, organizations.create, name="Beta")
+
+
+def user_create(shop: Shop) -> Request:
+    return _request(shop, "user.create", OPERATOR, people.create_user, email="bob@example.org", name="Bob")
+
+
+def service_create(shop: Shop) -> Request:
+    new = NewService("Cards", AuthenticationType.OAUTH10A, "", (shop.stage.place(),))
+    return _request(shop, "service.create", OPERATOR, services.create, new)
+
+
+def member_set(shop: Shop) -> Request:
+    user = people.create_user(shop.stage.platform, OPERATOR, email="eve@example.org", name="Eve", now=shop.stage.now)
+    admin = shop.stage.member(shop.organization)
+    named = {"email": user.email, "role": OrganizationRole.USER}
+    return _request(shop, "member.set", admin.actor, people.set_member, shop.organization.id, **named)
+
+
+def access_token_create(shop: Shop) -> Request:
+    named = {"name": "ci", "scopes": frozenset({Scope.READ}), "days": 30}
+    return _request(shop, "access_token.create", shop.owner.actor, access_tokens.create, shop.organization.id, **named)
+
+
+def account_key_add(shop: Shop) -> Request:
+    new = shop.stage.new_key()
+    return _request(shop, "account_key.add", shop.owner.actor, account_keys.add, shop.organization.id, new)
+
+
+def project_create(shop: Shop) -> Request:
+    new = shop.stage.new_project()
+    return _request(shop, "project.create", shop.owner.actor, projects.create, shop.organization.id, new)
+
+
+def project_member_set(shop: Shop) -> Request:
+    member = shop.stage.member(shop.organization, OrganizationRole.USER)
+    named = {"email": member.user.email, "role": ProjectRole.ADMIN}
+    return _request(shop, "project.member.set", shop.owner.actor, project_members.set_role, shop.project.id, **named)
+
+
+def environment_add(shop: Shop) -> Request:
+    new = projects.NewEnvironment(PRODUCTION, shop.stage.new_key())
+    return _request(shop, "environment.add", shop.owner.actor, projects.add_environment, shop.project.id, new)
+
+
+def environment_service_add(shop: Shop) -> Request:
+    service = shop.stage.service()
+    arguments = (shop.project.id, SANDBOX, service.id)
+    return _request(shop, "environment.service.add", shop.owner.actor, projects.add_service, *arguments)
+
+
+def key_add(shop: Shop) -> Request:
+    arguments = (shop.project.id, shop.stage.new_key(), None)
+    return _request(shop, "key.add", shop.owner.actor, oauth_keys.add_by_csr, *arguments)
+
+
+def key_rotate(shop: Shop) -> Request:
+    arguments = (shop.project.id, shop.key.id, shop.stage.new_key())
+    return _request(shop, "key.rotate", shop.owner.actor, oauth_keys.rotate, *arguments)
+
+
+def key_renew(shop: Shop) -> Request:
+    shop.stage.clock.set(shop.key.not_after - timedelta(days=30))
+    return _request(shop, "key.renew", shop.owner.actor, oauth_keys.renew, shop.project.id, shop.key.id)
+
+
+ISSUING = [account_key_add, project_create, environment_add, key_add, key_rotate, key_renew]
+"""Two transactions with a signature between them."""
+
+REPEATABLE = [
+    organization_create,
+    user_create,
+    service_create,
+    member_set,
+    access_token_create,
+    project_member_set,
+    environment_service_add,
+    *ISSUING,
+]
