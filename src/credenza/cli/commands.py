@@ -38,16 +38,19 @@ COMMANDS = (
     Entry("config", "Read and change profiles.", ("config",)),
     Entry("csr", "Make, read and check certification requests.", ("csr",)),
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
+    Entry("gateway", "Serve the gates alone.", ("gateway",)),
     Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),
     Entry("member", "Who belongs to an organization, for operators.", ("member",)),
     Entry("org", "Organizations, for operators.", ("org",)),
     Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
     Entry("project", "Projects, their environments and their people.", ("project",)),
+    Entry("serve", "Serve the management API and the gates.", ("serve",)),
     Entry("service", "The catalog, for operators.", ("service",)),
     Entry("sign", "Sign a request and print the header.", ("sign",)),
     Entry("token", "Access tokens, for operators.", ("token",)),
     Entry("user", "Users, for operators.", ("user",)),
     Entry("version", "Print the version.", ("version",)),
+    Entry("worker", "One process of serve --workers; not for people.", ("worker",)),
 )
 
 

@@ -106,14 +106,18 @@ def prepare(settings: Settings, opened: Database) -> Platform:
         ) from error
 
 
+def has_started(opened: Database) -> bool:
+    """Tell an installation that has started before from a new one."""
+    with reading(opened.records) as connection:
+        return wrapped_secrets.any_secret(connection)
+
+
 def open_vault(settings: Settings, opened: Database) -> LocalVault:
     """Open the key-encryption key. It is made once, together with the installation, and never again."""
     if settings.key_encryption_key is not None:
         return vault.vault_from_text(settings.key_encryption_key.get_secret_value())
     if not settings.key_path.exists():
-        with reading(opened.records) as connection:
-            used = wrapped_secrets.any_secret(connection)
-        if used:
+        if has_started(opened):
             raise WrongKey(f"The key file {settings.key_path} is missing.")
         vault.make_key_file(settings.key_path)
         print(f"Made the key-encryption key {settings.key_path}. Back it up apart from the database.", file=sys.stderr)

@@ -1,0 +1,242 @@
+"""`credenza serve`: the composition root. It builds everything, serves it, and takes it down.
+
+The parent prepares the installation and binds the sockets; then it serves by itself, or has worker processes serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import structlog
+import typer
+import uvicorn
+import uvloop
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from credenza.actions import first_admin
+from credenza.actions.context import Platform
+from credenza.actions.once import forget_expired
+from credenza.api.app import create_app
+from credenza.cli import listeners, local, logs, output
+from credenza.cli.failure import CommandFailed
+from credenza.cli.listeners import Listener
+from credenza.cli.plane import Plane, open_plane
+from credenza.cli.workers import Pool
+from credenza.domain.model import EnvironmentName
+from credenza.gate.app import GateApp, Limits, Origin
+from credenza.gate.check import DecisionApp
+from credenza.gate.desk import Desk
+from credenza.gate.flushing import Flusher
+from credenza.gate.forward import Forwarder
+from credenza.gate.keyring import GateClosed
+from credenza.gate.metrics import Metrics
+from credenza.portal import first_admin as first_admin_page
+from credenza.settings import Settings
+from credenza.store import changes, enforced
+from credenza.store.enforced import OlderDatabase
+from credenza.store.engine import Database, reading
+from credenza.store.replay import LmdbReplay, RedisReplay
+
+app = typer.Typer()
+log = structlog.get_logger()
+
+_HOUSEKEEPING_EVERY = timedelta(minutes=5)
+_OUTAGES = (SQLAlchemyError, GateClosed)
+
+
+class Role(StrEnum):
+    """Which plane a process serves."""
+
+    ALL = "all"
+    MANAGE = "manage"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What the parent hands to whoever serves."""
+
+    settings: Settings
+    role: Role
+    sockets: Mapping[str, socket.socket]
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    role: Annotated[Role, typer.Option(help="Which plane: all, manage or gate.")] = Role.ALL,
+    workers: Annotated[int, typer.Option(help="Worker processes on this machine.", min=1, max=64)] = 1,
+) -> None:
+    """Serve the management API and the gates of both environments."""
+    run(context, local.load_settings(), role, workers)
+
+
+def run(context: typer.Context, settings: Settings, role: Role, workers: int) -> None:
+    os.umask(0o077)  # what the server writes is for its own account alone
+    logs.configure(settings.log_level)
+    link = prepare(settings, role)
+    sockets = {each.name: _bind(each) for each in listening(settings, role)}
+    for each in listening(settings, role):
+        output.note(context, f"{each.name} listens on {each.bind}")
+    if link is not None:
+        output.note(context, f"Make the first admin here, once, within 24 hours:\n  {link}")
+    if workers == 1:
+        serve_here(Started(settings, role, sockets))
+    else:
+        Pool(("--role", role), sockets, workers).run()
+
+
+def prepare(settings: Settings, role: Role) -> str | None:
+    """Bring the installation to where it can be served; the link for the first admin when there is nobody yet."""
+    with local.database(settings) as database:
+        fresh = not local.has_started(database)
+        platform = local.prepare(settings, database)
+        _check_not_older(settings, database)
+        if fresh:
+            _establish_replay(settings)
+        if role is Role.GATE:
+            return None
+        token = first_admin.make_link(platform, now=local.now())
+    return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
+
+
+def listening(settings: Settings, role: Role) -> tuple[Listener, ...]:
+    manage = Listener(
+        "management API", settings.manage_bind, settings.manage_tls_certificate, settings.manage_tls_private_key
+    )
+    gates = (
+        Listener("sandbox gate", settings.sandbox_bind, settings.tls_certificate, settings.tls_private_key),
+        Listener("production gate", settings.production_bind, settings.tls_certificate, settings.tls_private_key),
+        Listener("decisions", settings.decision_bind),
+    )
+    return {Role.ALL: (manage, *gates), Role.MANAGE: (manage,), Role.GATE: gates}[role]
+
+
+def serve_here(started: Started) -> None:
+    """Serve in this process until it is told to stop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(started))
+
+
+async def _serve(started: Started) -> None:
+    settings = started.settings
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    with local.database(settings) as database:
+        async with AsyncExitStack() as stack:
+            plane = await stack.enter_async_context(open_plane(settings, database))
+            applications = await _applications(started, database, plane, stack)
+            servers = [
+                (_server(listener, applications), started.sockets[listener.name])
+                for listener in listening(settings, started.role)
+            ]
+            await listeners.serve(servers, stopping)
+
+
+def _server(listener: Listener, applications: Mapping[str, Any]) -> uvicorn.Server:
+    return listeners.make_server(listener, applications[listener.name])
+
+
+async def _applications(started: Started, database: Database, plane: Plane, stack: AsyncExitStack) -> Mapping[str, Any]:
+    """The application behind each listener, by its name."""
+    settings, registry = started.settings, CollectorRegistry()
+    applications: dict[str, Any] = {}
+    if started.role is not Role.GATE:
+        platform = local.prepare(settings, database)
+        applications["management API"] = _management(settings, platform, plane, registry)
+        keeper = Flusher(_Housekeeping(platform).flush, every=_HOUSEKEEPING_EVERY)
+        keeper.start()
+        stack.push_async_callback(keeper.stop)
+    if started.role is not Role.MANAGE:
+        applications |= await _gates(settings, plane, registry, stack)
+    return applications
+
+
+def _management(settings: Settings, platform: Platform, plane: Plane, registry: CollectorRegistry) -> Any:
+    return create_app(
+        platform,
+        plane.verifier,
+        clock=local.now,
+        ready=plane.freshness.look,
+        public_url=settings.manage_origin,
+        outages=_OUTAGES,
+        pages=first_admin_page.routes(platform, public_url=settings.manage_origin, clock=local.now),
+        registry=registry,
+    )
+
+
+async def _gates(
+    settings: Settings, plane: Plane, registry: CollectorRegistry, stack: AsyncExitStack
+) -> Mapping[str, Any]:
+    forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
+    desk = Desk(plane.verifier, clock=local.now, usage=plane.usage, refusals=plane.refusals, metrics=Metrics(registry))
+    limits = Limits(body_bytes=settings.body_limit_bytes, body_memory_bytes=settings.body_memory_bytes)
+    origins = {
+        EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
+        EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
+    }
+    gates: dict[str, Any] = {
+        f"{name.lower()} gate": GateApp(
+            origin, desk, forwarder, limits=limits, trusted_proxies=settings.trusted_proxies
+        )
+        for name, origin in origins.items()
+    }
+    secret = settings.decision_secret
+    return gates | {"decisions": DecisionApp(origins, desk, secret=secret.get_secret_value() if secret else None)}
+
+
+class _Housekeeping:
+    """Deletes what is kept for a while only. Every worker may do it: a second time deletes nothing."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def flush(self) -> None:
+        try:
+            await asyncio.to_thread(forget_expired, self._platform, now=local.now())
+        except SQLAlchemyError as error:
+            log.warning("housekeeping.failed", error=type(error).__name__)
+
+
+def _bind(listener: Listener) -> socket.socket:
+    try:
+        return listeners.bind(listener)
+    except OSError as error:
+        raise CommandFailed(f"{error.strerror}. Stop what listens there, or choose another address.") from error
+
+
+def _check_not_older(settings: Settings, database: Database) -> None:
+    with reading(database.records) as connection:
+        number = changes.current(connection)
+    try:
+        enforced.check_not_older(settings.data_dir, number)
+    except OlderDatabase as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _establish_replay(settings: Settings) -> None:
+    """A new installation's replay memory has nothing to forget: its very first call may be admitted."""
+    if not settings.replay_url:
+        LmdbReplay.establish(settings.data_dir / "replay")
+        return
+    window = timedelta(seconds=settings.max_skew_s)
+
+    async def establish() -> None:
+        memory = RedisReplay(settings.replay_url, remember=2 * window, ahead=window)
+        try:
+            await memory.establish()
+        finally:
+            await memory.close()
+
+    asyncio.run(establish())
