@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from credenza.wire.shape import AnswerShape, Moment
 
 
+class Step(AnswerShape):
+    """One check of the gate, in its order; `ok` is null for one that was not reached."""
+
+    name: str
+    ok: bool | None
+    expected: str = ""
+    received: str = ""
+    hint: str = ""
+
+
+class Explanation(AnswerShape):
+    """`baseStrings` are the texts of which a signature would have been accepted, by the name of their reading."""
+
+    method: str
+    target: str
+    steps: tuple[Step, ...]
+    base_strings: Annotated[dict[str, str], BeforeValidator(dict)] = {}  # noqa: RUF012 - a field of a frozen model
+
+
 class CallRefusal(AnswerShape):
-    """A refused call. `explanation` says step by step what was expected and what came, redacted."""
+    """A refused call, redacted: no header, no body, a signature's first characters alone."""
 
     id: str
     project_id: str | None
     credential_id: str
     at: Moment
     code: str
-    explanation: dict[str, Any]
+    explanation: Explanation
 
 
 class Caller(AnswerShape):

@@ -1,0 +1,202 @@
+"""The product's values as shapes of the wire, where more than the names differ."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from ssl import DER_cert_to_PEM_cert
+from typing import Any
+
+from starlette.responses import Response
+
+from credenza.actions.projects import ProjectView
+from credenza.domain import model
+from credenza.domain.access import PERMISSIONS, On
+from credenza.domain.expiry import is_expiring
+from credenza.domain.model import Actor, ProjectRole
+from credenza.wire import credentials, people, projects, services
+
+
+def credential(found: model.Credential, *, now: datetime) -> credentials.Credential:
+    assert found.environment is not None, "a signing key belongs to an environment"
+    return credentials.Credential(environment=found.environment.value, **_key_facts(found, now=now))
+
+
+def account_key(found: model.Credential, *, now: datetime) -> credentials.AccountKey:
+    return credentials.AccountKey(**_key_facts(found, now=now))
+
+
+def _key_facts(found: model.Credential, *, now: datetime) -> dict[str, Any]:
+    status = found.status_at(now)
+    return {
+        "id": found.id,
+        "status": status.value,
+        "alias": found.alias,
+        "consumer_key": found.consumer_key,
+        "client_id": found.client_id,
+        "kid": found.id,
+        "key_algorithm": found.key_algorithm,
+        "public_key_fingerprint": found.spki_sha256,
+        "certificate_fingerprint": hashlib.sha256(found.certificate_der).hexdigest(),
+        "not_before": found.not_before,
+        "not_after": found.not_after,
+        "certificate": DER_cert_to_PEM_cert(found.certificate_der),
+        "created_at": found.created_at,
+        "predecessor_id": found.predecessor_id,
+        "expiring": status is model.Status.ACTIVE and is_expiring(found.not_after, now=now),
+    }
+
+
+def reach(found: model.Reach) -> Response:
+    """204, with how far the revocation has got (row E4)."""
+    return Response(
+        status_code=204,
+        headers={
+            "Credenza-Reach": f"gates={found.gates}, confirmed={found.confirmed}, lapsed={found.lapsed}",
+            "Credenza-Reach-Milliseconds": str(round(found.took.total_seconds() * 1000)),
+        },
+    )
+
+
+def project(view: ProjectView, actor: Actor, *, now: datetime) -> projects.Project:
+    return projects.Project(**_project_facts(view, actor, now=now))
+
+
+def project_details(view: ProjectView, actor: Actor, *, now: datetime) -> projects.ProjectDetails:
+    return projects.ProjectDetails(
+        organization_id=view.project.organization_id,
+        dual=view.project.dual,
+        ambiguous_readings=view.project.ambiguous_readings,
+        created_at=view.project.created_at,
+        **_project_facts(view, actor, now=now),
+    )
+
+
+def _project_facts(view: ProjectView, actor: Actor, *, now: datetime) -> dict[str, Any]:
+    found = view.project
+    return {
+        "id": found.id,
+        "name": found.name,
+        "type": found.type.value,
+        "region": found.region,
+        "environments": tuple(environment(view, each, now=now) for each in found.environments),
+        "services": _services(found),
+        "team_members": tuple(team_member(each, found, actor) for each in view.members),
+        "company": _company(found),
+        "commercial_countries": found.commercial_countries,
+    }
+
+
+def project_summary(view: ProjectView, *, now: datetime) -> projects.ProjectSummary:
+    found = view.project
+    return projects.ProjectSummary(
+        id=found.id,
+        name=found.name,
+        type=found.type.value,
+        region=found.region,
+        environments=tuple(
+            projects.EnvironmentSummary(
+                name=each.name.value,
+                credentials=tuple(
+                    credentials.CredentialReference(id=key.id, type="SIGNING", status=key.status_at(now).value)
+                    for key in view.credentials
+                    if key.environment is each.name
+                ),
+                project_services=_project_services(each),
+            )
+            for each in found.environments
+        ),
+        services=_services(found),
+    )
+
+
+def environment(view: ProjectView, place: model.Environment, *, now: datetime) -> projects.Environment:
+    return projects.Environment(
+        name=place.name.value,
+        credentials=tuple(credential(key, now=now) for key in view.credentials if key.environment is place.name),
+        project_services=_project_services(place),
+    )
+
+
+def _project_services(place: model.Environment) -> tuple[projects.ProjectService, ...]:
+    return tuple(
+        projects.ProjectService(service_id=each.service_id, status=each.status.value) for each in place.services
+    )
+
+
+def _services(found: model.Project) -> tuple[projects.ServiceName, ...]:
+    names = {each.service_id: each.name for place in found.environments for each in place.services}
+    return tuple(projects.ServiceName(id=identity, name=name) for identity, name in sorted(names.items()))
+
+
+def _company(found: model.Project) -> projects.Company | None:
+    if found.company is None:
+        return None
+    address = found.company.address
+    return projects.Company(
+        id=found.organization_id,
+        company_id="000000",
+        name=found.company.name,
+        verified=False,
+        is_government_entity=found.company.is_government_entity,
+        address=None if address is None else projects.CompanyAddress.model_validate(address),
+    )
+
+
+def team_member(found: model.ProjectMember, on: model.Project, actor: Actor) -> projects.TeamMember:
+    """A member as the original shows one: its owner is an admin who is marked as such."""
+    is_owner = on.owner_id == found.user.id
+    role = ProjectRole.READ_ONLY if found.role is ProjectRole.READ_ONLY else ProjectRole.ADMIN
+    return projects.TeamMember(
+        id=found.user.id,
+        email=found.user.email,
+        role="read_only" if role is ProjectRole.READ_ONLY else "admin",
+        permissions=_PERMISSIONS[role],
+        is_current=actor.user_id == found.user.id,
+        is_owner=is_owner,
+        is_verified=True,
+        status=_standing(found.user),
+        can_become_owner=role is ProjectRole.ADMIN and not is_owner,
+    )
+
+
+_PERMISSIONS = {
+    role: tuple(
+        sorted(
+            action.value for action, row in PERMISSIONS.items() if row.on is On.PROJECT and role in row.project_roles
+        )
+    )
+    for role in ProjectRole
+}
+
+
+def member(found: model.Member | model.ProjectMember) -> people.Member:
+    return people.Member(
+        id=found.user.id,
+        email=found.user.email,
+        name=found.user.name,
+        role=found.role.value,
+        status=_standing(found.user),
+    )
+
+
+def _standing(user: model.User) -> projects.MemberStatus:
+    return "ACTIVE" if user.disabled_at is None else "DISABLED"
+
+
+def service(found: model.Service) -> services.Service:
+    return services.Service(
+        service_id=found.id,
+        name=found.name,
+        authentication_type=found.authentication.value,
+        description=found.description,
+        environments=tuple(
+            services.ServicePlace(
+                name=each.environment.value,
+                path_prefix=each.path_prefix,
+                validity_months=each.validity_months,
+                validity_days=each.validity_days,
+            )
+            for each in found.environments
+        ),
+    )

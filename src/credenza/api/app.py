@@ -1,0 +1,62 @@
+"""The manage origin as one ASGI application: the routes of the table behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from credenza.actions.context import Platform
+from credenza.api import errors, openapi, routes
+from credenza.api.arrival import Door
+from credenza.api.auth import Authentication, Verifier
+from credenza.api.metrics import Metrics
+
+
+def create_app(
+    platform: Platform,
+    verifier: Verifier,
+    *,
+    clock: Callable[[], datetime],
+    ready: Callable[[], None],
+    public_url: str | None = None,
+    outages: tuple[type[Exception], ...] = (),
+    pages: Sequence[BaseRoute] = (),
+    registry: CollectorRegistry | None = None,
+) -> FastAPI:
+    """Build the application.
+
+    `ready` raises one of `outages` while the server cannot work; those become 503. `public_url` is the origin that
+    signatures cover, when it is not the one of the Host header. `pages` are the portal's routes.
+    """
+    # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    metrics = Metrics(registry or CollectorRegistry())
+    app.state.platform, app.state.ready, app.state.metrics = platform, ready, metrics
+    app.include_router(routes.router())
+    app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
+    for error in (RequestValidationError, HTTPException):
+        app.add_exception_handler(error, _answer)
+    app.add_middleware(
+        Door,
+        clock=clock,
+        authenticate=Authentication(platform, verifier, public_url),
+        outages=outages,
+        metrics=metrics,
+    )
+    return app
+
+
+def _document(_request: Request) -> Response:
+    return Response(openapi.text(), media_type="application/json")
+
+
+async def _answer(_request: Request, error: Exception) -> Response:
+    return errors.answer(error)

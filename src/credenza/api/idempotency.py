@@ -1,0 +1,38 @@
+"""The header Idempotency-Key: a POST repeated with the same key is done once and answered twice."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Header, Request
+
+from credenza.actions.once import Once
+from credenza.api.arrival import arrival_of
+from credenza.domain.errors import Code, Refusal
+
+_NAME = "Idempotency-Key"
+_KEY = Header(
+    alias=_NAME,
+    min_length=1,
+    max_length=255,
+    pattern=r"^[!-~]+$",
+    description="Chosen by the caller, new for every new request. A repetition with the same key, method, path and "
+    "body is answered as the first one was; with another body it is refused.",
+)
+
+
+async def once(request: Request, key: Annotated[str | None, _KEY] = None) -> Once | None:
+    if key is None:
+        return None
+    if len(request.headers.getlist(_NAME)) > 1:
+        raise Refusal(Code.INVALID, "The header Idempotency-Key was sent more than once.", field=_NAME)
+    return Once(key, request_hash(request.method, request.url.path, arrival_of(request).body))
+
+
+def request_hash(method: str, path: str, body: bytes) -> str:
+    """SHA-256, hex, of what must be the same for two requests to be one."""
+    return hashlib.sha256(f"{method}\n{path}\n".encode() + body).hexdigest()
+
+
+Repeatable: TypeAlias = Annotated[Once | None, Depends(once)]

@@ -1,0 +1,180 @@
+"""The route table: every path of the manage origin, its function, its name in the OpenAPI document, its refusals.
+
+Refusals that any route can give (nobody asks, malformed, away, broken) are added by `openapi`; a row names its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter
+
+from credenza.api import (
+    access_tokens,
+    account_keys,
+    audit_log,
+    authorities,
+    csr_checks,
+    health,
+    oauth_keys,
+    people,
+    projects,
+    services,
+    traces,
+)
+from credenza.wire.errors import ReasonCode as R
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row. `status` is the one of success."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    operation_id: str
+    codes: tuple[R, ...] = ()
+    status: int = 200
+
+
+_SEEN = (R.PROJECT_NOT_FOUND, R.FORBIDDEN)
+_CHANGED = (R.PROJECT_NOT_FOUND, R.NO_ACCESS_TO_PROJECT)
+_IN_ORGANIZATION = (R.NOT_FOUND, R.FORBIDDEN)
+_NEW_KEY = (
+    R.INVALID_CSR, R.INVALID_KEY_TYPE, R.PROJECT_TYPE_NOT_SUPPORTED, R.DUPLICATE_CERTIFICATE,
+    R.OAUTH2_KEYS_MAX_EXCEEDED,
+)  # fmt: skip
+
+_P = "/developer/projects/{project_id}"
+_DEVELOPER = (
+    # The seeds' API, contracts 1.2. Every answer to a POST is 200 there, as the original's to POST /projects is.
+    Route("GET", "/developer/services", services.list_live, "listServices", (R.FORBIDDEN,)),
+    Route("POST", "/developer/projects", projects.create, "createProject", (
+        R.FORBIDDEN, R.SERVICE_NOT_FOUND, R.PROJECT_NAME_ALREADY_EXISTS, R.PROJECTS_MAX_EXCEEDED,
+        R.INVALID_PROJECT_CONFIG, *_NEW_KEY,
+    )),
+    Route("GET", "/developer/projects", projects.list_own, "listProjects", (R.FORBIDDEN,)),
+    Route("GET", _P, projects.get, "getProject", _SEEN),
+    Route("PUT", _P, projects.change, "updateProject", (
+        *_CHANGED, R.PROJECT_NAME_ALREADY_EXISTS, R.INVALID_PROJECT_CONFIG,
+    )),
+    Route("DELETE", _P, projects.delete, "deleteProject", _CHANGED, 204),
+    Route("POST", f"{_P}/environments", projects.add_environment, "addEnvironmentToProject", (
+        *_CHANGED, R.PROJECT_ENVIRONMENT_EXISTS, *_NEW_KEY,
+    )),
+    Route("POST", f"{_P}/environments/{{environment_name}}/services", projects.add_service, "addServiceToEnvironment", (
+        *_CHANGED, R.SERVICE_NOT_FOUND, R.PROJECT_SERVICE_ALREADY_EXISTS, R.PROJECT_TYPE_NOT_SUPPORTED,
+        R.INVALID_PROJECT_STATUS, R.INVALID_PROJECT_CONFIG,
+    )),
+    Route("POST", f"{_P}/credentials", oauth_keys.add, "addCredentialToProject", (
+        *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
+    )),
+    Route("DELETE", f"{_P}/credentials/{{credential_id}}", oauth_keys.revoke, "revokeProjectCredential", (
+        *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.LAST_ACTIVE_CREDENTIAL,
+    ), 204),
+)  # fmt: skip
+
+_O = "/api/organizations/{organization_id}"
+_ORGANIZATIONS = (
+    Route("GET", "/api/me", people.me, "getMe"),
+    Route("GET", "/api/organizations", people.list_organizations, "listOrganizations", (R.FORBIDDEN,)),
+    Route("POST", "/api/organizations", people.create_organization, "createOrganization", (
+        R.FORBIDDEN, R.NAME_ALREADY_EXISTS,
+    ), 201),
+    Route("GET", _O, people.get_organization, "getOrganization", _IN_ORGANIZATION),
+    Route("PUT", f"{_O}/project-limit", people.set_project_limit, "setProjectLimit", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/members", people.list_members, "listMembers", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/members", people.set_member, "setMember", _IN_ORGANIZATION),
+    Route("DELETE", f"{_O}/members/{{user_id}}", people.remove_member, "removeMember", _IN_ORGANIZATION, 204),
+    Route("GET", f"{_O}/access-tokens", access_tokens.list_own, "listAccessTokens", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/access-tokens", access_tokens.create, "createAccessToken", _IN_ORGANIZATION, 201),
+    Route("DELETE", f"{_O}/access-tokens/{{token_id}}", access_tokens.revoke, "revokeAccessToken", (
+        *_IN_ORGANIZATION,
+    ), 204),
+    Route("GET", f"{_O}/api-keys", account_keys.list_own, "listApiKeys", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/api-keys", account_keys.add, "addApiKey", (
+        *_IN_ORGANIZATION, R.INVALID_CSR, R.DUPLICATE_CERTIFICATE,
+    ), 201),
+    Route("DELETE", f"{_O}/api-keys/{{key_id}}", account_keys.revoke, "revokeApiKey", (
+        *_IN_ORGANIZATION, R.CREDENTIAL_NOT_FOUND,
+    ), 204),
+    Route("GET", f"{_O}/projects", projects.list_of_organization, "listProjectsOfOrganization", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/audit", audit_log.latest, "listAuditEntries", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/audit/export", audit_log.export, "exportAuditLog", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/audit/head", audit_log.head, "getAuditHead", _IN_ORGANIZATION),
+    Route("GET", "/api/users", people.list_users, "listUsers", (R.FORBIDDEN,)),
+    Route("POST", "/api/users", people.create_user, "createUser", (R.FORBIDDEN, R.NAME_ALREADY_EXISTS), 201),
+    Route("GET", "/api/services", services.list_live, "listServicesInDetail", (R.FORBIDDEN,)),
+    Route("POST", "/api/services", services.create, "createService", (R.FORBIDDEN, R.NAME_ALREADY_EXISTS), 201),
+    Route("PUT", "/api/services/{service_id}", services.change, "changeService", (
+        R.FORBIDDEN, R.SERVICE_NOT_FOUND, R.NAME_ALREADY_EXISTS, R.PROJECT_TYPE_NOT_SUPPORTED,
+    )),
+    Route("DELETE", "/api/services/{service_id}", services.retire, "retireService", (
+        R.FORBIDDEN, R.SERVICE_NOT_FOUND,
+    ), 204),
+)  # fmt: skip
+
+_Q = "/api/projects/{project_id}"
+_K = f"{_Q}/credentials/{{credential_id}}"
+_PROJECTS = (
+    Route("GET", _Q, projects.get_details, "getProjectDetails", _SEEN),
+    Route("GET", f"{_Q}/members", projects.list_members, "listProjectMembers", _SEEN),
+    Route("POST", f"{_Q}/members", projects.set_member, "setProjectMember", (
+        *_CHANGED, R.NOT_FOUND, R.MEMBERS_MAX_EXCEEDED,
+    )),
+    Route("DELETE", f"{_Q}/members/me", projects.leave, "leaveProject", (*_CHANGED, R.NOT_FOUND), 204),
+    Route("DELETE", f"{_Q}/members/{{user_id}}", projects.remove_member, "removeProjectMember", (
+        *_CHANGED, R.NOT_FOUND,
+    ), 204),
+    Route("GET", f"{_Q}/credentials", oauth_keys.list_page, "listCredentials", _SEEN),
+    Route("POST", f"{_Q}/credentials", oauth_keys.add, "addCredential", (
+        *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
+    ), 201),
+    Route("GET", _K, oauth_keys.get, "getCredential", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
+    Route("DELETE", _K, oauth_keys.revoke, "revokeCredential", (
+        *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.LAST_ACTIVE_CREDENTIAL,
+    ), 204),
+    Route("POST", f"{_K}/rotate", oauth_keys.rotate, "rotateCredential", (
+        *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.CREDENTIAL_NOT_RENEWABLE, R.INVALID_CREDENTIAL_STATUS, *_NEW_KEY,
+    ), 201),
+    Route("POST", f"{_K}/renew", oauth_keys.renew, "renewCredential", (
+        *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.CREDENTIAL_NOT_RENEWABLE,
+    )),
+    Route("GET", f"{_K}/callers", traces.callers, "listCallers", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
+    Route("GET", f"{_Q}/refusals", traces.refusals, "listRefusals", _SEEN),
+    Route("GET", "/api/refusals/{refusal_id}", traces.refusal, "getRefusal", (R.NOT_FOUND,)),
+    Route("POST", "/api/csr-checks", csr_checks.check, "checkCsr", (R.FORBIDDEN,)),
+)  # fmt: skip
+
+PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_PROJECTS)
+
+OPEN = (
+    Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate"),
+    Route("GET", "/health", health.health, "getHealth", (R.SERVICE_UNAVAILABLE,)),
+    Route("GET", "/metrics", health.metrics, "getMetrics"),
+)
+
+
+@cache
+def router() -> APIRouter:
+    """Make the framework's routes of the table: once a process, because they take half a second."""
+    made = APIRouter(redirect_slashes=False)
+    for row in (*PROTECTED, *OPEN):
+        made.add_api_route(
+            row.path,
+            row.endpoint,
+            methods=[row.method],
+            operation_id=row.operation_id,
+            status_code=row.status,
+            summary=_summary(row),
+        )
+    return made
+
+
+def _summary(row: Route) -> str:
+    """The docstring of the function where it has one, else the operation's name in words."""
+    words = "".join(f" {each.lower()}" if each.isupper() else each for each in row.operation_id)
+    return " ".join((row.endpoint.__doc__ or f"{words.capitalize()}.").split())

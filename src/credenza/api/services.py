@@ -1,0 +1,51 @@
+"""The catalog over HTTP. Partners read it; only operators change it, and they sit at the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+from credenza.actions import services
+from credenza.api import answers
+from credenza.api.asked import Caller
+from credenza.api.idempotency import Repeatable
+from credenza.domain.model import AuthenticationType, EnvironmentName, ServiceEnvironment, ServiceId
+from credenza.wire import services as wire
+
+ServicePath = Annotated[int, Path(alias="service_id", ge=1, le=2_147_483_647)]
+
+
+def list_live(asked: Caller) -> list[wire.Service]:
+    return [answers.service(each) for each in services.list_live(asked.platform, asked.actor, now=asked.now)]
+
+
+def create(asked: Caller, once: Repeatable, new: wire.NewService) -> wire.Service:
+    return answers.service(services.create(asked.platform, asked.actor, _read(new), now=asked.now, once=once))
+
+
+def change(asked: Caller, service_id: ServicePath, new: wire.NewService) -> wire.Service:
+    changed = services.change(asked.platform, asked.actor, ServiceId(service_id), _read(new), now=asked.now)
+    return answers.service(changed)
+
+
+def retire(asked: Caller, service_id: ServicePath) -> None:
+    services.retire(asked.platform, asked.actor, ServiceId(service_id), now=asked.now)
+
+
+def _read(new: wire.NewService) -> services.NewService:
+    return services.NewService(
+        name=new.name,
+        authentication=AuthenticationType(new.authentication_type),
+        description=new.description,
+        environments=tuple(
+            ServiceEnvironment(
+                environment=EnvironmentName(each.name),
+                path_prefix=each.path_prefix,
+                upstream=each.upstream,
+                validity_months=each.validity_months,
+                validity_days=each.validity_days,
+            )
+            for each in new.environments
+        ),
+    )

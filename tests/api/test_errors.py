@@ -1,0 +1,470 @@
+"""Every ReasonCode, reached over HTTP: one envelope, its documented status, a request id, no more than is good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.api.desk import OPERATOR, SANDBOX, Desk, request_for
+
+from credenza.actions import oauth_keys, organizations
+from credenza.actions.issuing import NewKey
+from credenza.actions.once import Once
+from credenza.api.errors import CODES, REASONS, answer
+from credenza.api.idempotency import request_hash
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import OrganizationRole, ProjectType
+from credenza.store.engine import open_database, reading
+from credenza.wire.errors import Envelope, ReasonCode
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN_KEY = "ab" * 16 + "0" * 16
+UNKNOWN_UUID = "00000000-0000-4000-8000-000000000000"
+DOCUMENT = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
+Scenario = Callable[[Desk], Awaitable[httpx.Response]]
+SCENARIOS: dict[ReasonCode, Scenario] = {}
+
+
+def reaches(code: ReasonCode) -> Callable[[Scenario], Scenario]:
+    def keep(scenario: Scenario) -> Scenario:
+        SCENARIOS[code] = scenario
+        return scenario
+
+    return keep
+
+
+def signing(number: int, **more: Any) -> dict[str, Any]:
+    return {"type": "SIGNING", "alias": "next", "csr": request_for(number), **more}
+
+
+def project(desk: Desk, **changed: Any) -> dict[str, Any]:
+    return {
+        "type": "OAUTH10A",
+        "name": "Another",
+        "region": "EU",
+        "service": {"serviceId": desk.services[0].id},
+        "environment": "SANDBOX",
+        "credential": signing(1),
+        **changed,
+    }
+
+
+async def send(desk: Desk, who: str | None, method: str, path: str, app: Any = None, **kwargs: Any) -> httpx.Response:
+    async with desk.http(who, app=app) as http:
+        return await http.request(
+            method, path.format(p=desk.project_id, k=desk.key_id, o=desk.organization.id), **kwargs
+        )
+
+
+@reaches(ReasonCode.BAD_REQUEST)
+async def an_unknown_property(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/developer/projects", json=project(desk, ownerId="x"))
+
+
+@reaches(ReasonCode.INVALID_CSR)
+async def a_blank_request(desk: Desk) -> httpx.Response:
+    blank = {"type": "SIGNING", "alias": "next", "csr": ""}
+    return await send(desk, "owner", "POST", "/developer/projects/{p}/credentials", json=blank)
+
+
+@reaches(ReasonCode.INVALID_KEY_TYPE)
+async def a_certificate_for_an_oauth_project(desk: Desk) -> httpx.Response:
+    return await send(
+        desk, "owner", "POST", "/developer/projects/{p}/credentials", json={"type": "MTLS_CSR", "csr": ""}
+    )
+
+
+@reaches(ReasonCode.INVALID_CREDENTIAL_STATUS)
+async def rotating_a_revoked_key(desk: Desk) -> httpx.Response:
+    await send(desk, "owner", "DELETE", "/api/projects/{p}/credentials/{k}")
+    body = {"alias": "next", "csr": request_for(1)}
+    return await send(desk, "owner", "POST", "/api/projects/{p}/credentials/{k}/rotate", json=body)
+
+
+@reaches(ReasonCode.PROJECT_TYPE_NOT_SUPPORTED)
+async def a_type_outside_the_seeds(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/developer/projects", json=project(desk, type="OPEN_BANKING_PARTNER"))
+
+
+@reaches(ReasonCode.INVALID_PROJECT_STATUS)
+async def a_key_for_an_environment_not_requested(desk: Desk) -> httpx.Response:
+    sent = signing(1, environment="PRODUCTION")
+    return await send(desk, "owner", "POST", "/developer/projects/{p}/credentials", json=sent)
+
+
+@reaches(ReasonCode.NO_ACCESS_TO_PROJECT)
+async def a_read_only_member_who_deletes(desk: Desk) -> httpx.Response:
+    return await send(desk, "reader", "DELETE", "/developer/projects/{p}")
+
+
+@reaches(ReasonCode.CREDENTIAL_NOT_FOUND)
+async def an_unknown_credential(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "DELETE", f"/developer/projects/{{p}}/credentials/{UNKNOWN_KEY}")
+
+
+@reaches(ReasonCode.SERVICE_NOT_FOUND)
+async def an_unknown_service(desk: Desk) -> httpx.Response:
+    path = "/developer/projects/{p}/environments/SANDBOX/services"
+    return await send(desk, "owner", "POST", path, json={"serviceId": 999})
+
+
+@reaches(ReasonCode.PROJECT_NAME_ALREADY_EXISTS)
+async def a_name_twice(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/developer/projects", json=project(desk, name="Shop"))
+
+
+@reaches(ReasonCode.PROJECT_SERVICE_ALREADY_EXISTS)
+async def a_service_twice(desk: Desk) -> httpx.Response:
+    path = "/developer/projects/{p}/environments/SANDBOX/services"
+    return await send(desk, "owner", "POST", path, json={"serviceId": desk.services[1].id})
+
+
+@reaches(ReasonCode.PROJECT_ENVIRONMENT_EXISTS)
+async def an_environment_twice(desk: Desk) -> httpx.Response:
+    sent = {"name": "SANDBOX", "credential": signing(1)}
+    return await send(desk, "owner", "POST", "/developer/projects/{p}/environments", json=sent)
+
+
+@reaches(ReasonCode.INVALID_PROJECT_CONFIG)
+async def a_country_not_allowed(desk: Desk) -> httpx.Response:
+    app = desk.under(commercial_countries=frozenset({"IRL"}))
+    return await send(desk, "owner", "PUT", "/developer/projects/{p}", app=app, json={"commercialCountries": ["USA"]})
+
+
+@reaches(ReasonCode.PROJECTS_MAX_EXCEEDED)
+async def one_project_too_many(desk: Desk) -> httpx.Response:
+    organizations.set_project_limit(desk.platform, OPERATOR, desk.organization.id, 1, now=desk.clock.now())
+    return await send(desk, "owner", "POST", "/developer/projects", json=project(desk))
+
+
+@reaches(ReasonCode.OAUTH2_KEYS_MAX_EXCEEDED)
+async def one_oauth2_key_too_many(desk: Desk) -> httpx.Response:
+    view = desk.project("Modern", number=1, kind=ProjectType.OAUTH2_FAPI)
+    path = f"/developer/projects/{view.project.id}/credentials"
+    return await send(desk, "owner", "POST", path, app=desk.under(oauth2_key_limit=1), json=signing(2))
+
+
+@reaches(ReasonCode.CREDENTIAL_NOT_RENEWABLE)
+async def renewing_a_young_key(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/api/projects/{p}/credentials/{k}/renew")
+
+
+@reaches(ReasonCode.INVALID_AUTH_HEADER)
+async def a_header_that_cannot_be_read(desk: Desk) -> httpx.Response:
+    return await send(desk, None, "GET", "/developer/projects", headers={"Authorization": "OAuth what"})
+
+
+@reaches(ReasonCode.INVALID_OAUTH_SBS)
+async def a_header_without_a_nonce(desk: Desk) -> httpx.Response:
+    header = 'OAuth oauth_consumer_key="a",oauth_timestamp="1",oauth_signature_method="RSA-SHA256",oauth_signature=""'
+    return await send(desk, None, "GET", "/developer/projects", headers={"Authorization": header})
+
+
+@reaches(ReasonCode.AUTHENTICATION_FAILED)
+async def a_signature_of_somebody_else(desk: Desk) -> httpx.Response:
+    key = desk.account_key("owner", number=1)
+    async with desk.signer(key, number=2) as client:
+        return await client._http.get("/developer/projects")
+
+
+@reaches(ReasonCode.DUPLICATE_CERTIFICATE)
+async def a_key_twice(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/developer/projects/{p}/credentials", json=signing(0))
+
+
+@reaches(ReasonCode.LAST_ACTIVE_CREDENTIAL)
+async def the_last_key_of_a_caller_who_wants_to_be_held_back(desk: Desk) -> httpx.Response:
+    path = "/developer/projects/{p}/credentials/{k}"
+    return await send(desk, "owner", "DELETE", path, headers={"Credenza-Keep-Last": "true"})
+
+
+@reaches(ReasonCode.PROJECT_NOT_FOUND)
+async def a_project_of_another_organization(desk: Desk) -> httpx.Response:
+    return await send(desk, "stranger", "GET", "/developer/projects/{p}")
+
+
+@reaches(ReasonCode.UNAUTHORIZED)
+async def nobody(desk: Desk) -> httpx.Response:
+    return await send(desk, None, "GET", "/developer/projects")
+
+
+@reaches(ReasonCode.PAYLOAD_TOO_LARGE)
+async def a_body_of_more_than_a_mebibyte(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "POST", "/developer/projects", content=b" " * (1024 * 1024 + 1))
+
+
+@reaches(ReasonCode.RATE_LIMIT_EXCEEDED)
+async def too_often(desk: Desk) -> httpx.Response:
+    def limited(_request: Request) -> Response:
+        raise HTTPException(429, headers={"Retry-After": "7"})
+
+    desk.app.router.routes.append(Route("/limited", limited))
+    return await send(desk, None, "GET", "/limited")
+
+
+@reaches(ReasonCode.IDEMPOTENCY_KEY_REUSED)
+async def a_key_for_two_requests(desk: Desk) -> httpx.Response:
+    headers = {"Idempotency-Key": "one"}
+    path = "/developer/projects/{p}/credentials"
+    await send(desk, "owner", "POST", path, json=signing(1), headers=headers)
+    return await send(desk, "owner", "POST", path, json=signing(2), headers=headers)
+
+
+@reaches(ReasonCode.IDEMPOTENCY_ANSWER_GONE)
+async def a_secret_asked_for_again_too_late(desk: Desk) -> httpx.Response:
+    sent = {"json": {"name": "ci", "scopes": ["read"]}, "headers": {"Idempotency-Key": "one"}}
+    await send(desk, "owner", "POST", "/api/organizations/{o}/access-tokens", **sent)
+    desk.clock.advance(timedelta(minutes=11))
+    return await send(desk, "owner", "POST", "/api/organizations/{o}/access-tokens", **sent)
+
+
+class PowerCut(BaseException):
+    """Nothing of ours catches it."""
+
+
+@reaches(ReasonCode.IDEMPOTENCY_IN_PROGRESS)
+async def a_twin_under_way(desk: Desk) -> httpx.Response:
+    body = json.dumps(signing(1)).encode()
+    path = f"/developer/projects/{desk.project_id}/credentials"
+    once = Once("one", request_hash("POST", path, body))
+
+    def cut(name: str) -> None:
+        if name == "before_signature":
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        oauth_keys.add_by_csr(
+            replace(desk.platform, failpoint=cut),
+            desk.actor("owner"),
+            desk.view.project.id,
+            NewKey("next", request_for(1).encode()),
+            SANDBOX,
+            now=desk.clock.now(),
+            once=once,
+        )
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    return await send(desk, "owner", "POST", path, content=body, headers=headers)
+
+
+@reaches(ReasonCode.FORBIDDEN)
+async def a_partner_who_changes_the_catalog(desk: Desk) -> httpx.Response:
+    return await send(desk, "admin", "DELETE", f"/api/services/{desk.services[0].id}")
+
+
+@reaches(ReasonCode.NOT_FOUND)
+async def another_organization(desk: Desk) -> httpx.Response:
+    return await send(desk, "admin", "GET", f"/api/organizations/{desk.other.id}")
+
+
+@reaches(ReasonCode.METHOD_NOT_ALLOWED)
+async def a_method_the_path_does_not_take(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "PATCH", "/developer/projects/{p}")
+
+
+@reaches(ReasonCode.MEMBERS_MAX_EXCEEDED)
+async def one_admin_too_many(desk: Desk) -> httpx.Response:
+    answered = None
+    for number in range(9):  # the owner and the colleague are admins already
+        desk.join(f"admin{number}", OrganizationRole.USER)
+        sent = {"email": f"admin{number}@example.com", "role": "admin"}
+        answered = await send(desk, "owner", "POST", "/api/projects/{p}/members", json=sent)
+    assert answered is not None
+    return answered
+
+
+@reaches(ReasonCode.INTERNAL_ERROR)
+async def a_fault_of_ours(desk: Desk) -> httpx.Response:
+    def broken(_request: Request) -> Response:
+        raise RuntimeError("SELECT secret FROM /etc/credenza")
+
+    desk.app.router.routes.append(Route("/broken", broken))
+    return await send(desk, None, "GET", "/broken")
+
+
+@reaches(ReasonCode.SERVICE_UNAVAILABLE)
+async def no_database(desk: Desk) -> httpx.Response:
+    away = open_database(f"sqlite:///{desk.directory}/nowhere/credenza.db")
+
+    def ready() -> None:
+        with reading(away.records):
+            raise AssertionError("there is no such database")
+
+    desk.app.state.ready = ready
+    return await send(desk, None, "GET", "/health")
+
+
+OPERATORS_ONLY = {ReasonCode.NAME_ALREADY_EXISTS}
+"""What only operators can run into, and they do not come over HTTP."""
+
+
+def test_every_reason_code_has_a_scenario() -> None:
+    assert set(SCENARIOS) | OPERATORS_ONLY == set(ReasonCode) == set(REASONS)
+
+
+def test_every_code_of_the_product_becomes_a_reason_code() -> None:
+    assert set(CODES) == set(Code)
+
+
+@pytest.mark.parametrize("code", SCENARIOS)
+async def test_a_refusal_has_the_documented_shape(desk: Desk, code: ReasonCode) -> None:
+    response = await SCENARIOS[code](desk)
+    told = Envelope.model_validate_json(response.content).errors.error
+
+    assert [each.reason_code for each in told] == [code]
+    assert response.status_code == REASONS[code].status
+    assert (told[0].source, told[0].recoverable) == (REASONS[code].source, REASONS[code].recoverable)
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert code in documented_codes(response)
+    milliseconds, _, identity = response.headers["Credenza-Request-Id"].partition("-")
+    assert (int(milliseconds), len(identity)) == (int(desk.clock.now().timestamp() * 1000), 36)
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [
+        (ReasonCode.BAD_REQUEST, "ownerId"),
+        (ReasonCode.INVALID_CSR, "csr"),
+        (ReasonCode.INVALID_KEY_TYPE, "type (MTLS_CSR)"),
+        (ReasonCode.SERVICE_NOT_FOUND, "serviceId"),
+        (ReasonCode.PROJECT_NAME_ALREADY_EXISTS, "name"),
+        (ReasonCode.INTERNAL_ERROR, None),
+        (ReasonCode.SERVICE_UNAVAILABLE, None),
+    ],
+)
+async def test_the_details_name_the_property_at_fault(desk: Desk, code: ReasonCode, details: str | None) -> None:
+    response = await SCENARIOS[code](desk)
+
+    assert response.json()["Errors"]["Error"][0]["Details"] == details
+
+
+async def test_a_fault_of_ours_carries_no_detail(desk: Desk) -> None:
+    response = await SCENARIOS[ReasonCode.INTERNAL_ERROR](desk)
+
+    assert "SELECT" not in response.text
+
+
+async def test_a_signing_key_for_a_project_that_takes_none_names_its_type(desk: Desk) -> None:
+    sent = project(desk, type="MTLS", service={"serviceId": desk.services[2].id})
+    response = await send(desk, "owner", "POST", "/developer/projects", json=sent)
+
+    assert response.json()["Errors"]["Error"][0]["Details"] == "type (SIGNING)"
+
+
+async def test_each_wrong_property_is_an_item_of_its_own(desk: Desk) -> None:
+    sent = project(desk, environment="MTF", commercialCountries=["IE"], name=" x") | {"status": "ACTIVE"}
+    response = await send(desk, "owner", "POST", "/developer/projects", json=sent)
+
+    assert [each["Details"] for each in response.json()["Errors"]["Error"]] == [
+        "name",
+        "environment",
+        "commercialCountries.0",
+        "status",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "details"),
+    [
+        (b"{", "body"),
+        (b"[" * 200_000, "body"),
+        (b"\xff\xfe", "body"),
+        (b"null", "body"),
+        (b'"text"', "body"),
+        (b"{}", "type"),
+        (b'{"type": "NONE"}', "type"),
+        (b'{"type": "SIGNING", "csr": ""}', "alias"),
+        (b'{"type": "SIGNING", "csr": 7, "alias": "x"}', "csr"),
+        (b'{"type": "SIGNING", "csr": "", "alias": "\\ud800"}', "alias"),
+        (b'{"type": "SIGNING", "csr": "", "alias": "a\\u0000b"}', "alias"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_a_bad_request(desk: Desk, content: bytes, details: str) -> None:
+    path = "/developer/projects/{p}/credentials"
+    headers = {"Content-Type": "application/json"}
+    response = await send(desk, "owner", "POST", path, content=content, headers=headers)
+    error = response.json()["Errors"]["Error"][0]
+
+    assert (response.status_code, error["ReasonCode"]) == (400, "BAD_REQUEST")
+    assert error["Details"] in (details, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "details"),
+    [
+        ("/developer/projects/7", "project_id"),
+        (f"/developer/projects/{UNKNOWN_UUID.upper()}'--", "project_id"),
+        (f"/api/projects/{UNKNOWN_UUID}/credentials/xyz", "credential_id"),
+        (f"/api/projects/{UNKNOWN_UUID}/credentials?limit=0", "limit"),
+        (f"/api/projects/{UNKNOWN_UUID}/credentials?limit=201", "limit"),
+        (f"/api/projects/{UNKNOWN_UUID}/credentials?cursor=%00", "cursor"),
+        (f"/api/projects/{UNKNOWN_UUID}/credentials?status=DEAD", "status"),
+    ],
+)
+async def test_a_bad_path_id_or_parameter_is_named(desk: Desk, path: str, details: str) -> None:
+    response = await send(desk, "owner", "GET", path.replace("{", "{{").replace("}", "}}"))
+
+    assert (response.status_code, response.json()["Errors"]["Error"][0]["Details"]) == (400, details)
+
+
+async def test_a_value_in_the_wrong_place_is_not_echoed(desk: Desk) -> None:
+    secret = desk.tokens["owner"]
+    sent = {"type": secret, "alias": secret, secret[:3]: secret, "csr": [secret]}
+    response = await send(desk, "owner", "POST", "/developer/projects/{p}/credentials", json=sent)
+
+    assert secret not in response.text
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/developer/projects/", "/developer//projects", "/nothing"])
+async def test_what_does_not_exist_is_not_found_in_the_envelope_too(desk: Desk, path: str) -> None:
+    response = await send(desk, "owner", "GET", path)
+
+    assert (response.status_code, response.json()["Errors"]["Error"][0]["ReasonCode"]) == (404, "NOT_FOUND")
+
+
+async def test_a_method_not_allowed_names_those_that_are(desk: Desk) -> None:
+    response = await SCENARIOS[ReasonCode.METHOD_NOT_ALLOWED](desk)
+
+    assert set(response.headers["Allow"].split(", ")) <= {"GET", "PUT", "DELETE"}
+
+
+async def test_who_is_refused_for_a_while_is_told_how_long(desk: Desk) -> None:
+    unavailable = await SCENARIOS[ReasonCode.SERVICE_UNAVAILABLE](desk)
+    limited = await SCENARIOS[ReasonCode.RATE_LIMIT_EXCEEDED](desk)
+
+    assert (unavailable.headers["Retry-After"], limited.headers["Retry-After"]) == ("2", "7")
+
+
+def test_a_taken_name_is_a_conflict() -> None:
+    response = answer(Refusal(Code.DUPLICATE_NAME, "Taken.", field="name"))
+
+    assert (response.status_code, b"NAME_ALREADY_EXISTS" in response.body) == (409, True)
+
+
+def documented_codes(response: httpx.Response) -> set[str]:
+    """The ReasonCodes the document gives for the operation and status of a response; all, for what is no operation."""
+    for template, operations in DOCUMENT["paths"].items():
+        if path_matches(template, response.request.url.path):
+            found = operations.get(response.request.method.lower(), {"responses": {}})
+            told = found["responses"].get(str(response.status_code), {"content": {"application/json": {}}})
+            return set(
+                told["content"]["application/json"].get("examples", ReasonCode if not found["responses"] else ())
+            )
+    return set(ReasonCode)
+
+
+def path_matches(template: str, path: str) -> bool:
+    pairs = list(zip(template.split("/"), path.split("/"), strict=False))
+    same_length = template.count("/") == path.count("/")
+    return same_length and all(wanted == got or wanted.startswith("{") for wanted, got in pairs)

@@ -1,0 +1,314 @@
+"""Who may do what over HTTP: every operation of the kept OpenAPI document, asked by everybody (security.md, threat 19).
+
+The table below is the oracle, written from contracts 1.7 and product.md and not from the code. What a caller may not
+see is answered exactly as what does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.desk import OPERATOR, ROLES, STRANGER, Desk, request_for
+from tests.clock import NOON
+
+from credenza.actions import access_tokens, account_keys, traces
+from credenza.domain.access import Scope
+from credenza.domain.model import OrganizationRole
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENT = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path)
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if operation["security"]
+}
+
+EVERYBODY = frozenset(ROLES)
+READERS = frozenset({"admin", "compliance", "owner", "colleague", "reader"})
+WRITERS = frozenset({"admin", "owner", "colleague"})
+MAKERS = frozenset({"admin", "compliance", "owner", "colleague", "bystander"})
+OVERSEERS = frozenset({"admin", "compliance"})
+ADMINS = frozenset({"admin"})
+NOBODY: frozenset[str] = frozenset()
+ANYBODY = EVERYBODY | {STRANGER}
+"""What concerns the caller alone."""
+
+MAY: dict[str, frozenset[str]] = {
+    "listServices": ANYBODY,
+    "createProject": MAKERS | {STRANGER},
+    "listProjects": ANYBODY,
+    "getProject": READERS,
+    "updateProject": WRITERS,
+    "deleteProject": WRITERS,
+    "addEnvironmentToProject": WRITERS,
+    "addServiceToEnvironment": WRITERS,
+    "addCredentialToProject": WRITERS,
+    "revokeProjectCredential": WRITERS,
+    "getMe": ANYBODY,
+    "listOrganizations": ANYBODY,
+    "createOrganization": NOBODY,
+    "getOrganization": EVERYBODY,
+    "setProjectLimit": NOBODY,
+    "listMembers": EVERYBODY,
+    "setMember": ADMINS,
+    "removeMember": ADMINS,
+    "listAccessTokens": EVERYBODY,
+    "createAccessToken": EVERYBODY,
+    "revokeAccessToken": ADMINS,
+    "listApiKeys": EVERYBODY,
+    "addApiKey": MAKERS,
+    "revokeApiKey": ADMINS,
+    "listProjectsOfOrganization": EVERYBODY,
+    "listAuditEntries": OVERSEERS,
+    "exportAuditLog": OVERSEERS,
+    "getAuditHead": OVERSEERS,
+    "listUsers": NOBODY,
+    "createUser": NOBODY,
+    "listServicesInDetail": ANYBODY,
+    "createService": NOBODY,
+    "changeService": NOBODY,
+    "retireService": NOBODY,
+    "getProjectDetails": READERS,
+    "listProjectMembers": READERS,
+    "setProjectMember": WRITERS,
+    "leaveProject": frozenset({"colleague", "reader"}),
+    "removeProjectMember": WRITERS,
+    "listCredentials": READERS,
+    "addCredential": WRITERS,
+    "getCredential": READERS,
+    "revokeCredential": WRITERS,
+    "rotateCredential": WRITERS,
+    "renewCredential": WRITERS,
+    "listCallers": READERS,
+    "listRefusals": READERS,
+    "getRefusal": READERS,
+    "checkCsr": ANYBODY,
+}
+
+UNKNOWN_UUID = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_KEY = "ab" * 16 + "0" * 16
+_numbers = count(10)
+
+
+def test_the_table_has_every_operation_of_the_document() -> None:
+    assert set(MAY) == set(OPERATIONS)
+
+
+class Call:
+    """A request that would be good, were it allowed."""
+
+    def __init__(self, desk: Desk, operation: str, *, places: dict[str, str] | None = None) -> None:
+        self.method, template = OPERATIONS[operation]
+        self.path = template.format(**(places or places_of(desk)))
+        body = BODIES.get(operation)
+        self.body = body(desk) if body else None
+
+    async def send(self, http: httpx.AsyncClient) -> httpx.Response:
+        return await http.request(self.method, self.path, json=self.body)
+
+
+def places_of(desk: Desk) -> dict[str, str]:
+    return {
+        "project_id": desk.project_id,
+        "credential_id": desk.key_id,
+        "organization_id": desk.organization.id,
+        "environment_name": "SANDBOX",
+        "user_id": desk.users["reader"].id,
+        "token_id": access_tokens.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
+        "key_id": account_keys.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
+        "service_id": str(desk.services[0].id),
+        "refusal_id": traces.refusals(desk.platform, OPERATOR, desk.view.project.id, limit=1, now=NOON)[0].id,
+    }
+
+
+UNKNOWN = {
+    "project_id": UNKNOWN_UUID,
+    "credential_id": UNKNOWN_KEY,
+    "organization_id": UNKNOWN_UUID,
+    "environment_name": "SANDBOX",
+    "user_id": UNKNOWN_UUID,
+    "token_id": UNKNOWN_UUID,
+    "key_id": UNKNOWN_KEY,
+    "service_id": "999",
+    "refusal_id": UNKNOWN_UUID,
+}
+
+
+def signing() -> dict[str, Any]:
+    return {"type": "SIGNING", "alias": "next", "csr": request_for(next(_numbers))}
+
+
+def new_key() -> dict[str, Any]:
+    return {"alias": "next", "csr": request_for(next(_numbers))}
+
+
+def new_project(desk: Desk) -> dict[str, Any]:
+    return {
+        "type": "OAUTH10A",
+        "name": f"Project {next(_numbers)}",
+        "service": {"serviceId": desk.services[0].id},
+        "environment": "SANDBOX",
+        "credential": signing(),
+    }
+
+
+def new_service(desk: Desk) -> dict[str, Any]:
+    place = {"name": "SANDBOX", "pathPrefix": "/new", "upstream": "http://127.0.0.1:9"}
+    return {"name": "New", "authenticationType": "OAUTH10A", "environments": [place]}
+
+
+BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
+    "createProject": new_project,
+    "updateProject": lambda desk: {"name": f"Shop {next(_numbers)}"},
+    "addEnvironmentToProject": lambda desk: {"name": "PRODUCTION", "credential": signing()},
+    "addServiceToEnvironment": lambda desk: {"serviceId": desk.services[0].id},
+    "addCredentialToProject": lambda desk: signing(),
+    "createOrganization": lambda desk: {"name": f"Organization {next(_numbers)}"},
+    "setProjectLimit": lambda desk: {"projectLimit": 10},
+    "setMember": lambda desk: {"email": "bystander@example.com", "role": "user"},
+    "createAccessToken": lambda desk: {"name": "ci", "scopes": ["read"]},
+    "addApiKey": lambda desk: new_key(),
+    "createUser": lambda desk: {"email": f"user{next(_numbers)}@example.com", "name": "New"},
+    "createService": new_service,
+    "changeService": new_service,
+    "setProjectMember": lambda desk: {"email": "bystander@example.com", "role": "read_only"},
+    "addCredential": lambda desk: signing(),
+    "rotateCredential": lambda desk: new_key(),
+    "checkCsr": lambda desk: {"csr": request_for(0)},
+}
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    return prepared(desk)
+
+
+def prepared(desk: Desk) -> Desk:
+    """With things of another member of the organization to take away, and a refused call to explain."""
+    desk.join("spare", OrganizationRole.USER)
+    desk.account_key("spare", number=1)
+    desk.leave_a_refusal()
+    return desk
+
+
+def reason_of(response: httpx.Response) -> str:
+    return str(response.json()["Errors"]["Error"][0]["ReasonCode"])
+
+
+@pytest.mark.parametrize("operation", [name for name, may in MAY.items() if may != ANYBODY])
+async def test_whoever_may_not_is_refused(desk: Desk, operation: str) -> None:
+    """One desk for all: who is refused leaves nothing behind, and the next proves it."""
+    outsiders = {STRANGER} if "{organization_id}" in OPERATIONS[operation][1] else {STRANGER, "bystander"}
+    hidden = {"{organization_id}", "{project_id}", "{refusal_id}"} & set(OPERATIONS[operation][1].split("/"))
+    for name in (*ROLES, STRANGER):
+        if name in MAY[operation]:
+            continue
+        async with desk.http(name) as http:
+            response = await Call(desk, operation).send(http)
+        # What is for operators alone is refused before anything is looked up: 403 for whatever is named.
+        wanted = {404} if hidden and name in outsiders and MAY[operation] else {403}
+        if operation == "leaveProject" and name not in outsiders:
+            wanted = {400, 403}  # the owner stays, and who is not on it may not leave it
+        if operation in ("revokeAccessToken", "revokeApiKey") and name != STRANGER:
+            wanted = {404}  # others' tokens and keys are not seen
+        assert (name, response.status_code in wanted) == (name, True), (name, response.text)
+
+
+READING = [name for name, (method, _) in OPERATIONS.items() if method == "GET" or name == "checkCsr"]
+
+
+@pytest.mark.parametrize("operation", READING)
+async def test_whoever_may_look_is_shown(desk: Desk, operation: str) -> None:
+    for name in sorted(MAY[operation]):
+        async with desk.http(name) as http:
+            response = await Call(desk, operation).send(http)
+        assert (name, response.status_code) == (name, 200), (name, response.text)
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [(operation, name) for operation in MAY if operation not in READING for name in sorted(MAY[operation])],
+)
+async def test_whoever_may_change_does(desk: Desk, operation: str, name: str) -> None:
+    if operation == "renewCredential":
+        desk.grow_old()
+    async with desk.http(name) as http:
+        response = await Call(desk, operation).send(http)
+
+    assert response.is_success, response.text
+
+
+HIDING = [
+    name
+    for name, (_, path) in OPERATIONS.items()
+    if {"{project_id}", "{organization_id}", "{refusal_id}"} & set(path.split("/"))
+]
+
+
+@pytest.mark.parametrize("operation", HIDING)
+async def test_what_a_stranger_may_not_see_looks_as_if_it_did_not_exist(desk: Desk, operation: str) -> None:
+    async with desk.http(STRANGER) as http:
+        foreign = Call(desk, operation)
+        missing = Call(desk, operation, places=UNKNOWN)
+        missing.body = foreign.body
+        answers = [await call.send(http) for call in (foreign, missing)]
+
+    wanted = 404 if MAY[operation] else 403
+    assert [each.status_code for each in answers] == [wanted, wanted]
+    assert answers[0].json() == answers[1].json()
+    assert set(answers[0].headers) == set(answers[1].headers)
+
+
+@pytest.mark.parametrize("operation", MAY)
+async def test_a_token_that_lost_its_life_opens_nothing(desk: Desk, operation: str) -> None:
+    admin = desk.actor("admin")
+    access_tokens.revoke(desk.platform, admin, desk.organization.id, admin.id, now=desk.clock.now())
+    async with desk.http("admin") as http:
+        response = await Call(desk, operation).send(http)
+
+    assert (response.status_code, reason_of(response)) == (401, "UNAUTHORIZED")
+
+
+READ_NEEDS_NO_MORE = {name for name, (method, _) in OPERATIONS.items() if method == "GET"} - {
+    "listAuditEntries", "exportAuditLog", "getAuditHead", "listUsers",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - READ_NEEDS_NO_MORE - {"checkCsr"}))
+async def test_a_token_for_reading_changes_nothing(desk: Desk, operation: str) -> None:
+    narrow = access_tokens.create(
+        desk.platform,
+        OPERATOR,
+        desk.organization.id,
+        name="narrow",
+        scopes=frozenset({Scope.READ}),
+        days=1,
+        owner=desk.users["owner"].id,
+        now=desk.clock.now(),
+    )
+    async with desk.http() as http:
+        http.headers["Authorization"] = f"Bearer {narrow.secret}"
+        response = await Call(desk, operation).send(http)
+
+    assert response.status_code == 403
+
+
+PERSONS_ONLY = {"setMember", "removeMember", "createAccessToken", "addApiKey", "renewCredential"}
+
+
+@pytest.mark.parametrize("operation", sorted(PERSONS_ONLY))
+async def test_what_needs_a_person_is_not_done_by_an_account_level_key(desk: Desk, operation: str) -> None:
+    key = desk.account_key("admin", number=2)
+    async with desk.signer(key, number=2) as client:
+        response = await Call(desk, operation).send(client._http)
+
+    assert response.status_code == 403
+    assert "personal access token" in response.text
