@@ -35,14 +35,12 @@ def refusal(platform: Platform, actor: Actor, refusal_id: str, *, now: datetime)
         stored = traces.find_refusal(connection, refusal_id, now=now)
     if stored is None:
         raise _none()
-    if stored.project_id is not None:
-        attempt = Attempt(actor, Action.REFUSAL_VIEW, now, project_id=stored.project_id)
-        with viewing(platform, attempt):
-            return _refused_call(stored)
-    attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=stored.organization_id)
-    with viewing(platform, attempt) as act:
-        _check_own(act, actor, stored)
-        return _refused_call(stored)
+    try:
+        return _visible(platform, actor, stored, now=now)
+    except Refusal as refused:
+        if refused.code in (Code.PROJECT_NOT_FOUND, Code.NOT_FOUND):
+            raise _none() from refused
+        raise
 
 
 def refusals(
@@ -65,6 +63,17 @@ def callers(
             raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
     with reading(platform.database.traces) as connection:
         return traces.list_callers(connection, key_id)
+
+
+def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: datetime) -> RefusedCall:
+    if stored.project_id is not None:
+        attempt = Attempt(actor, Action.REFUSAL_VIEW, now, project_id=stored.project_id)
+        with viewing(platform, attempt):
+            return _refused_call(stored)
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=stored.organization_id)
+    with viewing(platform, attempt) as act:
+        _check_own(act, actor, stored)
+        return _refused_call(stored)
 
 
 def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
