@@ -18,6 +18,8 @@ user.disable             people
 user.list                people
 service.create           catalog
 service.change           catalog
+database.restore         credentials
+database.release         credentials
 
 organization.list        read         anybody
 service.list             read         anybody

@@ -44,7 +44,7 @@ def ensure(
     issuing = certificates.find_authority(connection, environment, AuthorityRole.ISSUING)
     if issuing is None:
         issuing = _make(connection, vault, environment, random=random, pki_url=pki_url, now=now)
-    key = load_der_private_key(vault.unwrap(_purpose(issuing.id), issuing.wrapped_private_key), None)
+    key = load_der_private_key(vault.unwrap(purpose(issuing.id), issuing.wrapped_private_key), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey), "authorities are made with EC keys"
     return Issuer(issuing.id, x509.load_der_x509_certificate(issuing.certificate_der), key)
 
@@ -55,6 +55,11 @@ def certificate(platform: Platform, environment: EnvironmentName, role: Authorit
         found = certificates.find_authority(connection, environment, role)
     assert found is not None, "made at the first start"
     return found.certificate_der
+
+
+def purpose(identity: AuthorityId) -> str:
+    """What an authority's private key is wrapped for."""
+    return f"authority {identity}"
 
 
 def _make(
@@ -95,12 +100,8 @@ def _authority(
 ) -> Authority:
     identity = AuthorityId(str(uuid.UUID(bytes=random(16), version=4)))
     pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    wrapped = vault.wrap(_purpose(identity), pkcs8)
+    wrapped = vault.wrap(purpose(identity), pkcs8)
     return Authority(identity, environment, role, parent_id, made.public_bytes(Encoding.DER), wrapped)
-
-
-def _purpose(identity: AuthorityId) -> str:
-    return f"authority {identity}"
 
 
 def _name(environment: EnvironmentName, role: str) -> x509.Name:

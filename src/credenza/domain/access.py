@@ -82,6 +82,8 @@ class Action(StrEnum):
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
     AUDIT_VIEW = "audit.view"
+    DATABASE_RESTORE = "database.restore"
+    DATABASE_RELEASE = "database.release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.USER_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_DISABLE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_LIST: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.DATABASE_RESTORE: Permission(On.PLATFORM, Scope.CREDENTIALS),
+    Action.DATABASE_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.SERVICE_CREATE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.SERVICE_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),

@@ -40,6 +40,17 @@ def pending(database: Database) -> bool:
     return False
 
 
+def revision(connection: Connection) -> str | None:
+    """Read which revision the records have; None before the first."""
+    return MigrationContext.configure(connection, opts=_config("records").attributes).get_current_revision()
+
+
+def revisions() -> tuple[str, ...]:
+    """The records' revisions that this release knows, the newest first."""
+    script = ScriptDirectory.from_config(_config("records"))
+    return tuple(each.revision for each in script.walk_revisions())
+
+
 def _sets(database: Database) -> Iterator[tuple[str, Engine]]:
     yield "records", database.records
     yield "traces", database.traces

@@ -1,0 +1,46 @@
+"""Whether the key-encryption key opens everything that is wrapped with it (R16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+from sqlalchemy import Connection, select
+
+from credenza.actions import authorities
+from credenza.actions.context import Vault
+from credenza.adapters.vault import WrongKey
+from credenza.domain.model import AuthorityId
+from credenza.store.schema import authorities as authority_rows
+from credenza.store.schema import wrapped_secrets
+
+
+def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
+    """Open every secret and every authority's private key; say in a sentence what does not open or does not fit."""
+    for row in connection.execute(select(wrapped_secrets.c.name, wrapped_secrets.c.wrapped)):
+        yield from secret_flaws(vault, row._asdict())
+    columns = (authority_rows.c.id, authority_rows.c.wrapped_private_key, authority_rows.c.certificate_der)
+    for authority in connection.execute(select(*columns)):
+        yield from authority_flaws(vault, authority._asdict())
+
+
+def secret_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        vault.unwrap(row["name"], row["wrapped"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the platform's {row['name']}."
+
+
+def authority_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        pkcs8 = vault.unwrap(authorities.purpose(AuthorityId(row["id"])), row["wrapped_private_key"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the private key of authority {row['id']}."
+        return
+    certified = x509.load_der_x509_certificate(row["certificate_der"]).public_key()
+    own = load_der_private_key(pkcs8, None).public_key()
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if own.public_bytes(*form) != certified.public_bytes(*form):
+        yield f"The private key of authority {row['id']} is not the one in its certificate."

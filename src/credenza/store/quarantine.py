@@ -1,0 +1,92 @@
+"""Credentials that a restore brought back and nobody has vouched for: INACTIVE until an operator releases them.
+
+A restore that cannot know what was revoked after the backup was made must not let anybody in (R8, threat 24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from credenza.domain.model import CredentialId, CredentialKind, OrganizationId, ProjectId, Status
+from credenza.store.schema import access_tokens, credentials, organizations, projects
+
+REASON = "restored from a backup and not released yet"
+
+_HELD = (credentials.c.status == Status.INACTIVE) & (credentials.c.revoked_reason == REASON)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A credential in quarantine."""
+
+    id: CredentialId
+    organization_id: OrganizationId
+    organization: str
+    project_id: ProjectId | None
+    project: str
+    kind: CredentialKind
+    alias: str
+    not_after: datetime
+
+
+def impose(connection: Connection, *, now: datetime) -> int:
+    """Hold every active credential, revoke every access token, and say how many credentials are held."""
+    connection.execute(
+        update(credentials)
+        .where(credentials.c.status == Status.ACTIVE)
+        .values(status=Status.INACTIVE, revoked_reason=REASON)
+    )
+    connection.execute(update(access_tokens).where(access_tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+    return count(connection)
+
+
+def count(connection: Connection) -> int:
+    query = select(func.count()).select_from(credentials).where(_HELD)
+    return int(connection.execute(query).scalar_one())
+
+
+def list_held(connection: Connection, among: Collection[CredentialId] | None = None) -> tuple[Held, ...]:
+    """List what is held, all of it or some, by organization and project."""
+    query = (
+        select(
+            credentials.c.id,
+            credentials.c.organization_id,
+            organizations.c.name.label("organization"),
+            credentials.c.project_id,
+            projects.c.name.label("project"),
+            credentials.c.kind,
+            credentials.c.alias,
+            credentials.c.not_after,
+        )
+        .join(organizations, organizations.c.organization_id == credentials.c.organization_id)
+        .outerjoin(projects, projects.c.id == credentials.c.project_id)
+        .where(_HELD, *_among(among))
+        .order_by("organization", "project", credentials.c.alias)
+    )
+    return tuple(
+        Held(
+            id=CredentialId(row.id),
+            organization_id=OrganizationId(row.organization_id),
+            organization=row.organization,
+            project_id=None if row.project_id is None else ProjectId(row.project_id),
+            project=row.project or "",
+            kind=CredentialKind(row.kind),
+            alias=row.alias,
+            not_after=row.not_after,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def lift(connection: Connection, among: Collection[CredentialId] | None = None) -> None:
+    """Make what is held active again, all of it or some."""
+    statement = update(credentials).where(_HELD, *_among(among))
+    connection.execute(statement.values(status=Status.ACTIVE, revoked_reason=""))
+
+
+def _among(ids: Collection[CredentialId] | None) -> tuple[ColumnElement[bool], ...]:
+    return () if ids is None else (credentials.c.id.in_(ids),)

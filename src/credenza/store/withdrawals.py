@@ -1,0 +1,116 @@
+"""What was taken back since a backup was made: read before the database is replaced, and taken back again after.
+
+Nothing is given back by a restore (R8): not a revoked credential or token, not a disabled user, a deleted project, a
+lowered role or a retired service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
+
+from credenza.domain.model import Status
+from credenza.store.backup import Values, rows_by_key
+from credenza.store.schema import (
+    access_tokens,
+    credentials,
+    memberships,
+    project_members,
+    project_services,
+    projects,
+    services,
+    users,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Rows that `are` so in the replaced database are so again: these columns are carried over."""
+
+    table: Table
+    are: ColumnElement[bool]
+    columns: tuple[str, ...]
+
+
+_RULES = (
+    _Rule(credentials, credentials.c.status != Status.ACTIVE, ("status", "revoked_at", "revoked_reason", "slot")),
+    _Rule(access_tokens, access_tokens.c.revoked_at.is_not(None), ("revoked_at",)),
+    _Rule(users, users.c.disabled_at.is_not(None), ("disabled_at",)),
+    _Rule(projects, projects.c.deleted_at.is_not(None), ("deleted_at", "slot")),
+    _Rule(projects, projects.c.ambiguous_readings.is_(False), ("ambiguous_readings",)),
+    _Rule(services, services.c.status == "RETIRED", ("status",)),
+)
+_GRANTS = (memberships, project_members, project_services)
+"""Tables whose rows are rights: what the replaced database had not any more is not given back, and as it was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawals:
+    changed: tuple[tuple[_Rule, Sequence[Values]], ...]
+    revoked: Sequence[Values]
+    grants: Mapping[Table, Mapping[tuple[Any, ...], Values]]
+
+
+NONE = Withdrawals((), (), {})
+
+
+def read(connection: Connection) -> Withdrawals:
+    revoked = connection.execute(select(credentials).where(credentials.c.status == Status.REVOKED)).mappings()
+    return Withdrawals(
+        tuple((rule, _changed(connection, rule)) for rule in _RULES),
+        [dict(row) for row in revoked],
+        {table: rows_by_key(connection, table) for table in _GRANTS},
+    )
+
+
+def repeat(connection: Connection, withdrawals: Withdrawals) -> None:
+    """Take back in the restored database what was taken back in the replaced one."""
+    for rule, rows in withdrawals.changed:
+        if rows:
+            _change(connection, rule, rows)
+    _bury(connection, withdrawals.revoked)
+
+
+def narrow(connection: Connection, withdrawals: Withdrawals) -> None:
+    """Leave of the restored rights those that the replaced database had as well."""
+    for table, kept in withdrawals.grants.items():
+        still = [kept[key] for key in rows_by_key(connection, table) if key in kept]
+        connection.execute(delete(table))
+        if still:
+            connection.execute(insert(table), still)
+
+
+def _changed(connection: Connection, rule: _Rule) -> Sequence[Values]:
+    (key,) = rule.table.primary_key
+    carried = [rule.table.c[name].label(f"carried_{name}") for name in rule.columns]
+    query = select(key.label("row"), *carried).where(rule.are)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _change(connection: Connection, rule: _Rule, rows: Sequence[Values]) -> None:
+    (key,) = rule.table.primary_key
+    carried: Values = {name: bindparam(f"carried_{name}") for name in rule.columns}
+    connection.execute(update(rule.table).where(key == bindparam("row")).values(carried), rows)
+
+
+def _bury(connection: Connection, revoked: Sequence[Values]) -> None:
+    """Keep revoked credentials that the backup does not have: their keys must never be accepted again (row B4)."""
+    known = set(connection.execute(select(credentials.c.id)).scalars())
+    lost = [row for row in revoked if row["id"] not in known]
+    if lost:
+        targets = {name: _ids(connection, table) for name, table in _REFERENCES.items()}
+        connection.execute(insert(credentials), [_cut_loose(row, targets) for row in lost])
+
+
+_REFERENCES = {"project_id": projects, "service_id": services, "owner_id": users, "predecessor_id": credentials}
+
+
+def _ids(connection: Connection, table: Table) -> set[Any]:
+    return set(connection.execute(select(table.c.id)).scalars())
+
+
+def _cut_loose(row: Values, targets: Mapping[str, set[Any]]) -> Values:
+    return row | {name: row[name] if row[name] in known else None for name, known in targets.items()}
