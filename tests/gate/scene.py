@@ -26,14 +26,19 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, update
 from tests.clock import NOON, Clock
 
 from credenza.domain.model import EnvironmentName, OrganizationId
 from credenza.gate.decision import Call
+from credenza.gate.desk import Desk
 from credenza.gate.freshness import SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Keyring, RouteTable
+from credenza.gate.metrics import Metrics
 from credenza.gate.oauth1 import Policy, Verifier
+from credenza.gate.refusals import Refusals
+from credenza.gate.usage import Usage
 from credenza.protocol import oauth1
 from credenza.store import changes, migrate, schema
 from credenza.store.changes import ChangeKind
@@ -69,9 +74,21 @@ class Client:
     def key_id(self) -> str:
         return self.consumer_key.partition("!")[2]
 
-    def signature_over(self, base_string: str) -> str:
-        signature = self.private_key.sign(base_string.encode(), PKCS1v15(), SHA256())
-        return quote(b64encode(signature), safe="")
+    def sign_form(self, method: str, path: str, form: bytes) -> str:
+        """Sign as oauthlib signs a form: its fields among the parameters, and no body hash."""
+        parameters = {
+            "oauth_consumer_key": self.consumer_key.replace("!", "%21"),
+            "oauth_nonce": secrets.token_hex(8),
+            "oauth_timestamp": str(int(NOON.timestamp())),
+            "oauth_signature_method": "RSA-SHA256",
+            "oauth_version": "1.0",
+        }
+        fields = ",".join(f'{name}="{value}"' for name, value in parameters.items())
+        request = oauth1.Request(method, "https", AUTHORITY, path, "", form)
+        unsigned = oauth1.parse(f'OAuth {fields},oauth_signature=""')
+        base_string = oauth1.signature_base_string(request, unsigned, oauth1.RFC5849)
+        signature = b64encode(self.private_key.sign(base_string.encode(), PKCS1v15(), SHA256()))
+        return f'OAuth {fields},oauth_signature="{quote(signature, safe="")}"'
 
     def sign(self, method: str, url: str, body: bytes = b"", *, now: datetime = NOON, **changed: Any) -> str:
         arguments = {"timestamp": int(now.timestamp()), "nonce": secrets.token_hex(8), **changed}
@@ -270,6 +287,21 @@ def _empty_platform() -> Path:
     migrate.upgrade(database)
     database.close()
     return directory
+
+
+def desk(scene: Scene, **policy: Any) -> Desk:
+    """A desk whose databases are the scene's; a flush that fails fails its test."""
+    return Desk(
+        scene.verifier(**policy),
+        clock=scene.clock.now,
+        usage=Usage(scene.database.traces, report=_fail),
+        refusals=Refusals(scene.database.traces, clock=scene.clock.now, report=_fail),
+        metrics=Metrics(CollectorRegistry()),
+    )
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 def client_id(environment: EnvironmentName) -> str:

@@ -43,6 +43,7 @@ class Code(StrEnum):
     NOT_ENTITLED = "not_entitled"
     UNMAPPED_PATH = "unmapped_path"
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TIMEOUT = "body_timeout"
     GATE_CLOSED = "gate_closed"
     REPLAY_UNAVAILABLE = "replay_unavailable"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -85,6 +86,7 @@ ANSWERS: dict[Code, Answer] = {
     Code.NOT_ENTITLED: _DECLINED,
     Code.UNMAPPED_PATH: _DECLINED,
     Code.BODY_TOO_LARGE: Answer(413, "PAYLOAD_TOO_LARGE"),
+    Code.BODY_TIMEOUT: Answer(408, "REQUEST_TIMEOUT"),
     Code.GATE_CLOSED: _UNAVAILABLE,
     Code.REPLAY_UNAVAILABLE: _UNAVAILABLE,
     Code.UPSTREAM_UNREACHABLE: Answer(502, "UPSTREAM_UNREACHABLE"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from credenza.gate.decision import Code, Evidence, Refused
 from credenza.protocol import oauth1
@@ -20,8 +21,7 @@ from credenza.store.lookup import KeyRecord
 _SHOWN_OF_SIGNATURE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, rename="camel"):
     """`ok` is None for a step that was not reached."""
 
     name: str
@@ -31,17 +31,21 @@ class Step:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """`base_strings` are the texts of which a signature would have been accepted, by the name of their reading."""
+class BaseString(msgspec.Struct, frozen=True, rename="camel"):
+    """A text of which a signature would have been accepted, and the name of the reading that makes it."""
 
+    reading: str
+    text: str
+
+
+class Explanation(msgspec.Struct, frozen=True, rename="camel"):
     refusal_id: str
     code: Code
     at: datetime
     method: str
     target: str
     steps: tuple[Step, ...]
-    base_strings: tuple[tuple[str, str], ...] = ()
+    base_strings: tuple[BaseString, ...]
 
 
 # The order in which the gate checks; a step fails with one of the codes beside it.
@@ -184,16 +188,17 @@ def _known(record: KeyRecord) -> dict[str, str]:
     }
 
 
-def _base_strings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+def _base_strings(evidence: Evidence) -> tuple[BaseString, ...]:
     """Name what could have been signed, when that is of use. A form stays out: it is a body."""
     claim, request = evidence.claim, evidence.call.request
     if claim is None or (request.form is not None and claim.body_hash is None):
         return ()
     ambiguous = evidence.record is not None and evidence.record.ambiguous_readings
     try:
-        return oauth1.readings(request, claim, allow_ambiguous=ambiguous)
+        found = oauth1.readings(request, claim, allow_ambiguous=ambiguous)
     except Malformed:
         return ()
+    return tuple(BaseString(reading, text) for reading, text in found)
 
 
 def _zulu(moment: datetime) -> str:

@@ -82,7 +82,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_agent: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
     """`identity` is set when the call is admitted; else the rest is what the caller is to be answered."""
 
     request_id: str

@@ -1,0 +1,36 @@
+"""Refusals as HTTP answers. The server that runs the gate adds Date."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
+
+from credenza.gate.decision import Refused, envelope
+from credenza.wire.decisions import REFUSAL_ID
+
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+
+JSON = "application/json"
+
+
+def headers_of(refused: Refused) -> Iterator[tuple[str, str]]:
+    yield "Content-Type", JSON
+    yield REFUSAL_ID, refused.id
+    yield "Cache-Control", "no-store"
+    if refused.status in (401, 403):
+        yield "WWW-Authenticate", "OAuth"
+    if refused.status == 503:
+        yield "Retry-After", "1"
+
+
+async def send_refusal(send: Send, refused: Refused, *, unread_body: bool = False) -> None:
+    """Answer a call that goes nowhere. Whose body was not read must not use the connection again."""
+    headers = [*headers_of(refused), *([("Connection", "close")] if unread_body else [])]
+    await send_answer(send, refused.status, headers, envelope(refused))
+
+
+async def send_answer(send: Send, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    encoded.append((b"content-length", str(len(body)).encode("ascii")))
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,201 @@
+"""The gate as a reverse proxy: one origin of one environment, in front of every upstream of its services.
+
+Plain ASGI, no framework. A call is read, decided, and only then sent on; see `gate.oauth1` for the decision and
+`gate.forward` for the way to the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from credenza.domain.model import EnvironmentName
+from credenza.gate import arrival
+from credenza.gate.answers import Send, send_refusal
+from credenza.gate.arrival import Arrival, BadRequest, Networks
+from credenza.gate.body import NO_BODY, Body, ClientGone, TooLarge, read_body
+from credenza.gate.decision import Admitted, Call, Code, Refused
+from credenza.gate.desk import Desk
+from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachable, passed_on
+from credenza.protocol.oauth1 import Request
+from credenza.store.lookup import Route
+from credenza.wire.decisions import REQUEST_ID, Identity
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+
+# A body up to this long is read before anything is checked; a longer one only for a caller who has proven something.
+_SHORT_BODY_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How the outside reaches an environment. Without an authority calls are verified against the Host they carry."""
+
+    environment: EnvironmentName
+    scheme: str | None = None
+    authority: str | None = None
+
+    @classmethod
+    def parse(cls, environment: EnvironmentName, url: str) -> Origin:
+        scheme, _, authority = url.partition("://")
+        return cls(environment, scheme, authority.rstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body_bytes: int = 10 * 1024 * 1024
+    body_memory_bytes: int = 256 * 1024
+    body_deadline_s: float = 60.0
+
+
+class GateApp:
+    """Owns nothing that it is given; open the forwarder before the first call."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        desk: Desk,
+        forwarder: Forwarder,
+        *,
+        limits: Limits | None = None,
+        trusted_proxies: Networks = (),
+    ) -> None:
+        self._origin = origin
+        self._desk = desk
+        self._forwarder = forwarder
+        self._limits = limits or Limits()
+        self._trusted_proxies = trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"a gate serves http, not {scope['type']}")
+        call_id = secrets.token_hex(16)
+        try:
+            arrived = arrival.read(scope, self._trusted_proxies)
+        except BadRequest as bad:
+            await self._refuse(send, Refused(call_id, Code.BAD_REQUEST, str(bad)), unread_body=True)
+            return
+        try:
+            await self._serve(call_id, arrived, scope, receive, send)
+        except ClientGone:
+            return  # nobody is left to answer
+
+    async def _serve(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._body(call_id, arrived, scope, receive)
+        if isinstance(body, Refused):
+            await self._refuse(send, body, unread_body=True)
+            return
+        try:
+            call = self._call(call_id, arrived, scope, body)
+            decision = await self._desk.decide(call)
+            if isinstance(decision, Refused):
+                await send_refusal(send, decision)
+            else:
+                await self._forward(call, decision, arrived, body, receive, send)
+        finally:
+            body.close()
+
+    async def _body(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive) -> Body | Refused:
+        """Read the body, or refuse it unread: for its length, or because no body could save this call."""
+        length = arrived.content_length
+        if length == 0:
+            return NO_BODY
+        if length is not None and length > self._limits.body_bytes:
+            return self._too_large(call_id)
+        if length is None or length > _SHORT_BODY_BYTES:
+            refused = self._desk.screen(self._call(call_id, arrived, scope, None))
+            if refused is not None:
+                return refused
+        try:
+            async with asyncio.timeout(self._limits.body_deadline_s):
+                return await read_body(
+                    receive, limit_bytes=self._limits.body_bytes, memory_bytes=self._limits.body_memory_bytes
+                )
+        except TooLarge:
+            return self._too_large(call_id)
+        except TimeoutError:
+            return Refused(call_id, Code.BODY_TIMEOUT, "The body did not arrive in time.")
+
+    def _too_large(self, call_id: str) -> Refused:
+        return Refused(call_id, Code.BODY_TOO_LARGE, f"A body may have {self._limits.body_bytes} bytes at most.")
+
+    def _call(self, call_id: str, arrived: Arrival, scope: Scope, body: Body | None) -> Call:
+        """`body` is None while it has not been read."""
+        form = body.in_memory if body is not None and arrived.is_form else None
+        return Call(
+            id=call_id,
+            request=Request(
+                arrived.method,
+                self._origin.scheme or scope["scheme"],
+                self._origin.authority or arrived.host,
+                arrived.path,
+                arrived.query,
+                form,
+            ),
+            authorization=arrived.authorization,
+            environment=self._origin.environment,
+            body_sha256=None if body is None else body.sha256,
+            announces_body=arrived.has_body,
+            address=arrived.address,
+            user_agent=arrived.user_agent,
+        )
+
+    async def _forward(
+        self, call: Call, admitted: Admitted, arrived: Arrival, body: Body, receive: Receive, send: Send
+    ) -> None:
+        assert admitted.route is not None, "a call to an environment is admitted with its route"
+        headers = [*passed_on(arrived.headers), *added(call, admitted.identity)]
+        if arrived.has_body:
+            headers.append(("Content-Length", str(body.length)))
+        exchange = self._forwarder.exchange(
+            call.request.method, _url(admitted.route, call.request), headers, body if arrived.has_body else None, send
+        )
+        try:
+            await _unless_gone(exchange, receive)
+        except UpstreamTimeout:
+            await self._refuse(send, Refused(call.id, Code.UPSTREAM_TIMEOUT, "The API did not answer in time."))
+        except UpstreamUnreachable:
+            await self._refuse(send, Refused(call.id, Code.UPSTREAM_UNREACHABLE, "The API cannot be reached."))
+
+    async def _refuse(self, send: Send, refused: Refused, *, unread_body: bool = False) -> None:
+        if refused.evidence is None:  # the desk has noted what it has decided
+            self._desk.note(refused, self._origin.environment)
+        await send_refusal(send, refused, unread_body=unread_body)
+
+
+def added(call: Call, identity: Identity) -> list[tuple[str, str]]:
+    """What the upstream learns from the gate, and from nobody else."""
+    return [
+        *identity.headers(),
+        (REQUEST_ID, call.id),
+        ("X-Forwarded-For", call.address),
+        ("X-Forwarded-Proto", call.request.scheme),
+        ("X-Forwarded-Host", call.request.authority),
+    ]
+
+
+def _url(route: Route, request: Request) -> str:
+    return f"{route.upstream.rstrip('/')}{request.path}" + (f"?{request.query}" if request.query else "")
+
+
+async def _unless_gone(exchange: Awaitable[None], receive: Receive) -> None:
+    """Await the exchange, but end it when the client hangs up: the upstream need not work for nobody."""
+    working = asyncio.ensure_future(exchange)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        gone.cancel()
+        if working.cancel():
+            await asyncio.wait((working,))
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,134 @@
+"""A request as it arrives at the gate: an ASGI scope, read once into what a decision and a forwarded request need.
+
+Nothing is decoded or normalised on the way: the target is the bytes of the request line, as uvicorn hands them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, TypeAlias
+
+import msgspec
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
+
+MAX_TARGET_BYTES = 8192
+MAX_HEADERS_BYTES = 65_536
+
+_FORM = b"application/x-www-form-urlencoded"
+_WANTED = frozenset(
+    {b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding", b"user-agent"}
+    | {b"x-forwarded-for"}
+)
+
+
+class BadRequest(Exception):  # noqa: N818 - a verdict on the request, not an error of ours
+    """HTTP does not allow the request, or two programs could read it in two ways. The message is for its sender."""
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """`content_length` is 0 when there is no body and None when it comes in chunks of unknown number."""
+
+    method: str
+    path: str
+    query: str
+    host: str
+    authorization: tuple[str, ...]
+    content_length: int | None
+    is_form: bool
+    user_agent: str
+    address: str
+    headers: Headers
+
+    @property
+    def has_body(self) -> bool:
+        return self.content_length != 0
+
+
+def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
+    """Read an HTTP scope. Raises BadRequest."""
+    found = _wanted(scope["headers"])
+    path, query = scope["raw_path"], scope["query_string"]
+    if len(path) + len(query) > MAX_TARGET_BYTES:
+        raise BadRequest(f"The target is longer than {MAX_TARGET_BYTES} bytes.")
+    if not path.startswith(b"/"):
+        raise BadRequest("The target is not a path.")
+    return Arrival(
+        scope["method"],
+        path.decode("ascii"),
+        query.decode("ascii"),
+        _host(found.get(b"host", ())),
+        tuple([value.decode("latin-1") for value in found.get(b"authorization", ())]),
+        _content_length(found),
+        is_form(found.get(b"content-type", ())),
+        b" ".join(found.get(b"user-agent", ())).decode("latin-1"),
+        client_address(scope["client"], found.get(b"x-forwarded-for", ()), trusted_proxies),
+        # uvicorn appends trailers to its list of headers when they come (RFC 9110 6.5.1 wants them kept apart).
+        list(scope["headers"]),
+    )
+
+
+def _wanted(headers: Headers) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    length = 0
+    for name, value in headers:
+        length += len(name) + len(value)
+        if name in _WANTED:
+            found.setdefault(name, []).append(value)
+    if length > MAX_HEADERS_BYTES:
+        raise BadRequest(f"The headers are longer than {MAX_HEADERS_BYTES} bytes.")
+    return found
+
+
+def _host(values: Sequence[bytes]) -> str:
+    # RFC 9112 3.2: a server MUST answer 400 to a request that lacks Host or has more than one.
+    if len(values) != 1:
+        raise BadRequest("The request needs exactly one Host header.")
+    return values[0].decode("latin-1")
+
+
+def _content_length(found: dict[bytes, list[bytes]]) -> int | None:
+    codings = found.get(b"transfer-encoding", ())
+    if codings:
+        # uvicorn takes the chunks apart; another coding would go on unnamed (RFC 9112 6.1).
+        if [coding.strip().lower() for coding in codings] != [b"chunked"]:
+            raise BadRequest("The only transfer coding taken is chunked.")
+        return None
+    lengths = found.get(b"content-length", (b"0",))
+    if len(lengths) != 1 or not lengths[0].isdigit():
+        raise BadRequest("The request needs at most one Content-Length, a number.")
+    return int(lengths[0])
+
+
+def is_form(content_types: Sequence[bytes]) -> bool:
+    """Whether a body is single-part application/x-www-form-urlencoded (RFC 5849 3.4.1.3.1)."""
+    return len(content_types) == 1 and content_types[0].partition(b";")[0].strip().lower() == _FORM
+
+
+def client_address(peer: tuple[str, int] | None, forwarded_for: Sequence[bytes], trusted: Networks) -> str:
+    """Say where a call comes from: the nearest address that is no trusted proxy's."""
+    address = peer[0] if peer is not None else ""
+    if not trusted:
+        return address
+    hops = b",".join(forwarded_for).decode("latin-1").split(",")
+    # Every proxy appends whom it saw, so the list is to be read from its end, and only as far as it was written by us.
+    while hops and _is_trusted(address, trusted):
+        nearest = hops.pop().strip()
+        if not _is_address(nearest):
+            break
+        address = nearest
+    return address
+
+
+def _is_trusted(address: str, trusted: Networks) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,209 @@
+"""The gate as an adviser: it decides calls that somebody else holds. Internal; never reachable from outside.
+
+- `/check/SANDBOX`, `/check/PRODUCTION`: sub-requests of nginx (`auth_request`) and Caddy (`forward_auth`). They carry
+  no body, so the answer is header-only: the body hash is claimed, not proven. nginx makes 500 of every answer but 2xx,
+  401 and 403, therefore the true status travels in a header (settled 18), from which the recipes restore it.
+- `/decide/SANDBOX`, `/decide/PRODUCTION`: questions of the ASGI middleware, which has hashed the body.
+- `/health` and `/metrics`.
+
+A proxy names the call in X-Original-Method and X-Original-URI and overwrites both; no other spelling is read, so that
+none can be slipped past a proxy that sets another one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from hmac import compare_digest
+
+import msgspec
+from prometheus_client import generate_latest
+
+from credenza.domain.model import EnvironmentName
+from credenza.gate import arrival
+from credenza.gate.answers import JSON, Send, headers_of, send_answer, send_refusal
+from credenza.gate.app import Origin, Receive, Scope
+from credenza.gate.arrival import BadRequest
+from credenza.gate.body import ClientGone, TooLarge, read_body
+from credenza.gate.decision import Admitted, Call, Code, Refused, envelope
+from credenza.gate.desk import Desk
+from credenza.protocol.oauth1 import Request
+from credenza.wire import decisions
+from credenza.wire.decisions import Answer, Question
+
+_LONGEST_QUESTION_BYTES = 1024 * 1024
+_PLAIN = "text/plain; charset=utf-8"
+_UNCHECKED = "unchecked"
+_TARGET = re.compile(r"/[!\"$-~]{0,8191}")
+
+
+class DecisionApp:
+    """`secret`, when set, must come with every question, in Credenza-Gate-Secret."""
+
+    def __init__(self, origins: Mapping[EnvironmentName, Origin], desk: Desk, *, secret: str | None = None) -> None:
+        self._origins = origins
+        self._desk = desk
+        self._secret = secret.encode() if secret else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"a gate serves http, not {scope['type']}")
+        _, verb, *rest = scope["path"].split("/")
+        if not rest and verb == "health":
+            await send_answer(send, 200, [("Content-Type", _PLAIN)], b"ok\n")
+        elif not rest and verb == "metrics":
+            await send_answer(send, 200, [("Content-Type", _PLAIN)], generate_latest(self._desk.metrics.registry))
+        elif len(rest) == 1 and rest[0] in self._origins and verb in ("check", "decide"):
+            await self._decide(verb, self._origins[EnvironmentName(rest[0])], scope, receive, send)
+        else:
+            await send_answer(send, 404, [("Content-Type", _PLAIN)], b"There is nothing here.\n")
+
+    async def _decide(self, verb: str, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _Asked(scope["headers"])
+        if self._secret is not None and not compare_digest(asked.last(b"credenza-gate-secret"), self._secret):
+            await send_answer(send, 403, [("Content-Type", _PLAIN)], b"Credenza-Gate-Secret is missing or wrong.\n")
+            return
+        call_id = secrets.token_hex(16)
+        if verb == "check":
+            await self._check(call_id, origin, asked, scope, send)
+        else:
+            await self._answer(call_id, origin, receive, send)
+
+    async def _check(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope, send: Send) -> None:
+        try:
+            call = _call_of_proxy(call_id, origin, asked, scope)
+        except BadRequest as bad:
+            refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
+            self._desk.note(refused, origin.environment)
+            await send_answer(send, *_refused(refused))
+            return
+        decision = await self._desk.decide(call)
+        if isinstance(decision, Refused):
+            await send_answer(send, *_refused(decision))
+        else:
+            await send_answer(send, 200, [*_admitted(call, decision)], b"")
+
+    async def _answer(self, call_id: str, origin: Origin, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(receive, limit_bytes=_LONGEST_QUESTION_BYTES, memory_bytes=_LONGEST_QUESTION_BYTES)
+            question = msgspec.json.decode(body.in_memory or b"", type=Question)
+            call = _call_of_middleware(call_id, origin, question)
+        except ClientGone:
+            return
+        except (TooLarge, BadRequest, msgspec.MsgspecError) as error:
+            await send_refusal(send, Refused(call_id, Code.BAD_REQUEST, f"The question cannot be read: {error}"))
+            return
+        decision = await self._desk.decide(call)
+        answer = (
+            _told(decision) if isinstance(decision, Refused) else Answer(request_id=call.id, identity=decision.identity)
+        )
+        await send_answer(send, 200, [("Content-Type", JSON)], msgspec.json.encode(answer))
+
+
+class _Asked:
+    """The headers of a sub-request: the caller's own, and over them those of the proxy."""
+
+    def __init__(self, headers: arrival.Headers) -> None:
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            self._values.setdefault(name, []).append(value)
+
+    def all(self, name: bytes) -> list[bytes]:
+        return self._values.get(name, [])
+
+    def last(self, name: bytes) -> bytes:
+        return self.all(name)[-1] if name in self._values else b""
+
+    def only(self, name: bytes) -> str:
+        """Read what the proxy overwrites. Twice would mean that it does not."""
+        values = self.all(name)
+        if len(values) != 1:
+            raise BadRequest(f"The proxy has to set {name.decode()} to one value; see the recipes.")
+        return values[0].decode("latin-1")
+
+
+def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scope: Scope) -> Call:
+    path, query = _target(asked.only(b"x-original-uri"))
+    length = asked.last(b"x-original-content-length")
+    return Call(
+        id=call_id,
+        request=Request(
+            asked.only(b"x-original-method"),
+            origin.scheme or asked.last(b"x-forwarded-proto").decode("latin-1") or scope["scheme"],
+            origin.authority or asked.only(b"host"),
+            path,
+            query,
+        ),
+        authorization=tuple(value.decode("latin-1") for value in asked.all(b"authorization")),
+        environment=origin.environment,
+        body_sha256=None,
+        announces_body=length not in (b"", b"0") or asked.last(b"x-original-transfer-encoding") != b"",
+        # The proxy next to us has appended the address that it saw.
+        address=asked.last(b"x-forwarded-for").rpartition(b",")[2].strip().decode("latin-1"),
+        user_agent=asked.last(b"user-agent").decode("latin-1"),
+    )
+
+
+def _call_of_middleware(call_id: str, origin: Origin, question: Question) -> Call:
+    _check_target(question.path, question.query)
+    if len(question.body_sha256) != sha256().digest_size:
+        raise BadRequest("bodySha256 is not a SHA-256 digest.")
+    return Call(
+        id=call_id,
+        request=Request(
+            question.method,
+            origin.scheme or question.scheme,
+            origin.authority or question.authority,
+            question.path,
+            question.query,
+            question.form,
+        ),
+        authorization=question.authorization,
+        environment=origin.environment,
+        body_sha256=question.body_sha256,
+        address=question.address,
+        user_agent=question.user_agent,
+    )
+
+
+def _target(target: str) -> tuple[str, str]:
+    path, _, query = target.partition("?")
+    _check_target(path, query)
+    return path, query
+
+
+def _check_target(path: str, query: str) -> None:
+    # `#` ends a target for some programs and not for others; an absolute target names a host of its own.
+    if _TARGET.fullmatch(f"{path}?{query}") is None:
+        raise BadRequest("The target is not a path and query in visible ASCII characters.")
+
+
+def _admitted(call: Call, admitted: Admitted) -> Iterator[tuple[str, str]]:
+    yield from admitted.identity.headers()
+    yield decisions.REQUEST_ID, call.id
+    yield decisions.BODY, _UNCHECKED
+    yield decisions.CLAIMED_BODY_HASH, admitted.claimed_body_hash or ""
+
+
+def _refused(refused: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
+    # The description is written as in a JSON string: a recipe puts it between quotes, and no header breaks.
+    description = json.dumps(refused.description)[1:-1]
+    headers = [
+        *headers_of(refused),
+        (decisions.STATUS, str(refused.status)),
+        (decisions.REASON_CODE, refused.reason_code),
+        (decisions.DESCRIPTION, description),
+    ]
+    return (401 if refused.status == 401 else 403), headers, envelope(refused)
+
+
+def _told(refused: Refused) -> Answer:
+    return Answer(
+        request_id=refused.id,
+        status=refused.status,
+        headers=tuple(headers_of(refused)),
+        body=envelope(refused).decode(),
+    )

@@ -1,0 +1,100 @@
+"""Where every call is decided, counted and, when it is refused, kept for its owner to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from time import perf_counter
+
+import msgspec
+
+from credenza.domain.model import PLATFORM, CredentialId, OrganizationId, ProjectId
+from credenza.gate.decision import Call, Code, Decision, Evidence, Refused
+from credenza.gate.explanation import explain
+from credenza.gate.metrics import Metrics
+from credenza.gate.oauth1 import Verifier
+from credenza.gate.refusals import KEPT_FOR, Refusals
+from credenza.gate.usage import Usage
+from credenza.store.traces import StoredRefusal
+
+# Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
+# to fill the list of its callers with addresses of their choice.
+_PROVEN = frozenset(
+    {Code.REVOKED, Code.INACTIVE, Code.EXPIRED, Code.NOT_YET_VALID, Code.WRONG_KIND}
+    | {Code.OTHER_ENVIRONMENT, Code.NOT_ENTITLED, Code.UNMAPPED_PATH, Code.REPLAYED}
+)
+
+
+class Desk:
+    def __init__(
+        self, verifier: Verifier, *, clock: Callable[[], datetime], usage: Usage, refusals: Refusals, metrics: Metrics
+    ) -> None:
+        self._verifier = verifier
+        self._clock = clock
+        self.usage = usage
+        self.refusals = refusals
+        self.metrics = metrics
+
+    async def decide(self, call: Call) -> Decision:
+        started = perf_counter()
+        now = self._clock()
+        decision = await self._verifier.decide(call, now=now)
+        if isinstance(decision, Refused):
+            self.note(decision, _environment(call))
+            return decision
+        identity = decision.identity
+        self.usage.count(
+            identity.organization_id,
+            identity.key_id,
+            identity.service_id or 0,
+            call.address,
+            call.user_agent,
+            admitted=True,
+            now=now,
+        )
+        self.metrics.admitted(_environment(call), perf_counter() - started)
+        return decision
+
+    def screen(self, call: Call) -> Refused | None:
+        """Refuse a call that no body could save, before its body is read; None tells nothing."""
+        refused = self._verifier.screen(call, now=self._clock())
+        if refused is not None:
+            self.note(refused, _environment(call))
+        return refused
+
+    def note(self, refused: Refused, environment: str) -> None:
+        """Count a refusal, and keep it when it is known whose key it names."""
+        self.metrics.refused(environment, refused.code)
+        evidence = refused.evidence
+        if evidence is None or evidence.claim is None or not evidence.claim.key_id:
+            return
+        self.refusals.keep(evidence.claim.key_id, evidence.at, lambda: _stored(refused, evidence))
+        if evidence.record is not None and refused.code in _PROVEN:
+            self.usage.count(
+                evidence.record.organization_id,
+                evidence.record.key_id,
+                0,
+                evidence.call.address,
+                evidence.call.user_agent,
+                admitted=False,
+                now=evidence.at,
+            )
+
+
+def _environment(call: Call) -> str:
+    return call.environment or "MANAGEMENT"
+
+
+def _stored(refused: Refused, evidence: Evidence) -> StoredRefusal:
+    assert evidence.claim is not None, "only refusals that name a key are kept"
+    record = evidence.record
+    return StoredRefusal(
+        id=refused.id,
+        organization_id=PLATFORM if record is None else OrganizationId(record.organization_id),
+        project_id=None if record is None or record.project_id is None else ProjectId(record.project_id),
+        credential_id=CredentialId(evidence.claim.key_id),
+        at=evidence.at,
+        expires_at=evidence.at + KEPT_FOR,
+        code=refused.code,
+        explanation=msgspec.json.encode(explain(refused)).decode(),
+    )
