@@ -255,9 +255,11 @@ class Stage:
 class Shop:
     """An organization with a project of one key, and its owner."""
 
-    def __init__(self, stage: Stage, project_type: ProjectType = ProjectType.OAUTH10A) -> None:
+    def __init__(
+        self, stage: Stage, project_type: ProjectType = ProjectType.OAUTH10A, *, project_limit: int = 180
+    ) -> None:
         self.stage = stage
-        self.organization = stage.organization()
+        self.organization = stage.organization(project_limit=project_limit)
         self.owner = stage.member(self.organization, OrganizationRole.USER)
         view = stage.project(self.owner, self.organization, project_type)
         self.project, (self.key,) = view.project, view.credentials

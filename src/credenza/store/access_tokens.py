@@ -111,7 +111,9 @@ def insert_link(connection: Connection, token_hash: str, purpose: str, *, expire
 
 
 def use_link(connection: Connection, token_hash: str, purpose: str, *, now: datetime) -> bool:
-    """Use up a one-time link; say whether it was still good."""
+    """Use up a one-time link; say whether it was still good. Links of one purpose are used one at a time."""
+    links = select(one_time_links.c.token_hash).where(one_time_links.c.purpose == purpose)
+    connection.execute(links.order_by(one_time_links.c.token_hash).with_for_update()).all()
     statement = (
         update(one_time_links)
         .where(

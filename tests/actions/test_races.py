@@ -1,0 +1,250 @@
+"""Sixteen at once, on both databases: a limit is never passed, a key never taken twice, nothing revoked comes back, and
+every attempt stands in a chain that verifies."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from tests.actions import repeatable
+from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request, request
+
+from credenza.actions import first_admin, oauth_keys, people, project_members, projects
+from credenza.actions.issuing import NewKey
+from credenza.actions.once import Once
+from credenza.domain.errors import Refusal
+from credenza.domain.model import CredentialId, OrganizationRole, ProjectRole, ProjectType, Status
+from credenza.store.schema import certificates, credentials, memberships, users
+from credenza.store.schema import project_members as member_rows
+from credenza.store.schema import projects as project_rows
+
+AT_ONCE = 16
+BURSTS = 200
+
+
+def race(*calls: Callable[[], Any]) -> Counter[str]:
+    """Start all calls together; count what came of them: done, or the code of the refusal."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> str:
+        barrier.wait()
+        try:
+            call()
+        except Refusal as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return Counter(threads.map(run, calls))
+
+
+def outcomes(stage: Stage, before: dict[tuple[str, int], Any], action: str) -> Counter[str]:
+    return Counter(code or outcome for name, outcome, code in stage.new_traces(before) if name == action)
+
+
+def adding(shop: Shop, number: int) -> Callable[[], Any]:
+    new = NewKey(f"key {number}", ec_request(number))
+    return lambda: oauth_keys.add_by_csr(
+        shop.stage.platform, shop.owner.actor, shop.project.id, new, SANDBOX, now=shop.stage.now
+    )
+
+
+def revoking(shop: Shop, key_id: CredentialId, *, keep_last: bool = False) -> Callable[[], Any]:
+    place = (shop.stage.platform, shop.owner.actor, shop.project.id, key_id)
+    return lambda: oauth_keys.revoke(*place, keep_last=keep_last, reason="", now=shop.stage.now)
+
+
+def renewing(shop: Shop) -> Callable[[], Any]:
+    place = (shop.stage.platform, shop.owner.actor, shop.project.id, shop.key.id)
+    return lambda: oauth_keys.renew(*place, now=shop.stage.now)
+
+
+def creating(shop: Shop, **fields: Any) -> Callable[[], Any]:
+    new = shop.stage.new_project(**fields)
+    return lambda: projects.create(shop.stage.platform, shop.owner.actor, shop.organization.id, new, now=shop.stage.now)
+
+
+def test_max_3_oauth_2_0_keys_when_16_are_added_at_once(oauth2_shop: Shop, scale: Callable[[int], int]) -> None:
+    stage, keys = oauth2_shop.stage, {oauth2_shop.key.id}
+    for burst in range(scale(BURSTS)):
+        for key_id in keys:
+            revoking(oauth2_shop, key_id)()
+        before = stage.traces()
+
+        seen = race(*(adding(oauth2_shop, burst * AT_ONCE + number) for number in range(AT_ONCE)))
+
+        active = [row for row in stage.rows(credentials) if row.status == "ACTIVE"]
+        keys = {CredentialId(row.id) for row in active}
+        assert seen == {"done": 3, "oauth2_key_limit": 13} == outcomes(stage, before, "key.add")
+        assert sorted(row.slot for row in active) == [1, 2, 3]
+
+
+def test_the_quota_of_projects(stage: Stage) -> None:
+    shop = Shop(stage, project_limit=3)
+    before = stage.traces()
+    service = stage.service().id
+    creates = [
+        creating(shop, credential=NewKey("key", request(number + 1)), service_id=service) for number in range(AT_ONCE)
+    ]
+
+    seen = race(*creates)
+
+    assert seen == {"done": 2, "project_limit": 14} == outcomes(stage, before, "project.create")
+    assert sorted(row.slot for row in stage.rows(project_rows)) == [1, 2, 3]
+
+
+def test_one_name_for_sixteen_projects(shop: Shop) -> None:
+    before = shop.stage.traces()
+    service = shop.stage.service().id
+    creates = [
+        creating(shop, name="Billing", credential=NewKey("key", request(number + 1)), service_id=service)
+        for number in range(AT_ONCE)
+    ]
+
+    seen = race(*creates)
+
+    assert seen == {"done": 1, "duplicate_project_name": 15} == outcomes(shop.stage, before, "project.create")
+
+
+def test_one_public_key_in_sixteen_projects(stage: Stage) -> None:
+    """Of different organizations, so that no lock is shared: the constraint alone decides."""
+    shops = [Shop(stage, ProjectType.OAUTH2_FAPI) for _ in range(8)]
+    before = stage.traces()
+
+    seen = race(*(adding(shop, 0) for shop in shops for _ in range(2)))
+
+    assert seen == {"done": 1, "duplicate_key": 15} == outcomes(stage, before, "key.add")
+    assert Counter(row.state for row in stage.rows(certificates)) == {
+        "ISSUED": 9,
+        **({"ABANDONED": abandoned} if (abandoned := len(stage.rows(certificates)) - 9) else {}),
+    }
+
+
+def test_a_renewal_never_resurrects_a_key_that_is_revoked_meanwhile(stage: Stage, scale: Callable[[int], int]) -> None:
+    for _ in range(scale(BURSTS)):
+        shop = Shop(stage)
+        stage.clock.set(shop.key.not_after - timedelta(days=30))
+
+        race(*[renewing(shop), revoking(shop, shop.key.id)] * (AT_ONCE // 2))
+
+        found = shop.look(shop.key)
+        assert (found.status, found.revoked_at) == (Status.REVOKED, stage.now)
+        stage.clock.set(shop.key.not_before)
+
+
+def test_the_guard_of_the_last_key_leaves_one(shop: Shop) -> None:
+    keys = [shop.key, shop.add(), shop.add(), shop.add()]
+
+    seen = race(*(revoking(shop, key.id, keep_last=True) for key in keys * 4))
+
+    assert [row.status for row in shop.stage.rows(credentials)].count("ACTIVE") == 1
+    assert seen["last_active_credential"] >= 1
+
+
+def test_the_other_environment_is_added_once(shop: Shop) -> None:
+    def adding_environment(number: int) -> Callable[[], Any]:
+        new = projects.NewEnvironment(PRODUCTION, shop.stage.new_key())
+        place = (shop.stage.platform, shop.owner.actor, shop.project.id)
+        return lambda: projects.add_environment(*place, new, now=shop.stage.now)
+
+    seen = race(*map(adding_environment, range(AT_ONCE)))
+
+    assert seen == {"done": 1, "duplicate_environment": 15}
+
+
+def test_max_10_admins_per_project_the_owner_is_one(shop: Shop) -> None:
+    members = [shop.stage.member(shop.organization, OrganizationRole.USER) for _ in range(AT_ONCE)]
+    before = shop.stage.traces()
+
+    def promoting(email: str) -> Callable[[], Any]:
+        place = (shop.stage.platform, shop.owner.actor, shop.project.id)
+        return lambda: project_members.set_role(*place, email=email, role=ProjectRole.ADMIN, now=shop.stage.now)
+
+    seen = race(*(promoting(member.user.email) for member in members))
+
+    assert seen == {"done": 9, "member_limit": 7} == outcomes(shop.stage, before, "project.member.set")
+    assert len(shop.stage.rows(member_rows)) == 9
+
+
+def test_two_admins_who_demote_each_other_leave_one(stage: Stage) -> None:
+    organization = stage.organization()
+    one, other = stage.member(organization), stage.member(organization)
+
+    def demoting(admin: Any, email: str) -> Callable[[], Any]:
+        named = {"email": email, "role": OrganizationRole.USER, "now": stage.now}
+        return lambda: people.set_member(stage.platform, admin.actor, organization.id, **named)
+
+    race(demoting(one, other.user.email), demoting(other, one.user.email))
+
+    assert [row.role for row in stage.rows(memberships)].count("admin") == 1
+
+
+def test_no_key_outlives_its_project(shop: Shop) -> None:
+    def deleting() -> None:
+        projects.delete(shop.stage.platform, shop.owner.actor, shop.project.id, now=shop.stage.now)
+
+    race(deleting, *(adding_rsa(shop) for _ in range(AT_ONCE - 1)))
+
+    assert {row.status for row in shop.stage.rows(credentials)} == {"REVOKED"}
+    assert not [row for row in shop.stage.rows(certificates) if row.state == "RESERVED"]
+
+
+def adding_rsa(shop: Shop) -> Callable[[], Any]:
+    place = (shop.stage.platform, shop.owner.actor, shop.project.id, shop.stage.new_key())
+    return lambda: oauth_keys.add_by_csr(*place, SANDBOX, now=shop.stage.now)
+
+
+@pytest.mark.parametrize("make", repeatable.REPEATABLE, ids=lambda make: make.__name__)
+def test_one_idempotency_key_has_one_effect(shop: Shop, make: Callable[[Shop], repeatable.Request]) -> None:
+    asked = make(shop)
+    once = Once("race", "a" * 64)
+    before = shop.stage.traces()
+
+    seen = race(*[lambda: asked.ask(shop.stage.platform, once)] * AT_ONCE)
+
+    assert set(seen) <= {"done", "idempotency_in_progress"}
+    assert outcomes(shop.stage, before, asked.action)["done"] == 1
+    left = shop.stage.dump()
+    assert asked.ask(shop.stage.platform, once) == asked.ask(shop.stage.platform, once)
+    assert shop.stage.dump() == left
+
+
+def test_the_first_admin_is_one_though_every_restart_made_a_link(stage: Stage) -> None:
+    links = [first_admin.make_link(stage.platform, now=stage.now) or "" for _ in range(AT_ONCE)]
+
+    def accepting(number: int) -> Callable[[], Any]:
+        named = {"email": f"ann{number}@example.org", "name": "Ann", "organization": f"Acme {number}"}
+        return lambda: first_admin.accept(stage.platform, links[number], **named, now=stage.now)
+
+    seen = race(*map(accepting, range(AT_ONCE)))
+
+    assert seen == {"done": 1, "unauthenticated": 15}
+    assert len(stage.rows(users)) == 1
+
+
+def test_whatever_sixteen_do_at_random_the_rules_hold(oauth2_shop: Shop, scale: Callable[[int], int]) -> None:
+    """Adds, revocations and listings of many keys; the rules are looked at after every round (security.md R4)."""
+    stage, chance = oauth2_shop.stage, random.Random(4)
+    for turn in range(scale(BURSTS)):
+        known = [CredentialId(row.id) for row in stage.rows(credentials)]
+        calls = [
+            revoking(oauth2_shop, chance.choice(known), keep_last=chance.random() < 0.5)
+            if chance.random() < 0.4
+            else adding(oauth2_shop, turn * AT_ONCE + number)
+            for number in range(AT_ONCE)
+        ]
+        before = stage.traces()
+
+        seen = race(*calls)
+
+        slots = [row.slot for row in stage.rows(credentials) if row.status == "ACTIVE"]
+        assert len(slots) == len(set(slots)) <= 3
+        assert outcomes(stage, before, "key.add") + outcomes(stage, before, "key.revoke") == seen
+        assert {row.state for row in stage.rows(certificates)} <= {"ISSUED", "ABANDONED"}
+        assert {row.spki_sha256 for row in stage.rows(credentials) if row.status == "REVOKED"}.isdisjoint(
+            row.spki_sha256 for row in stage.rows(credentials) if row.status == "ACTIVE"
+        )
