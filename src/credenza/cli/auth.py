@@ -58,7 +58,7 @@ def logout(context: typer.Context) -> None:
 def status(context: typer.Context) -> None:
     """Show which server and which token are used. Exits with 4 when there is none."""
     profile = profiles.current(habits.of(context).profile)
-    output.show(context, {"profile": profile.name, "url": profile.url, "token": profiles.masked(profile.token)})
+    output.show(context, {"profile": profile.name, "url": profile.url, "tokenPrefix": profiles.token_prefix(profile)})
     if profile.url is None or profile.token is None:
         raise CommandFailed("Not signed in. Sign in with: credenza auth login --url URL", ExitCode.AUTH)
 

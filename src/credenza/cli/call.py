@@ -34,7 +34,9 @@ def call(
     password_file: passwords.PasswordFile = None,
     body: signing.Body = None,
     body_text: signing.BodyText = None,
-    header: Annotated[list[str] | None, typer.Option(metavar="HEADER", help="Name: value. May be given again.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("-H", "--header", metavar="HEADER", help="Name: value. May be given again.")
+    ] = None,
     signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
     ca: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The authority that signed the server's certificate, PEM.")
@@ -47,13 +49,20 @@ def call(
     octets = signing.read_body(body, body_text)
     signer = signing.open_signer(context, consumer_key, key, password_file, signature_method)
     headers = [_parse_header(line) for line in header or ()]
-    request = httpx.Request(method.upper(), url, headers=_completed(headers, octets), content=octets)
+    request = _request(method, url, _completed(headers, octets), octets)
     with httpx.Client(verify=_trust(context, ca), timeout=timeout) as client:
         response = _send(client, request, _auth(signer), verbose=verbose)
     _print(context, response)
     if response.status_code >= 400:
         _explain(response)
         raise typer.Exit(ExitCode.ERROR)
+
+
+def _request(method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> httpx.Request:
+    try:
+        return httpx.Request(method.upper(), url, headers=headers, content=body)
+    except httpx.InvalidURL as error:
+        raise CommandFailed(f"{url} is not a URL: {error}.", ExitCode.USAGE) from None
 
 
 def _auth(signer: Signer) -> OAuth1Auth:
@@ -69,7 +78,8 @@ def _send(client: httpx.Client, request: httpx.Request, auth: OAuth1Auth, *, ver
     except httpx.TimeoutException:
         raise CommandFailed(f"{request.url.host} did not answer in time. Wait longer with --timeout SECONDS.") from None
     except httpx.TransportError as error:
-        raise CommandFailed(f"{request.url.host} cannot be reached: {error}.") from None
+        cure = " If its authority is your own, give --ca FILE." if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+        raise CommandFailed(f"{request.url.host} cannot be reached: {error}.{cure}") from None
 
 
 def curl_command(request: httpx.Request) -> str:
@@ -93,8 +103,8 @@ def _shown(body: bytes) -> str:
 
 def _parse_header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
-    if not colon or not name.strip():
-        raise CommandFailed(f"--header {line!r} is not Name: value.", ExitCode.USAGE)
+    if not (colon and name.strip() and line.isascii() and line.isprintable()):
+        raise CommandFailed(f"--header {line!r} is not Name: value in ASCII.", ExitCode.USAGE)
     if name.strip().lower() == "authorization":
         raise CommandFailed("Authorization is what this command makes; do not give it.", ExitCode.USAGE)
     return name.strip(), value.strip()

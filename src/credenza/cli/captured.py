@@ -180,9 +180,9 @@ _IGNORED_FLAGS = frozenset(
 
 def _parse_curl(text: str, read_file: ReadFile) -> Captured:
     options = [option for option in _curl_options(_words(text)) if option[0] not in _IGNORED_WITH_VALUE]
-    given = dict(options)  # of several -X or URLs curl takes the last as well
-    if "url" not in given:
-        raise _malformed("The curl command has no URL")
+    given = dict(options)  # of several -X curl takes the last as well
+    if [name for name, _ in options].count("url") != 1:
+        raise _malformed("The curl command has not one URL, but none or several")
     parts = [_curl_body(name, value, read_file) for name, value in options if name in _BODIES]
     headers = [_field(value) for name, value in options if name == "header"]
     headers += [(_HEADERS[name], value) for name, value in options if name in _HEADERS]

@@ -27,7 +27,7 @@ def get(context: typer.Context, setting: Setting) -> None:
         raise CommandFailed("A token is printed by: credenza auth token", ExitCode.USAGE)
     if setting not in SETTINGS:
         raise CommandFailed(f"There is no setting {setting}; there are {', '.join(SETTINGS)}.", ExitCode.USAGE)
-    value = _settings(_profile(context))[setting]
+    value = getattr(_profile(context), setting)
     if value is None:
         raise CommandFailed(f"{setting} is not set.", ExitCode.NOT_FOUND)
     print(value)
@@ -65,15 +65,10 @@ def set_(
 def list_(context: typer.Context) -> None:
     """Print all settings of the profile; of a token, whether there is one."""
     profile = _profile(context)
-    output.show(
-        context,
-        {
-            "profile": profile.name,
-            **_settings(profile),
-            "token": profiles.masked(profile.token),
-            "file": str(profiles.path()),
-        },
-    )
+    settings = output.fields(replace(profile, token=None))
+    # Under a name of its own: were it `token`, `-o env` would set CREDENZA_TOKEN to it.
+    del settings["token"]
+    output.show(context, {**settings, "tokenPrefix": profiles.token_prefix(profile), "file": profiles.path()})
 
 
 @app.command("profiles")
@@ -90,8 +85,3 @@ def profiles_(context: typer.Context) -> None:
 
 def _profile(context: typer.Context) -> Profile:
     return profiles.current(habits.of(context).profile)
-
-
-def _settings(profile: Profile) -> dict[str, str | None]:
-    values = {setting: getattr(profile, setting) for setting in SETTINGS}
-    return {setting: None if value is None else str(value) for setting, value in values.items()}

@@ -5,7 +5,7 @@ The steps are those of a gate. It never asks for a private key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from credenza.cli import captured, diagnosis, files, habits, output
-from credenza.cli.diagnosis import ReadingOutcome, Step, Verdict
+from credenza.cli.diagnosis import ReadingOutcome, SigningKey, Verdict
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.protocol import certificate
@@ -70,12 +70,13 @@ def debug_oauth1(
         raise typer.Exit(ExitCode.ERROR)
 
 
-def _read_key(certificate_file: Path | None, public_key_file: Path | None) -> RSAPublicKey | None:
+def _read_key(certificate_file: Path | None, public_key_file: Path | None) -> SigningKey | None:
     if certificate_file is not None and public_key_file is not None:
         raise CommandFailed("Give --certificate or --public-key, not both.", ExitCode.USAGE)
     if certificate_file is not None:
-        return _rsa(certificate.parse(files.read(certificate_file)).public_key())
-    return _rsa(_load_public_key(files.read(public_key_file))) if public_key_file is not None else None
+        parsed = certificate.parse(files.read(certificate_file))
+        return SigningKey(_rsa(parsed.public_key()), parsed.not_valid_before_utc, parsed.not_valid_after_utc)
+    return SigningKey(_rsa(_load_public_key(files.read(public_key_file)))) if public_key_file is not None else None
 
 
 def _rsa(key: PublicKeyTypes) -> RSAPublicKey:
@@ -108,21 +109,16 @@ def _print(context: typer.Context, verdict: Verdict) -> None:
         output.show(context, verdict)
         return
     output.show_checks(context, verdict.steps)
-    if not verdict.readings:
-        return
-    print("\nBase strings, by the reading that builds them")
-    output.show_checks(context, [_as_step(reading) for reading in _distinct(verdict.readings)])
+    fitting = [reading for reading in verdict.readings if reading.verifies]
+    if verdict.readings:
+        print("\nBase string that was signed" if fitting else "\nBase strings that a gate tries")
+    for names, text in _distinct(fitting or verdict.readings):
+        print(output.printable(f"\n{', '.join(names)}\n{text}"))
 
 
-def _distinct(readings: Iterable[ReadingOutcome]) -> Iterator[ReadingOutcome]:
+def _distinct(readings: Iterable[ReadingOutcome]) -> Iterable[tuple[list[str], str]]:
     """Join the readings that build the same text."""
     names: dict[str, list[str]] = {}
-    outcomes = {reading.base_string: reading.verifies for reading in readings}
     for reading in readings:
         names.setdefault(reading.base_string, []).append(reading.name)
-    for text, joined in names.items():
-        yield ReadingOutcome(", ".join(joined), outcomes[text], text)
-
-
-def _as_step(reading: ReadingOutcome) -> Step:
-    return Step(reading.name, reading.verifies, reading.base_string)
+    return [(joined, text) for text, joined in names.items()]

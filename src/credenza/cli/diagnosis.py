@@ -33,6 +33,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key a call is checked with, and how long its certificate counts, where there is one."""
+
+    public_key: RSAPublicKey
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingOutcome:
     """One way to build the base string, and whether the signature is over it; None without a key."""
 
@@ -54,14 +63,14 @@ class Verdict:
 
 
 def explain(
-    message: Captured, key: RSAPublicKey | None, *, now: datetime, max_skew: timedelta, own_base_string: str | None
+    message: Captured, key: SigningKey | None, *, now: datetime, max_skew: timedelta, own_base_string: str | None
 ) -> Verdict:
     """Check everything that can be checked, also after a first failure."""
     try:
         call = oauth1.parse(message.header("authorization") or "")
     except Malformed as error:
         return Verdict((Step("header", False, str(error), "Compare with: credenza sign oauth1 METHOD URL"),))
-    steps = [_header(call), _timestamp(call, now, max_skew), _body_hash(message, call)]
+    steps = [_header(call), _timestamp(call, now, max_skew), *_certificate(key, now), _body_hash(message, call)]
     try:
         readings = _read_all(message, call, key)
     except Malformed as error:
@@ -91,6 +100,20 @@ def _timestamp(call: SignedCall, now: datetime, max_skew: timedelta) -> Step:
     )
 
 
+def _certificate(key: SigningKey | None, now: datetime) -> Iterator[Step]:
+    if key is None or key.not_before is None or key.not_after is None:
+        return
+    detail = f"valid from {_zulu(key.not_before)} to {_zulu(key.not_after)}"
+    # RFC 5280 4.1.2.5: the period includes its last second.
+    valid = key.not_before <= now < key.not_after + timedelta(seconds=1)
+    yield Step(
+        "certificate",
+        valid,
+        detail,
+        "" if valid else "Sign with a key whose certificate is valid now: credenza key list",
+    )
+
+
 def _body_hash(message: Captured, call: SignedCall) -> Step:
     received = f"{len(message.body)} bytes received"
     try:
@@ -100,13 +123,13 @@ def _body_hash(message: Captured, call: SignedCall) -> Step:
     return Step("body_hash", True, f"{call.body_hash or 'none sent, none needed'} ({received})")
 
 
-def _read_all(message: Captured, call: SignedCall, key: RSAPublicKey | None) -> tuple[ReadingOutcome, ...]:
+def _read_all(message: Captured, call: SignedCall, key: SigningKey | None) -> tuple[ReadingOutcome, ...]:
     """Build every base string a gate may try, those a project must turn on included."""
     request = message.to_request()
     signed = None
     if key is not None:
         try:
-            reading = oauth1.check_signature(request, call, key, allow_ambiguous=True)
+            reading = oauth1.check_signature(request, call, key.public_key, allow_ambiguous=True)
             signed = oauth1.signature_base_string(request, call, reading)
         except Refused:
             signed = ""
@@ -115,7 +138,7 @@ def _read_all(message: Captured, call: SignedCall, key: RSAPublicKey | None) -> 
     return tuple(ReadingOutcome(name, None if signed is None else text == signed, text) for name, text in readings)
 
 
-def _signature(call: SignedCall, key: RSAPublicKey | None, readings: tuple[ReadingOutcome, ...]) -> Iterator[Step]:
+def _signature(call: SignedCall, key: SigningKey | None, readings: tuple[ReadingOutcome, ...]) -> Iterator[Step]:
     if key is None:
         yield Step(
             "signature",
@@ -129,9 +152,9 @@ def _signature(call: SignedCall, key: RSAPublicKey | None, readings: tuple[Readi
         yield _fitting(fitting)
         return
     yield Step(
-        "signature", False, "oauth_signature fits none of the base strings below.", "Compare with --base-string FILE."
+        "signature", False, "oauth_signature fits no base string that a gate tries.", "Compare with --base-string FILE."
     )
-    yield _key(call, key)
+    yield _origin(call, key.public_key)
 
 
 def _fitting(fitting: list[str]) -> Step:
@@ -142,7 +165,7 @@ def _fitting(fitting: list[str]) -> Step:
     return Step("signature", True, f"fits as {names}")
 
 
-def _key(call: SignedCall, key: RSAPublicKey) -> Step:
+def _origin(call: SignedCall, key: RSAPublicKey) -> Step:
     """Tell a wrong key from a wrong text: an RSA-SHA256 signature gives its hash back to the key it was made with."""
     if call.signature_method is not SignatureMethod.RSA_SHA256:
         return Step("key", None, "An RSA-PSS signature does not tell which key made it.")

@@ -39,6 +39,8 @@ def read_text(path: Path) -> str:
 def check_writable(*paths: Path, overwrite: bool) -> None:
     """Fail before any work is done. `write_secret` and `write_public` hold the same rule against a race."""
     for path in paths:
+        if path != STANDARD and not path.parent.is_dir():
+            raise _no_directory(path)
         if path != STANDARD and not overwrite and path.exists():
             raise _taken(path)
 
@@ -64,7 +66,7 @@ def _write(path: Path, content: bytes, *, mode: int, overwrite: bool) -> None:
             _reserve(path)
         _replace(path, content, mode=mode)
     except (FileNotFoundError, NotADirectoryError):
-        raise CommandFailed(f"There is no directory {path.parent}.", ExitCode.NOT_FOUND) from None
+        raise _no_directory(path) from None
     except PermissionError:
         raise CommandFailed(f"You may not write {path}.") from None
 
@@ -89,6 +91,10 @@ def _replace(path: Path, content: bytes, *, mode: int) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _no_directory(path: Path) -> CommandFailed:
+    return CommandFailed(f"There is no directory {path.parent}.", ExitCode.NOT_FOUND)
 
 
 def _taken(path: Path) -> CommandFailed:

@@ -97,6 +97,11 @@ _OPENSSL_CONVERT = {
 def _openssl_export(store: KeyStore, source: str, certificate_file: Path | None, target: str) -> str:
     parameters = f"-iter {pkcs12.ITERATIONS} -macalg sha256 -keypbe AES-256-CBC -certpbe AES-256-CBC -out {target}"
     if store.is_pkcs12:
-        return f"openssl pkcs12 -in {source} -noenc | openssl pkcs12 -export {parameters}"
+        # -export reads its input twice, so a pipe will not do and the key has to lie open in a file for a moment.
+        unlocked = f"{target}.unlocked"
+        return (
+            f"(umask 077; openssl pkcs12 -in {source} -noenc -out {unlocked} && "
+            f"openssl pkcs12 -export -in {unlocked} {parameters}; rm -f {unlocked})"
+        )
     certificates = shlex.quote(str(certificate_file)) if certificate_file else source
     return f"openssl pkcs12 -export -inkey {source} -in {certificates} {parameters}"

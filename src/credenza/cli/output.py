@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, Protocol, TypeAlias
 
 import typer
@@ -29,7 +30,7 @@ from credenza.cli.habits import Output
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 
 _MARKS = {True: "✓ ok", False: "✗ failed", None: "- not checked"}
-_PROPER_NAMES = {"id": "ID", "openssl": "OpenSSL", "sha256": "SHA-256", "url": "URL"}
+_PROPER_NAMES = {"ca": "CA", "id": "ID", "openssl": "OpenSSL", "sha256": "SHA-256", "url": "URL"}
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WIDER_THAN_ANY_LINE = 100_000
 
@@ -49,20 +50,20 @@ class CheckOutcome(Protocol):
 
 def show(context: typer.Context, record: object) -> None:
     """Print one record: a frozen dataclass, a model of `wire`, or a mapping with camelCase names."""
-    fields = _fields(record)
+    named = fields(record)
     match habits.of(context).output:
         case Output.TABLE:
-            _print_table([[_label(name), _cell(value)] for name, value in fields.items()], headings=())
+            _print_table([[_label(name), _cell(value)] for name, value in named.items()], headings=())
         case Output.ENV:
-            for line in _env_lines(fields):
+            for line in _env_lines(named):
                 print(line)
         case output:
-            _print_document(fields, output)
+            _print_document(named, output)
 
 
 def show_list(context: typer.Context, records: Iterable[object], *, columns: Sequence[str]) -> None:
     """Print records: in a table only the columns, else every field. An empty list is an empty document."""
-    rows = [_fields(record) for record in records]
+    rows = [fields(record) for record in records]
     match habits.of(context).output:
         case Output.TABLE:
             cells = [[_cell(row.get(column)) for column in columns] for row in rows]
@@ -112,16 +113,17 @@ def plain(value: object) -> Plain:
             return plain(value.value)
         case None | bool() | int() | float() | str():
             return value
+        case PurePath():
+            return str(value)
         case datetime():
             return value.isoformat(timespec="seconds").replace("+00:00", "Z")
-        case set() | frozenset():
-            return plain(sorted(value))
-        case list() | tuple():
-            return [plain(item) for item in value]
-    return _fields(value)
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in (value if isinstance(value, list | tuple) else sorted(value))]
+    return fields(value)
 
 
-def _fields(record: object) -> dict[str, Plain]:
+def fields(record: object) -> dict[str, Plain]:
+    """Name the fields of a record as the API does."""
     if isinstance(record, BaseModel):
         return {name: plain(value) for name, value in record.model_dump(mode="json", by_alias=True).items()}
     if isinstance(record, Mapping):
@@ -182,8 +184,8 @@ def _escaped(text: str) -> str:
     return "".join(json.dumps(character)[1:-1] if _steers(character) else character for character in text)
 
 
-def _env_lines(fields: Mapping[str, Plain]) -> Iterable[str]:
-    for name, value in fields.items():
+def _env_lines(named: Mapping[str, Plain]) -> Iterable[str]:
+    for name, value in named.items():
         if isinstance(value, list | dict):
             yield _env_line(name, json.dumps(value, ensure_ascii=False))
         elif value is not None:

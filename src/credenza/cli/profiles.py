@@ -63,8 +63,13 @@ class Config:
 
 
 def path() -> Path:
-    root = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(root) if root else Path.home() / ".config") / "credenza" / "config.toml"
+    """CREDENZA_PROFILES names the file; else it lies in the configuration folder."""
+    given = os.environ.get("CREDENZA_PROFILES")
+    if given:
+        return Path(given)
+    # XDG Base Directory Specification: a path that is not absolute is invalid and ignored.
+    root = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (root if root.is_absolute() else Path.home() / ".config") / "credenza" / "config.toml"
 
 
 def load() -> Config:
@@ -80,7 +85,10 @@ def load() -> Config:
 
 def save(config: Config) -> None:
     """Write config.toml, readable for its owner alone."""
-    file = path()
+    save_to(path(), config)
+
+
+def save_to(file: Path, config: Config) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     files.write_secret(file, _write(config).encode(), overwrite=True)
 
@@ -106,9 +114,9 @@ def _with_variables(profile: Profile, variables: Mapping[str, str]) -> Profile:
     return replace(profile, token=token) if token is not None else profile
 
 
-def masked(token: str | None) -> str | None:
-    """As much of a token as tells it from others."""
-    return None if token is None else f"{token[:8]}..."
+def token_prefix(profile: Profile) -> str | None:
+    """As much of the token as tells it from others."""
+    return profile.token and profile.token[:10]
 
 
 def with_setting(profile: Profile, setting: str, value: str | None) -> Profile:
@@ -145,20 +153,24 @@ def _parse(text: str, file: Path) -> Config:
     selected = document.pop("profile", DEFAULT_NAME)
     if document:
         raise CommandFailed(f"{file} has {next(iter(document))}, which is no setting.")
+    if not isinstance(selected, str) or not isinstance(tables, dict):
+        raise CommandFailed(f'{file} needs profile = "NAME" and tables [profiles.NAME].')
     return Config(selected, tuple(_profile(name, table, file) for name, table in sorted(tables.items())))
 
 
-def _profile(name: str, table: Mapping[str, str], file: Path) -> Profile:
+def _profile(name: str, table: object, file: Path) -> Profile:
+    if not isinstance(table, dict):
+        raise CommandFailed(f"{file}: profiles.{name} is no table [profiles.{name}].")
+    unknown = next((setting for setting in table if setting not in {*SETTINGS, "token"}), None)
+    if unknown is not None:
+        raise CommandFailed(f"{file} has {unknown} in profile {name}, which is no setting.")
+    wrong = next((setting for setting, value in table.items() if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise CommandFailed(f"{file}: {wrong} in profile {name} is not text in quotes.")
     profile = Profile(name)
-    # The URL first: setting it takes the token away.
-    for setting in sorted(table, key=lambda key: key != "url"):
-        if setting != "token" and setting not in SETTINGS:
-            raise CommandFailed(f"{file} has {setting} in profile {name}, which is no setting.")
-        if not isinstance(table[setting], str):
-            raise CommandFailed(f"{file}: {setting} in profile {name} is not text in quotes.")
-        known = setting != "token"
-        profile = with_setting(profile, setting, table[setting]) if known else replace(profile, token=table[setting])
-    return profile
+    for setting in SETTINGS:
+        profile = with_setting(profile, setting, table[setting]) if setting in table else profile
+    return replace(profile, token=table.get("token"))
 
 
 def _write(config: Config) -> str:

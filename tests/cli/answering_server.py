@@ -1,0 +1,60 @@
+"""A server for `credenza call` to talk to: it answers what it got, and refuses below /refused as a gate does."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+REFUSAL = {
+    "Source": "Gateway",
+    "ReasonCode": "AUTHENTICATION_FAILED",
+    "Description": "The signature does not match.",
+    "Recoverable": False,
+    "Details": None,
+}
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def _take(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.startswith("/refused"):
+            self._answer(403, {"Errors": {"Error": [REFUSAL]}}, {"Credenza-Refusal-Id": "0f8e-refused"})
+        elif self.path.startswith("/broken"):
+            self._answer(502, "\x1b[31mbad gateway", {})
+        else:
+            self._answer(200, {"target": self.path, "type": self.headers["Content-Type"], "body": body.decode()}, {})
+
+    do_GET = do_POST = do_PUT = _take  # noqa: N815 - http.server looks for these names
+
+    def _answer(self, status: int, document: object, headers: dict[str, str]) -> None:
+        octets = json.dumps(document).encode() + b"\n"
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(octets)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(octets)
+
+    def log_message(self, *_: object) -> None:
+        """The access log would only disturb."""
+
+
+class AnsweringServer(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+        self.server_close()

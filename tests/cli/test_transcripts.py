@@ -1,0 +1,105 @@
+"""The command line as a user meets it: `transcripts/*.txt` are run against the installed `credenza`.
+
+In a transcript, text at the margin explains. Indented lines are a session: after `$` a command for the shell, then what
+it prints without blank lines, then stderr with `! ` before each line, and in brackets the exit code when it is not 0.
+What differs from run to run is written in capitals (HEX, TIME, HOME, ...). Each session starts in an empty home.
+
+CREDENZA_REWRITE_TRANSCRIPTS=1 writes down what was printed instead of comparing it; read the difference before you
+commit it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from tests.cli.answering_server import AnsweringServer
+
+FOLDER = Path(__file__).parent / "transcripts"
+REWRITE = "CREDENZA_REWRITE_TRANSCRIPTS" in os.environ
+CONSUMER_KEY = f"{'c' * 48}!{'0' * 48}"
+
+VARYING = (
+    (re.compile(r'oauth_signature=(\\?")[^"\\]+'), r"oauth_signature=\1SIGNATURE"),
+    (re.compile(r'oauth_nonce="(?!0123456789abcdef)\w+"'), 'oauth_nonce="NONCE"'),
+    (re.compile(r'oauth_timestamp="(?!1738324800)\d+"'), 'oauth_timestamp="SECONDS"'),
+    (re.compile(r"20(?!25-01-31)\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"\b(?!0{48})[0-9a-f]{38,64}\b"), "HEX"),
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AnsweringServer]:
+    with AnsweringServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_session_goes_as_its_transcript_says(path: Path, tmp_path: Path, server: AnsweringServer) -> None:
+    written = path.read_text().splitlines()
+
+    played = list(_played(written, tmp_path, server.url))
+
+    if REWRITE:
+        path.write_text("\n".join(played) + "\n")
+    assert written == played
+
+
+def test_help_loads_no_command_and_no_server() -> None:
+    loaded = _modules_after("--help")
+
+    assert "credenza.cli.commands" in loaded
+    assert {"credenza.cli.csr", "credenza.cli.call", "fastapi", "sqlalchemy", "aiohttp", "httpx"}.isdisjoint(loaded)
+
+
+def test_local_tools_load_no_server_and_no_client() -> None:
+    loaded = _modules_after("csr", "lint", "/dev/null")
+
+    assert "credenza.cli.csr" in loaded
+    assert {"fastapi", "sqlalchemy", "uvicorn", "aiohttp", "httpx"}.isdisjoint(loaded)
+
+
+def _modules_after(*arguments: str) -> set[str]:
+    program = f"import sys; from credenza.cli.main import main; main({list(arguments)!r}); print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(ended.stdout.splitlines()[-1].split())
+
+
+def _played(written: list[str], home: Path, server_url: str) -> Iterator[str]:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "SERVER": server_url,
+        "CONSUMER_KEY": CONSUMER_KEY,
+    }
+    for line in written:
+        if not line.startswith("  "):
+            yield line
+        elif line.startswith("  $ "):
+            yield line
+            yield from _printed(line[4:], home, environment)
+
+
+def _printed(command: str, home: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        check=False,
+        cwd=home,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    for stream, mark in ((ended.stdout, ""), (ended.stderr, "! ")):
+        text = stream.replace(str(home), "HOME").replace(environment["SERVER"], "SERVER")
+        for encoded in ("!", "%21", "%2521"):
+            text = text.replace(CONSUMER_KEY.replace("!", encoded), "CONSUMER_KEY")
+        for pattern, placeholder in VARYING:
+            text = pattern.sub(placeholder, text)
+        yield from (f"  {mark}{line}".rstrip() for line in text.splitlines() if line.strip())
+    if ended.returncode:
+        yield f"  [{ended.returncode}]"
