@@ -38,6 +38,7 @@ COMMANDS = (
     Entry("config", "Read and change profiles.", ("config",)),
     Entry("csr", "Make, read and check certification requests.", ("csr",)),
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
+    Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
     Entry("gateway", "Serve the gates alone.", ("gateway",)),
     Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),
     Entry("member", "Who belongs to an organization, for operators.", ("member",)),

@@ -125,10 +125,11 @@ def listening(settings: Settings, role: Role) -> tuple[Listener, ...]:
 def serve_here(started: Started) -> None:
     """Serve in this process until it is told to stop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(started))
+        runner.run(serve_until_stopped(started))
 
 
-async def _serve(started: Started) -> None:
+async def serve_until_stopped(started: Started) -> None:
+    """Serve on this event loop until the process is told to stop."""
     settings = started.settings
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
