@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +10,6 @@ from pathlib import Path
 from statistics import median, quantiles
 
 ROUNDS = 5
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,8 @@ def cpu_seconds_each(work: Callable[[int], object], count: int) -> float:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU seconds that processes have used so far. The grain is a hundredth of a second."""
-    return sum(_ticks(pid) for pid in pids) / _TICKS_PER_S
+    """CPU seconds that processes have used so far, all threads."""
+    return sum(_on_cpu_ns(pid) for pid in pids) / 1e9
 
 
 def percentile(values: Iterable[float], percent: int) -> float:
@@ -70,7 +68,6 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _ticks(pid: int) -> int:
-    # The command's name stands in parentheses and may hold anything: fields are counted from behind it.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _on_cpu_ns(pid: int) -> int:
+    # proc_pid_schedstat(5): the time spent on the CPU comes first, in nanoseconds.
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))

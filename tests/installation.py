@@ -1,9 +1,11 @@
 """An installation of Credenza as an operator runs it: settings, a first organization, and `credenza serve` processes.
 
-    with furnish(settings(directory)) as installation, CredenzaServer(installation.settings) as server:
-        key = installation.add_key(installation.add_project())
+    chosen = settings(directory)
+    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+        project, client = installation.add_project()
 
-Furnishing uses the actions; what a test is about goes through the server.
+The server starts first, because the first start makes the installation. Furnishing uses the actions; what a test is
+about goes through the server.
 """
 
 from __future__ import annotations
@@ -114,14 +116,9 @@ class CredenzaServer(Server):
     def manage_origin(self) -> str:
         return f"http://{HOST}:{self.manage_port}"
 
-    @property
-    def pids(self) -> list[int]:
-        """The parent, then its workers."""
-        parent = self._running().pid
-        return [parent, *self.worker_pids()]
-
     def worker_pids(self) -> list[int]:
-        return list(children(self._running().pid))
+        """The processes that serve: with one worker the server itself."""
+        return list(children(self._running().pid)) or [self._running().pid]
 
 
 def children(pid: int) -> Iterator[int]:
@@ -170,13 +167,16 @@ class Installation:
         return services.create(self.platform, local.OPERATOR, new, now=now())
 
 
+def upgrade(database_url: str) -> None:
+    """What `credenza db upgrade` does."""
+    database = open_database(database_url)
+    migrate.upgrade(database)
+    database.close()
+
+
 @contextmanager
 def furnish(chosen: Settings, *, upstream: str = NOWHERE) -> Iterator[Installation]:
-    """Make the database, an organization with its admin and a token, and a service of OAuth 1.0a under `/orders`."""
-    if chosen.database_url:
-        database = open_database(chosen.database)
-        migrate.upgrade(database)
-        database.close()
+    """Make an organization with its admin and a token, and a service of OAuth 1.0a under `/orders`."""
     with local.platform(chosen) as platform:
         yield _furnished(chosen, platform, upstream)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bench.line import Line
-from bench.rows import p01_decision, p18_refusals
+from bench.rows import p01_decision, p02_sub_request, p03_gateway, p18_refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ _PORTAL = "comes with the portal"
 
 ROWS: Mapping[str, Row] = {
     "P1": p01_decision.measure,
+    "P2": p02_sub_request.measure,
+    "P3": p03_gateway.measure,
     "P4": Awaited("token: private_key_jwt and DPoP, ES256", _TOKENS, "≥ 0.62; ≥ 5 × oidc-provider"),
     "P5": Awaited("the same with a PS256 assertion", _TOKENS, "≥ 0.55; ≥ 5 × oidc-provider"),
     "P6": Awaited("gate decision on a DPoP-bound token", _TOKENS, "≥ 0.62"),
