@@ -24,6 +24,9 @@ from credenza.actions.services import NewService
 from credenza.domain.access import Scope
 from credenza.domain.model import Actor, AuthenticationType, OrganizationRole, ProjectRole
 
+PATIENCE = timedelta(seconds=15)
+"""After this an attempt without an answer is taken over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

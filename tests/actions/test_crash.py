@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.actions import repeatable
 from tests.actions.crash_child import Errand
-from tests.actions.repeatable import Request
+from tests.actions.repeatable import PATIENCE, Request
 from tests.actions.stage import Shop, Stage
 
 from credenza.actions.once import Once
@@ -22,7 +22,6 @@ from credenza.domain.errors import Code, Refusal
 from credenza.store.schema import certificates, credentials, idempotency
 
 ONCE = Once("crash", "a" * 64)
-PATIENCE = timedelta(seconds=15)
 MODULE = [sys.executable, "-m", "tests.actions.crash_child"]
 ROOT = Path(__file__).parents[2]
 FAILPOINTS = ["before_signature", "after_signature", "before_commit", "after_commit"]

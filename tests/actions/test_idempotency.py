@@ -10,7 +10,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import update
 from tests.actions import repeatable
-from tests.actions.repeatable import ISSUING, REPEATABLE, Request
+from tests.actions.repeatable import ISSUING, PATIENCE, REPEATABLE, Request
 from tests.actions.stage import OPERATOR, Shop
 
 from credenza.actions import oauth_keys, projects, services
@@ -22,7 +22,6 @@ from credenza.store.engine import writing
 from credenza.store.schema import certificates, credentials, idempotency
 
 ONCE = Once("2a1f9d6c-the-key", "a" * 64)
-PATIENCE = timedelta(seconds=15)
 MOMENT = timedelta(microseconds=1)
 
 every_action = pytest.mark.parametrize("make", REPEATABLE, ids=lambda make: make.__name__)
