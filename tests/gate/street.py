@@ -19,7 +19,12 @@ HOST = "127.0.0.1"
 @contextmanager
 def served(app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[int]:
     """Serve an ASGI app as `credenza serve` does, with what has to be opened on its event loop. Yields the port."""
-    bound = socket.create_server((HOST, 0))
+    with socket.create_server((HOST, 0)) as bound, served_on(bound, app, *opened):
+        yield bound.getsockname()[1]
+
+
+@contextmanager
+def served_on(bound: socket.socket, app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[None]:
     server = uvicorn.Server(
         uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
     )
@@ -33,11 +38,10 @@ def served(app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[int]
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     try:
-        yield bound.getsockname()[1]
+        yield
     finally:
         server.should_exit = True
         thread.join(timeout=10)
-        bound.close()
 
 
 @dataclass

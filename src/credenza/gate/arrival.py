@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from credenza.wire.decisions import is_form
+
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 
 MAX_TARGET_BYTES = 8192
 MAX_HEADERS_BYTES = 65_536
 
-_FORM = b"application/x-www-form-urlencoded"
 _WANTED = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding", b"user-agent"}
     | {b"x-forwarded-for"}
@@ -100,11 +101,6 @@ def _content_length(found: dict[bytes, list[bytes]]) -> int | None:
     if len(lengths) != 1 or not lengths[0].isdigit():
         raise BadRequest("The request needs at most one Content-Length, a number.")
     return int(lengths[0])
-
-
-def is_form(content_types: Sequence[bytes]) -> bool:
-    """Whether a body is single-part application/x-www-form-urlencoded (RFC 5849 3.4.1.3.1)."""
-    return len(content_types) == 1 and content_types[0].partition(b";")[0].strip().lower() == _FORM
 
 
 def client_address(peer: tuple[str, int] | None, forwarded_for: Sequence[bytes], trusted: Networks) -> str:

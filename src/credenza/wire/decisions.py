@@ -6,7 +6,7 @@ These are structs of msgspec where the rest of `wire` has pydantic models: they 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -29,6 +29,7 @@ CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 # CGI and its heirs fold names: `X_Credenza-key.id` may reach an application as the same variable as X-Credenza-Key-Id.
 _FOLDED = bytes(byte if byte in _ALPHANUMERIC else ord("-") for byte in range(256)).lower()
+_FORM = b"application/x-www-form-urlencoded"
 _OURS = (b"x-credenza-", b"credenza-")
 
 
@@ -40,6 +41,11 @@ def folded(name: bytes) -> bytes:
 def is_ours(name: bytes) -> bool:
     """Whether a header, in any spelling, pretends to come from Credenza; one that a client sends never goes on."""
     return name.translate(_FOLDED).startswith(_OURS)
+
+
+def is_form(content_types: Sequence[bytes]) -> bool:
+    """Whether a body is a form whose fields a signature may cover in place of a hash (RFC 5849 3.4.1.3.1)."""
+    return len(content_types) == 1 and content_types[0].partition(b";")[0].strip().lower() == _FORM
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,0 +1,213 @@
+"""ASGI middleware: nobody calls the application unless a gate has admitted the call, its body included (settled 17).
+
+    app = CredenzaMiddleware(app, gate="http://127.0.0.1:8082", environment="SANDBOX")
+
+It hashes the body itself and asks the gate's decision listener over HTTP or a unix socket; it knows no database. Then
+`scope["credenza"]` is the `Identity` of the caller, and the headers X-Credenza-… say the same; what a client sends
+under such names never arrives. An application behind nginx or Caddy, whose sub-request has decided already, takes
+`ClaimedBodyMiddleware` instead, which checks the one thing that a sub-request cannot: the body.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, TypeAlias
+
+import httpx
+import msgspec
+
+from credenza.wire.decisions import CLAIMED_BODY_HASH, GATE_SECRET, REQUEST_ID, Answer, Question, is_form, is_ours
+from credenza.wire.errors import Error, ReasonCode, Source, envelope
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_LIMIT_BYTES = 10 * 1024 * 1024
+_FORM_LIMIT_BYTES = 64 * 1024
+_DEADLINE_S = 5.0
+
+
+class _Gone(Exception):  # noqa: N818 - nobody's error
+    """The client hung up before its body was complete, and nobody is left to answer."""
+
+
+class CredenzaMiddleware:
+    """`gate`: the URL of the decision listener, or `unix:/path/to/socket`. `secret`: the listener's, when it has one.
+
+    The middleware answers 503 while the gate cannot be asked. Bodies up to `body_limit_bytes` are held in memory.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        gate: str = "http://127.0.0.1:8082",
+        environment: str,
+        secret: str | None = None,
+        body_limit_bytes: int = BODY_LIMIT_BYTES,
+    ) -> None:
+        self._app = app
+        self._path = f"/decide/{environment}"
+        self._body_limit_bytes = body_limit_bytes
+        socket = gate.removeprefix("unix:") if gate.startswith("unix:") else None
+        self._gate = httpx.AsyncClient(
+            base_url="http://gate" if socket else gate,
+            transport=httpx.AsyncHTTPTransport(uds=socket),
+            headers={GATE_SECRET: secret} if secret else None,
+            timeout=_DEADLINE_S,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Its messages come after the handshake, and no signature covers them.
+            await send({"type": "websocket.close", "code": 1008, "reason": "Calls have to be signed."})
+        elif scope["type"] == "http":
+            with suppress(_Gone):
+                await self._decide(scope, receive, send)
+        else:
+            await self._live(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close the connections to the gate; the end of the application's lifespan does it too."""
+        await self._gate.aclose()
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            await self.aclose()
+
+    async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read_body(receive, self._body_limit_bytes)
+        if body is None:
+            await _refuse(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+            return
+        try:
+            answer = await self._ask(_question(scope, body))
+        except (httpx.HTTPError, msgspec.MsgspecError):
+            await _refuse(send, 503, ReasonCode.SERVICE_UNAVAILABLE, "The gate does not answer. Try again shortly.")
+            return
+        if answer.identity is None:
+            await _send(send, answer.status, answer.headers, answer.body.encode())
+            return
+        told = [*answer.identity.headers(), (REQUEST_ID, answer.request_id)]
+        headers = [(name, value) for name, value in scope["headers"] if not _ends_here(name)]
+        headers += [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in told]
+        admitted = {**scope, "headers": headers, "credenza": answer.identity}
+        await self._app(admitted, _again(body, receive), send)
+
+    async def _ask(self, question: Question) -> Answer:
+        response = await self._gate.post(self._path, content=msgspec.json.encode(question))
+        response.raise_for_status()
+        return msgspec.json.decode(response.content, type=Answer)
+
+
+class ClaimedBodyMiddleware:
+    """For an application that only its proxy can reach: checks the body against the hash that the sub-request proved.
+
+    The proxy sets X-Credenza-Claimed-Body-Hash on every request that it lets through, whatever the client sent.
+    """
+
+    def __init__(self, app: App, *, body_limit_bytes: int = BODY_LIMIT_BYTES) -> None:
+        self._app = app
+        self._body_limit_bytes = body_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with suppress(_Gone):
+            await self._check(scope, receive, send)
+
+    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read_body(receive, self._body_limit_bytes)
+        if body is None:
+            await _refuse(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+        elif not _is_claimed(body, scope["headers"]):
+            text = "The body is not the one that oauth_body_hash was made for."
+            await _refuse(send, 403, ReasonCode.AUTHENTICATION_FAILED, text)
+        else:
+            await self._app(scope, _again(body, receive), send)
+
+
+def _is_claimed(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    claimed = [value for name, value in headers if name == CLAIMED_BODY_HASH.lower().encode("ascii")]
+    if not claimed:
+        return not body
+    return len(claimed) == 1 and compare_digest(claimed[0], b64encode(sha256(body).digest()))
+
+
+def _question(scope: Scope, body: bytes) -> Question:
+    def values(wanted: bytes) -> list[bytes]:
+        return [value for name, value in scope["headers"] if name == wanted]
+
+    authorization = tuple(value.decode("latin-1") for value in values(b"authorization"))
+    covered = any("oauth_body_hash" in value for value in authorization)
+    hosts = values(b"host")
+    return Question(
+        method=scope["method"],
+        scheme=scope["scheme"],
+        # Two Host headers name no authority; the gate refuses an empty one.
+        authority=hosts[0].decode("latin-1") if len(hosts) == 1 else "",
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        authorization=authorization,
+        body_sha256=sha256(body).digest(),
+        form=body if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(b"content-type")) else None,
+        address=scope["client"][0] if scope.get("client") else "",
+        user_agent=b" ".join(values(b"user-agent")).decode("latin-1"),
+    )
+
+
+def _ends_here(name: bytes) -> bool:
+    return name == b"authorization" or is_ours(name)
+
+
+async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:
+    """Read the whole body; None when it is longer than the limit."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > limit_bytes:
+            return None
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Give the application the body that was read, and after it what the connection says."""
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _refuse(send: Send, status: int, reason_code: ReasonCode, description: str) -> None:
+    error = Error(
+        source=Source.GATEWAY, reason_code=reason_code, description=description, recoverable=status == 503, details=None
+    )
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"))
+    await _send(send, status, headers, envelope(error).model_dump_json(by_alias=True).encode())
+
+
+async def _send(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    encoded.append((b"content-length", str(len(body)).encode("ascii")))
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
