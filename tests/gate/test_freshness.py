@@ -279,6 +279,30 @@ async def test_a_machine_that_slept_has_no_lease_when_it_wakes(gate: PostgresGat
     await gate.until(is_open=True)
 
 
+async def test_the_lease_counts_from_before_its_renewal_was_sent(postgresql_database: Database) -> None:
+    gate = PostgresGate(postgresql_database, lease=timedelta(seconds=60))
+    await gate.freshness.start()
+
+    with writing(postgresql_database.records) as connection:
+        connection.execute(select(gates.c.id).with_for_update())
+        number = revoke(postgresql_database, "another")
+        while not renewal_waits(postgresql_database):
+            await asyncio.sleep(0.005)
+        gate.clock.slept = 60
+    found = await reach(postgresql_database, number)
+    await asyncio.sleep(0.05)
+
+    assert found.confirmed == 1
+    assert not gate.is_open()
+    await gate.stop()
+
+
+def renewal_waits(database: Database) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE gates%'"
+    with reading(database.records) as connection:
+        return connection.execute(text(query)).first() is not None
+
+
 async def test_a_gate_that_was_given_up_forgets_everything_and_joins_anew(
     postgresql_database: Database, gate: PostgresGate
 ) -> None:
