@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from credenza.cli import local
+from credenza.cli import installation
 from credenza.cli.serve import Role, run
 
 app = typer.Typer()
@@ -18,4 +18,4 @@ def gateway(
     workers: Annotated[int, typer.Option(help="Worker processes on this machine.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the gates of both environments: reverse proxy, sub-request endpoint and decisions for the middleware."""
-    run(context, local.load_settings(), Role.GATE, workers)
+    run(context, installation.load_settings(), Role.GATE, workers)

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import make_url
 
-from credenza.cli import local
+from credenza.cli import installation
 from credenza.gate import refusals, usage
 from credenza.gate.flushing import Flusher
 from credenza.gate.freshness import Freshness, PostgresFreshness, PostgresKeys, SqliteFreshness, SqliteKeys
@@ -57,7 +57,7 @@ async def open_plane(settings: Settings, database: Database) -> AsyncIterator[Pl
         else:
             keyring, freshness = await _postgresql(settings, routes, stack)
         counted = Usage(database.traces, report=_report)
-        kept = Refusals(database.traces, clock=local.now, report=_report)
+        kept = Refusals(database.traces, clock=installation.now, report=_report)
         noted = _Enforced(settings.data_dir, keyring)
         for flush, every in (
             (counted.flush, usage.FLUSH_EVERY),

@@ -14,20 +14,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from importlib import import_module
+from types import ModuleType
 from typing import Annotated, Any
 
-import structlog
 import typer
 import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import SQLAlchemyError
 
-from credenza.actions import first_admin
-from credenza.actions.context import Platform
-from credenza.actions.once import forget_expired
-from credenza.api.app import create_app
-from credenza.cli import listeners, local, logs, output
+from credenza.cli import installation, listeners, logs, output
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.plane import Plane, open_plane
@@ -36,11 +32,8 @@ from credenza.domain.model import EnvironmentName
 from credenza.gate.app import GateApp, Limits, Origin
 from credenza.gate.check import DecisionApp
 from credenza.gate.desk import Desk
-from credenza.gate.flushing import Flusher
 from credenza.gate.forward import Forwarder
-from credenza.gate.keyring import GateClosed
 from credenza.gate.metrics import Metrics
-from credenza.portal import first_admin as first_admin_page
 from credenza.settings import Settings
 from credenza.store import changes, enforced
 from credenza.store.enforced import OlderDatabase
@@ -48,10 +41,6 @@ from credenza.store.engine import Database, reading
 from credenza.store.replay import LmdbReplay, RedisReplay
 
 app = typer.Typer()
-log = structlog.get_logger()
-
-_HOUSEKEEPING_EVERY = timedelta(minutes=5)
-_OUTAGES = (SQLAlchemyError, GateClosed)
 
 
 class Role(StrEnum):
@@ -78,7 +67,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Worker processes on this machine.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the management API and the gates of both environments."""
-    run(context, local.load_settings(), role, workers)
+    run(context, installation.load_settings(), role, workers)
 
 
 def run(context: typer.Context, settings: Settings, role: Role, workers: int) -> None:
@@ -98,16 +87,17 @@ def run(context: typer.Context, settings: Settings, role: Role, workers: int) ->
 
 def prepare(settings: Settings, role: Role) -> str | None:
     """Bring the installation to where it can be served; the link for the first admin when there is nobody yet."""
-    with local.database(settings) as database:
-        fresh = not local.has_started(database)
-        platform = local.prepare(settings, database)
+    with installation.database(settings) as database:
+        fresh = not installation.has_started(database)
         _check_not_older(settings, database)
         if fresh:
             _establish_replay(settings)
-        if role is Role.GATE:
-            return None
-        token = first_admin.make_link(platform, now=local.now())
-    return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
+        return None if role is Role.GATE else _management().prepare(settings, database)
+
+
+def _management() -> ModuleType:
+    """The management plane, imported by those who serve it: a gate alone is smaller and starts sooner without."""
+    return import_module("credenza.cli.management_plane")
 
 
 def listening(settings: Settings, role: Role) -> tuple[Listener, ...]:
@@ -134,7 +124,7 @@ async def serve_until_stopped(started: Started) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with local.database(settings) as database:
+    with installation.database(settings) as database:
         async with AsyncExitStack() as stack:
             plane = await stack.enter_async_context(open_plane(settings, database))
             applications = await _applications(started, database, plane, stack)
@@ -154,34 +144,19 @@ async def _applications(started: Started, database: Database, plane: Plane, stac
     settings, registry = started.settings, CollectorRegistry()
     applications: dict[str, Any] = {}
     if started.role is not Role.GATE:
-        platform = local.prepare(settings, database)
-        applications["management API"] = _management(settings, platform, plane, registry)
-        keeper = Flusher(_Housekeeping(platform).flush, every=_HOUSEKEEPING_EVERY)
-        keeper.start()
-        stack.push_async_callback(keeper.stop)
+        applications["management API"] = _management().application(settings, database, plane, registry, stack)
     if started.role is not Role.MANAGE:
         applications |= await _gates(settings, plane, registry, stack)
     return applications
-
-
-def _management(settings: Settings, platform: Platform, plane: Plane, registry: CollectorRegistry) -> Any:
-    return create_app(
-        platform,
-        plane.verifier,
-        clock=local.now,
-        ready=plane.freshness.look,
-        public_url=settings.manage_origin,
-        outages=_OUTAGES,
-        pages=first_admin_page.routes(platform, public_url=settings.manage_origin, clock=local.now),
-        registry=registry,
-    )
 
 
 async def _gates(
     settings: Settings, plane: Plane, registry: CollectorRegistry, stack: AsyncExitStack
 ) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
-    desk = Desk(plane.verifier, clock=local.now, usage=plane.usage, refusals=plane.refusals, metrics=Metrics(registry))
+    desk = Desk(
+        plane.verifier, clock=installation.now, usage=plane.usage, refusals=plane.refusals, metrics=Metrics(registry)
+    )
     limits = Limits(body_bytes=settings.body_limit_bytes, body_memory_bytes=settings.body_memory_bytes)
     origins = {
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
@@ -195,19 +170,6 @@ async def _gates(
     }
     secret = settings.decision_secret
     return gates | {"decisions": DecisionApp(origins, desk, secret=secret.get_secret_value() if secret else None)}
-
-
-class _Housekeeping:
-    """Deletes what is kept for a while only. Every worker may do it: a second time deletes nothing."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-
-    async def flush(self) -> None:
-        try:
-            await asyncio.to_thread(forget_expired, self._platform, now=local.now())
-        except SQLAlchemyError as error:
-            log.warning("housekeeping.failed", error=type(error).__name__)
 
 
 def _bind(listener: Listener) -> socket.socket:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from credenza.cli import local, logs
+from credenza.cli import installation, logs
 from credenza.cli.serve import Role, Started, serve_here
 
 app = typer.Typer()
@@ -22,7 +22,7 @@ def worker(
 ) -> None:
     """Serve on sockets that were bound by the parent."""
     os.umask(0o077)
-    settings = local.load_settings()
+    settings = installation.load_settings()
     logs.configure(settings.log_level)
     numbers = msgspec.json.decode(descriptors, type=dict[str, int])
     serve_here(Started(settings, role, {name: socket.socket(fileno=number) for name, number in numbers.items()}))

@@ -1,0 +1,60 @@
+"""This machine's installation: its settings and its database. A gate alone needs no more, no key-encryption key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
+from credenza import settings as configuration
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.settings import Settings
+from credenza.store import migrate, wrapped_secrets
+from credenza.store.engine import Database, open_database, reading
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def load_settings() -> Settings:
+    """Read the settings, and say which one is wrong."""
+    config = os.environ.get("CREDENZA_CONFIG")
+    try:
+        return configuration.load(Path(config) if config else None)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors(include_url=False, include_input=False)
+        )
+        raise CommandFailed(f"The settings are not usable. {wrong}.", ExitCode.USAGE) from None
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """Open the database; the embedded one is made, and brought up to date, when it is first opened."""
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    opened = open_database(settings.database)
+    try:
+        if opened.embedded:
+            migrate.upgrade(opened)
+        elif migrate.pending(opened):
+            raise CommandFailed("The database is of an older release, or empty. Run: credenza db upgrade")
+        yield opened
+    except OperationalError as error:
+        # The driver's text names hosts and users, never a password.
+        raise CommandFailed(f"The database does not answer: {str(error.orig).strip()}") from error
+    finally:
+        opened.close()
+
+
+def has_started(opened: Database) -> bool:
+    """Tell an installation that has started before from a new one."""
+    with reading(opened.records) as connection:
+        return wrapped_secrets.any_secret(connection)
