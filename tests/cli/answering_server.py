@@ -1,4 +1,6 @@
-"""A server for `credenza call` to talk to: it answers what it got, and refuses below /refused as a gate does."""
+"""A server for `credenza call` to talk to: it answers what it got, refuses below /refused as a gate does, and tells why
+at the path of the management API.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,41 @@ REFUSAL = {
     "Details": None,
 }
 
+UNKNOWN = REFUSAL | {"ReasonCode": "NOT_FOUND", "Description": "There is no such refusal."}
+EXPLAINED = {
+    "id": "0f8e-refused",
+    "projectId": None,
+    "credentialId": f"{7:032x}{'0' * 16}",
+    "at": "2025-01-31T12:00:00Z",
+    "code": "revoked",
+    "explanation": {
+        "method": "GET",
+        "target": "/refused",
+        "steps": [
+            {"name": "header", "ok": True},
+            {
+                "name": "key",
+                "ok": False,
+                "expected": "an ACTIVE key",
+                "received": "a key that is revoked",
+                "hint": "Use another key of the project, or add one.",
+            },
+            {"name": "environment", "ok": None},
+        ],
+        "baseStrings": {"mastercard": "GET&https%3A%2F%2Fapi.example.com%2Frefused&..."},
+    },
+}
+
 
 class _Answering(BaseHTTPRequestHandler):
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.startswith("/refused"):
             self._answer(403, {"Errors": {"Error": [REFUSAL]}}, {"Credenza-Refusal-Id": "0f8e-refused"})
+        elif self.path == "/api/refusals/0f8e-refused":
+            self._answer(200, EXPLAINED, {})
+        elif self.path.startswith("/api/"):
+            self._answer(404, {"Errors": {"Error": [UNKNOWN]}}, {})
         elif self.path.startswith("/broken"):
             self._answer(502, "\x1b[31mbad gateway", {})
         else:

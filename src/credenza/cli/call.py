@@ -6,6 +6,7 @@ import json
 import shlex
 import ssl
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from credenza.cli import files, habits, output, passwords, profiles, signing
+from credenza.cli import habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.signing import Signer
 from credenza.client.auth import OAuth1Auth
@@ -127,13 +128,8 @@ def _is_json(body: bytes) -> bool:
 
 
 def _trust(context: typer.Context, ca: Path | None) -> ssl.SSLContext:
-    authority = ca or profiles.current(habits.of(context).profile).ca_file
-    if authority is None:
-        return httpx.create_ssl_context()
-    try:
-        return ssl.create_default_context(cadata=files.read_text(authority))
-    except ssl.SSLError:
-        raise CommandFailed(f"{authority} holds no certificate in PEM.") from None
+    profile = profiles.current(habits.of(context).profile)
+    return remote.trust(replace(profile, ca_file=ca or profile.ca_file))
 
 
 def _print(context: typer.Context, response: httpx.Response) -> None:
@@ -148,9 +144,10 @@ def _print(context: typer.Context, response: httpx.Response) -> None:
 def _explain(response: httpx.Response) -> None:
     reason = _reason_code(response)
     print(f"Refused: {output.printable(reason or str(response.status_code))}", file=sys.stderr)
-    refusal_id = response.headers.get(_REFUSAL_ID)
-    if refusal_id:
-        print(f"Why: credenza debug oauth1 {shlex.quote(output.printable(refusal_id))}", file=sys.stderr)
+    refusal_id = response.headers.get(_REFUSAL_ID, "")
+    if refusals.is_id(refusal_id):
+        refusals.remember(refusal_id)
+        print(f"Why: credenza debug oauth1 {refusal_id}", file=sys.stderr)
 
 
 def _reason_code(response: httpx.Response) -> str | None:

@@ -1,6 +1,5 @@
-"""`credenza debug`: says step by step why a call is refused, here, from the request and the public key.
-
-The steps are those of a gate. It never asks for a private key.
+"""`credenza debug`: says step by step why a call is refused. The server tells of a call that it refused; a captured
+request is checked here, with the public key. It never asks for a private key.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from credenza.cli import captured, diagnosis, files, habits, output
+from credenza.cli import captured, diagnosis, files, habits, output, refusals
 from credenza.cli.diagnosis import ReadingOutcome, SigningKey, Verdict
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
@@ -33,12 +32,16 @@ def debug() -> None:
 @app.command("oauth1")
 def debug_oauth1(
     context: typer.Context,
+    refusal_id: Annotated[
+        str | None, typer.Argument(metavar="REFUSAL_ID", help="A refusal that the server has kept, for an hour.")
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="The last refusal that credenza call met.")] = False,
     request: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            metavar="FILE", help="The request: an HTTP message as text or a curl command; - reads standard input."
+            metavar="FILE", help="Check here: an HTTP message as text or a curl command; - reads standard input."
         ),
-    ],
+    ] = None,
     certificate_file: Annotated[
         Path | None, typer.Option("--certificate", metavar="FILE", help="Certificate of the key that signed.")
     ] = None,
@@ -59,7 +62,15 @@ def debug_oauth1(
         int, typer.Option(metavar="SECONDS", help="How far the clock of the client may be off.", min=0)
     ] = 300,
 ) -> None:
-    """Check a captured OAuth 1.0a request as a gate does. Exits with 1 when it would be refused."""
+    """Ask the server why it refused a call, or check a captured request here as a gate does.
+
+    The check here needs no server, and exits with 1 when the request would be refused.
+    """
+    if [refusal_id is not None, last, request is not None].count(True) != 1:
+        raise CommandFailed("Which call? Give the id of a refusal, --last, or --request FILE.", ExitCode.USAGE)
+    if request is None:
+        refusals.explain(context, refusal_id or refusals.last())
+        return
     moment = _parse_time(now) if now else datetime.now(UTC)
     key = _read_key(certificate_file, public_key_file)
     own = files.read_text(base_string).strip() if base_string else None
