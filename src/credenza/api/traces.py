@@ -12,11 +12,11 @@ from credenza.api import paging
 from credenza.api.asked import Caller, CredentialPath, ProjectPath
 from credenza.domain.model import CredentialId, ProjectId
 from credenza.wire import refusals as wire
-from credenza.wire.shape import Uuid
+from credenza.wire.shape import CallId
 
 _USUAL_PAGE = 50
 
-RefusalPath = Annotated[Uuid, Path(alias="refusal_id")]
+RefusalPath = Annotated[CallId, Path(alias="refusal_id")]
 
 
 def refusal(asked: Caller, refusal_id: RefusalPath) -> wire.CallRefusal:

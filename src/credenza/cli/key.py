@@ -73,7 +73,7 @@ def view(context: typer.Context, kid: KeyId) -> None:
     if habits.of(context).output is not Output.TABLE:
         output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": callers})
         return
-    output.show(context, found)
+    _show(context, found)
     print("\nCallers" if callers else "\nNobody has called with this key yet.")
     if callers:
         columns = ("address", "userAgent", "serviceId", "admitted", "refused", "lastSeenAt")
@@ -128,7 +128,7 @@ def renew(context: typer.Context, kid: KeyId) -> None:
     if not habit.yes:
         typer.confirm("Renewing keeps the old private key in use; rotating is safer. Renew?", abort=True, err=True)
     with remote.client(context) as client:
-        output.show(context, client.send(operations.renew_credential(remote.project(context), kid)))
+        _show(context, client.send(operations.renew_credential(remote.project(context), kid)))
 
 
 @app.command()
@@ -188,7 +188,7 @@ def _certify(
         raise CommandFailed("Give --generate or --csr FILE, one of the two.", ExitCode.USAGE)
     if csr is not None:
         with remote.client(context) as client:
-            output.show(context, client.send(operation(remote.csr_text(csr))))
+            _show(context, client.send(operation(remote.csr_text(csr))))
         return
     store = out or Path(f"{alias}.p12")
     files.check_writable(store, overwrite=force)
@@ -199,8 +199,14 @@ def _certify(
         made = client.send(operation(request))
         issuer = client.send(operations.get_authority_certificate(made.environment, "issuing"))
     _write_store(store, private_key, made, issuer, password=password, force=force)
-    output.show(context, made)
+    _show(context, made)
     output.note(context, f"Private key and certificate written to {store}. It was sent to nobody: keep a copy.")
+
+
+def _show(context: typer.Context, key: Credential) -> None:
+    """Print a key; a table leaves the certificate out, which `-o json` has."""
+    table = habits.of(context).output is Output.TABLE
+    output.show(context, key.model_dump(by_alias=True, exclude={"certificate"}) if table else key)
 
 
 def _write_store(

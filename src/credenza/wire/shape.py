@@ -20,6 +20,7 @@ _EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z
 _COUNTRY = r"^[A-Z]{3}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _KEY_ID = r"^[0-9a-f]{48}$"
+_CALL_ID = r"^[0-9a-f]{32}$"
 
 FORMS: dict[str, str] = {
     _NAME: "no control or invisible characters, and no blank at its beginning or end",
@@ -28,6 +29,7 @@ FORMS: dict[str, str] = {
     _COUNTRY: "three capital letters, a country of ISO 3166-1 alpha-3",
     _UUID: "a UUID in lower case",
     _KEY_ID: "a key id: 48 lower-case hexadecimal digits",
+    _CALL_ID: "the id of a refusal: 32 lower-case hexadecimal digits, as in the header Credenza-Refusal-Id",
 }
 """What a pattern wants, in words for whoever broke it."""
 
@@ -37,6 +39,7 @@ Email: TypeAlias = Annotated[str, StringConstraints(max_length=254, pattern=_EMA
 Country: TypeAlias = Annotated[str, StringConstraints(pattern=_COUNTRY)]
 Uuid: TypeAlias = Annotated[str, StringConstraints(pattern=_UUID)]
 KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=_KEY_ID)]
+CallId: TypeAlias = Annotated[str, StringConstraints(pattern=_CALL_ID)]
 
 LARGEST_CSR_CHARACTERS = 100_000
 """Above the 64 KiB that the rules of requests allow, so that those rules give the reason."""
