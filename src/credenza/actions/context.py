@@ -201,9 +201,11 @@ def _begin(connection: Connection, attempt: Attempt, trail: Trail, *, lock: bool
     standing = _standing(connection, attempt.actor, organization_id, project)
     _check_target(attempt, organization_id, project)
     access.check_sight(attempt.actor, attempt.action, standing)
-    # Whoever sees it leaves the trail where it is, from here on also when refused.
-    act = trail.act = Act(connection, organization_id or PLATFORM, standing, project)
+    act = Act(connection, organization_id or PLATFORM, standing, project)
+    if organization_id is not None:
+        trail.act = act  # who sees the organization leaves the trail there, also when refused for the role
     access.check(attempt.actor, attempt.action, standing)
+    trail.act = act
     return act
 
 

@@ -90,11 +90,12 @@ def create(
     attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id)
     request = issuing.read_request(platform, attempt, new.credential.csr)
     subject = issuing.subject_of(request)
-    project = _first_project(platform, attempt, new)
+    project = _first_project(platform, attempt, organization_id, new)
     with reserving(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        _check_countries(platform, new.commercial_countries)
         service = _live_service(act, new.service_id)
         _check_offered(service, new.environment)
         if projects.name_exists(act.connection, organization_id, new.name):
@@ -269,12 +270,10 @@ def add_service(
         return settle(platform, act, actor, once, _view(act, project_id), now=now)
 
 
-def _first_project(platform: Platform, attempt: Attempt, new: NewProject) -> Project:
-    _check_countries(platform, new.commercial_countries)
-    assert attempt.organization_id is not None, "a project is made in an organization"
+def _first_project(platform: Platform, attempt: Attempt, organization_id: OrganizationId, new: NewProject) -> Project:
     return Project(
         id=ProjectId(str(uuid.UUID(bytes=platform.random(16), version=4))),
-        organization_id=attempt.organization_id,
+        organization_id=organization_id,
         name=new.name,
         type=new.type,
         region=new.region,

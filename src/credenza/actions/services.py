@@ -22,6 +22,8 @@ from credenza.domain.model import (
 from credenza.store import changes, services
 
 RESERVED_PREFIXES = ("/oauth", "/sso", "/.well-known")
+LONGEST_PREFIX = 200
+LONGEST_UPSTREAM = 500
 LONGEST_MONTHS = 39
 LONGEST_DAYS = 1200
 _PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+", re.ASCII)
@@ -102,6 +104,8 @@ def _check(new: NewService) -> None:
 
 
 def _check_prefix(prefix: str) -> None:
+    if len(prefix) > LONGEST_PREFIX:
+        raise Refusal(Code.INVALID, f"A path prefix has {LONGEST_PREFIX} characters at most.", field="pathPrefix")
     if _PREFIX.fullmatch(prefix) is None or "/." in prefix.replace("/.well-known", ""):
         raise Refusal(
             Code.INVALID,
@@ -113,7 +117,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _check_upstream(upstream: str) -> None:
-    if not _is_origin(upstream):
+    if len(upstream) > LONGEST_UPSTREAM or not _is_origin(upstream):
         raise Refusal(
             Code.INVALID, "An upstream is an http or https origin, such as http://127.0.0.1:9000", field="upstream"
         )

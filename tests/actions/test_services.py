@@ -1,0 +1,132 @@
+"""The catalog: what the platform offers, and where the gate finds it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage
+
+from credenza.actions import projects, services
+from credenza.actions.services import NewService
+from credenza.domain.errors import Code
+from credenza.domain.model import AuthenticationType, ServiceId, ServiceStatus
+from credenza.store.schema import changes
+
+
+def new(stage: Stage, **fields: Any) -> NewService:
+    return replace(
+        NewService("Cards", AuthenticationType.DUAL_OAUTH, "About cards", (stage.place(), stage.place(PRODUCTION))),
+        **fields,
+    )
+
+
+def test_a_service_is_created_announced_and_listed(stage: Stage) -> None:
+    made = stage.done("service.create", services.create, OPERATOR, wanted := new(stage))
+
+    assert (made.name, made.authentication, made.status) == ("Cards", AuthenticationType.DUAL_OAUTH, ServiceStatus.LIVE)
+    assert made.environments == wanted.environments
+    assert stage.looked(services.list_live, OPERATOR) == (made,)
+    assert [(row.kind, row.subject) for row in stage.rows(changes)] == [("catalog", str(made.id))]
+
+
+def test_everybody_may_look_at_the_catalog_and_only_operators_change_it(shop: Shop) -> None:
+    stage, actor = shop.stage, shop.owner.actor
+    (service,) = stage.looked(services.list_live, actor)
+
+    stage.refused("service.create", Code.FORBIDDEN, services.create, actor, new(stage))
+    stage.refused("service.change", Code.FORBIDDEN, services.change, actor, service.id, new(stage))
+    stage.refused("service.change", Code.FORBIDDEN, services.retire, actor, service.id)
+
+
+def test_name_and_path_prefix_are_taken_once(stage: Stage) -> None:
+    first = stage.done("service.create", services.create, OPERATOR, new(stage))
+    other = stage.done("service.create", services.create, OPERATOR, new(stage, name="Loans"))
+
+    for taken in ({"name": "Cards"}, {"environments": (first.environments[0],)}):
+        wanted = new(stage, **{"name": "Third", **taken})
+        stage.refused("service.create", Code.DUPLICATE_NAME, services.create, OPERATOR, wanted)
+        stage.refused("service.change", Code.DUPLICATE_NAME, services.change, OPERATOR, other.id, wanted)
+
+
+def test_the_same_prefix_in_the_other_environment_is_another_place(stage: Stage) -> None:
+    place = stage.place()
+    both = (place, replace(place, environment=PRODUCTION))
+
+    assert stage.done("service.create", services.create, OPERATOR, new(stage, environments=both)).environments == both
+
+
+@pytest.mark.parametrize(
+    ("columns", "field"),
+    [
+        *(
+            pytest.param({"path_prefix": prefix}, "pathPrefix", id=f"prefix {prefix[:20]!r}")
+            for prefix in ("", "cards", "/cards/", "//", "/a b", "/a/../b", "/..", "/%2e", "/a\n", "/ä", "/x" * 101)
+        ),
+        *(
+            pytest.param({"path_prefix": prefix}, "pathPrefix", id=f"reserved {prefix}")
+            for prefix in ("/oauth", "/oauth/token", "/sso", "/sso/oidc", "/.well-known", "/.well-known/x")
+        ),
+        *(
+            pytest.param({"upstream": upstream}, "upstream", id=f"upstream {upstream[:20]!r}")
+            for upstream in (
+                "",
+                "127.0.0.1:9000",
+                "ftp://host",
+                "http://",
+                "http://user@host",
+                "http://host?q",
+                "http://host#f",
+                "http://[::1",
+                "http://host:99999",
+                "http://host/" + "x" * 500,
+            )
+        ),
+        *(pytest.param({"validity_months": months}, "validityMonths", id=f"{months} months") for months in (0, 40)),
+        *(pytest.param({"validity_days": days}, "validityDays", id=f"{days} days") for days in (0, 1201)),
+    ],
+)
+def test_a_place_is_refused_with_its_field(stage: Stage, columns: dict[str, Any], field: str) -> None:
+    wanted = new(stage, environments=(stage.place(SANDBOX, **columns),))
+
+    assert stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted).field == field
+
+
+@pytest.mark.parametrize("prefix", ["/", "/cards", "/cards/v1", "/a.b/~c_d-e", "/oauth2", "/ssothing"])
+def test_other_prefixes_are_fine(stage: Stage, prefix: str) -> None:
+    place = stage.place(path_prefix=prefix)
+
+    stage.done("service.create", services.create, OPERATOR, new(stage, environments=(place,)))
+
+
+def test_each_environment_is_named_once(stage: Stage) -> None:
+    wanted = new(stage, environments=(stage.place(), stage.place()))
+
+    stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted)
+
+
+def test_a_service_changes_its_places_and_never_its_authentication(stage: Stage) -> None:
+    service = stage.done("service.create", services.create, OPERATOR, new(stage))
+    wanted = new(stage, description="More about cards", environments=(stage.place(PRODUCTION),))
+
+    changed = stage.done("service.change", services.change, OPERATOR, service.id, wanted)
+
+    assert (changed.description, changed.environments) == ("More about cards", wanted.environments)
+    assert stage.looked(services.list_live, OPERATOR) == (changed,)
+    mtls = replace(wanted, authentication=AuthenticationType.MTLS)
+    stage.refused("service.change", Code.PROJECT_TYPE, services.change, OPERATOR, service.id, mtls)
+
+
+def test_a_retired_service_is_out_of_the_catalog(shop: Shop) -> None:
+    stage = shop.stage
+    (service,) = stage.looked(services.list_live, OPERATOR)
+
+    retired = stage.done("service.change", services.retire, OPERATOR, service.id)
+
+    assert retired.status is ServiceStatus.RETIRED
+    assert stage.looked(services.list_live, OPERATOR) == ()
+    shop.refused("environment.service.add", Code.SERVICE_NOT_FOUND, projects.add_service, SANDBOX, service.id)
+
+
+def test_a_service_that_does_not_exist(stage: Stage) -> None:
+    stage.refused("service.change", Code.SERVICE_NOT_FOUND, services.change, OPERATOR, ServiceId(7), new(stage))
+    stage.refused("service.change", Code.SERVICE_NOT_FOUND, services.retire, OPERATOR, ServiceId(7))
