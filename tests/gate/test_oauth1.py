@@ -192,10 +192,21 @@ def test_a_body_without_hash_is_refused(scene: Scene) -> None:
     assert "oauth_body_hash" in decision.description
 
 
-def test_a_body_without_hash_that_passes_by_the_gate_is_refused(scene: Scene) -> None:
-    _, header = _form_call(scene.add_key(), b"")
+@pytest.mark.parametrize(("method", "announces_body"), [("GET", True), ("POST", True), ("POST", False), ("PUT", False)])
+def test_a_body_without_hash_that_passes_by_the_gate_is_refused(
+    scene: Scene, method: str, announces_body: bool
+) -> None:
+    header = scene.add_key().sign_form(method, "/orders/1", b"")
+    asked = call(header, method=method, body_sha256=None, announces_body=announces_body)
 
-    refused(scene, call(header, method="POST", body_sha256=None, announces_body=True), Code.BODY_HASH_MISSING)
+    refused(scene, asked, Code.BODY_HASH_MISSING)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+def test_a_call_without_hash_and_body_that_passes_by_the_gate_is_admitted(scene: Scene, method: str) -> None:
+    header = scene.add_key().sign_form(method, "/orders/1", b"")
+
+    assert isinstance(decide(scene, call(header, method=method, body_sha256=None)), Admitted)
 
 
 def test_a_body_with_one_bit_changed_is_refused(scene: Scene) -> None:

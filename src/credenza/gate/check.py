@@ -51,7 +51,7 @@ class DecisionApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"a gate serves http, not {scope['type']}")
-        _, verb, *rest = scope["path"].split("/")
+        verb, *rest = scope["path"].removeprefix("/").split("/")
         if not rest and verb == "health":
             await send_answer(send, 200, [("Content-Type", _PLAIN)], b"ok\n")
         elif not rest and verb == "metrics":

@@ -180,7 +180,7 @@ class Verifier:
 
     def _prove(self, call: Call, claim: SignedCall, entry: Entry | None, now: datetime) -> None:
         """Check time, body and signature (RFC 5849 3.2). Raises Malformed or Disproven."""
-        if call.body_sha256 is None and call.announces_body and claim.body_hash is None:
+        if call.body_sha256 is None and claim.body_hash is None and _may_have_body(call):
             raise Disproven("body_hash_missing", "The request has a body, but no oauth_body_hash covers it.")
         key, first, allow_ambiguous = self._nobodys_key, None, False
         if entry is not None and _speaks_oauth1(entry.record) and isinstance(entry.public_key, rsa.RSAPublicKey):
@@ -284,6 +284,12 @@ def _unreadable(malformed: Malformed, evidence: Evidence) -> Refused:
     if isinstance(malformed, MissingParameter):
         return _refused(Code.MISSING_PARAMETER, str(malformed), evidence)
     return _refused(_CODE_OF_FIELD.get(malformed.field, Code.INVALID_HEADER), str(malformed), evidence)
+
+
+def _may_have_body(call: Call) -> bool:
+    """Whether a request whose body nobody sees could have one. HTTP/2 announces none that is streamed, so that only
+    methods whose content means nothing (RFC 9110 9.3) are taken at their word."""
+    return call.announces_body or call.request.method not in ("GET", "HEAD", "DELETE", "OPTIONS")
 
 
 def _speaks_oauth1(record: KeyRecord) -> bool:

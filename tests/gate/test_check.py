@@ -1,0 +1,143 @@
+"""The decision listener: sub-requests of proxies, questions of the middleware, and who may ask them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from tests.gate.scene import AUTHORITY, ORDER, SANDBOX, Client, Scene, another_key, desk
+
+from credenza.gate.app import Origin
+from credenza.gate.check import DecisionApp
+
+pytestmark = pytest.mark.anyio
+
+Fields = list[tuple[str, str]]
+
+
+@asynccontextmanager
+async def asking(scene: Scene, *, secret: str | None = None, origin: str | None = None) -> AsyncIterator[Any]:
+    app = DecisionApp(
+        {SANDBOX: Origin.parse(SANDBOX, origin) if origin else Origin(SANDBOX)}, desk(scene), secret=secret
+    )
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=f"https://{AUTHORITY}") as client:
+        yield client
+
+
+def original(header: str, target: str = "/orders/1", method: str = "GET") -> Fields:
+    return [("Authorization", header), ("X-Original-Method", method), ("X-Original-URI", target)]
+
+
+async def test_an_admitted_sub_request_is_answered_with_who_calls(scene: Scene) -> None:
+    client = scene.add_key()
+    async with asking(scene) as gate:
+        response = await gate.get("/check/SANDBOX", headers=original(client.sign("GET", ORDER)))
+
+    assert response.status_code == 200
+    assert response.headers["x-credenza-key-id"] == client.key_id
+    assert response.headers["x-credenza-body"] == "unchecked"
+    assert response.headers["x-credenza-claimed-body-hash"] == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "answered", "status"),
+    [
+        ("OAuth nonsense", "/orders/1", 403, "400"),
+        (None, "/orders/2", 403, "403"),
+        (None, "/nothing", 401, "401"),
+    ],
+    ids=["unreadable", "wrong signature", "unmapped"],
+)
+async def test_a_refused_sub_request_is_401_or_403_and_tells_its_true_status(
+    scene: Scene, header: str | None, target: str, answered: int, status: str
+) -> None:
+    client = scene.add_key()
+    signed = client.sign("GET", ORDER if target == "/orders/2" else f"https://{AUTHORITY}{target}")
+    async with asking(scene) as gate:
+        response = await gate.get("/check/SANDBOX", headers=original(header or signed, target))
+
+    assert response.status_code == answered
+    assert response.headers["credenza-status"] == status
+    error = response.json()["Errors"]["Error"][0]
+    assert response.headers["credenza-reason-code"] == error["ReasonCode"]
+    assert json.loads(f'"{response.headers["credenza-description"]}"') == error["Description"]
+    assert len(response.headers["credenza-refusal-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("X-Original-Method", "GET")],
+        [("X-Original-URI", "/orders/1")],
+        [("X-Original-Method", "GET"), ("X-Original-URI", "/orders/1"), ("X-Original-URI", "/orders/1")],
+        [("X-Original-Method", "GET"), ("X-Forwarded-Uri", "/orders/1")],
+        [("X-Original-Method", "GET"), ("X-Original-URI", "/orders/1#/payments/1")],
+        [("X-Original-Method", "GET"), ("X-Original-URI", "https://evil.example/orders/1")],
+        [("X-Original-Method", "GET"), ("X-Original-URI", "/orders/1 HTTP/1.1")],
+        [("X-Original-Method", "GET"), ("X-Original-URI", "/" + "x" * 9000)],
+    ],
+    ids=["no target", "no method", "two targets", "another name", "fragment", "absolute", "space", "long"],
+)
+async def test_a_proxy_that_does_not_say_plainly_what_is_called_is_refused(scene: Scene, fields: Fields) -> None:
+    header = scene.add_key().sign("GET", ORDER)
+    async with asking(scene) as gate:
+        response = await gate.get("/check/SANDBOX", headers=[("Authorization", header), *fields])
+
+    assert response.status_code == 403
+    assert response.headers["credenza-status"] == "400"
+    assert response.headers["credenza-reason-code"] == "BAD_REQUEST"
+
+
+async def test_a_configured_origin_wins_over_what_the_proxy_says(scene: Scene) -> None:
+    header = scene.add_key().sign("GET", "https://public.example/orders/1")
+    async with asking(scene, origin="https://public.example") as gate:
+        response = await gate.get("/check/SANDBOX", headers=original(header))
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/check", "/check/NOWHERE", "/check/SANDBOX/more", "/decide", "/other/SANDBOX"])
+async def test_there_is_nothing_else(scene: Scene, path: str) -> None:
+    async with asking(scene) as gate:
+        assert (await gate.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/check/SANDBOX", "/decide/SANDBOX"])
+@pytest.mark.parametrize("secret", [None, "wrong"])
+async def test_without_the_secret_nothing_is_decided(scene: Scene, path: str, secret: str | None) -> None:
+    fields = original(scene.add_key().sign("GET", ORDER)) + ([("Credenza-Gate-Secret", secret)] if secret else [])
+    async with asking(scene, secret="between us") as gate:
+        response = await gate.post(path, headers=fields)
+
+    assert response.status_code == 403
+    assert "x-credenza-key-id" not in response.headers
+
+
+async def test_with_the_secret_a_call_is_decided(scene: Scene) -> None:
+    fields = [*original(scene.add_key().sign("GET", ORDER)), ("Credenza-Gate-Secret", "between us")]
+    async with asking(scene, secret="between us") as gate:
+        assert (await gate.get("/check/SANDBOX", headers=fields)).status_code == 200
+
+
+@pytest.mark.parametrize("question", [b"", b"{}", b"[]", b'{"method":"GET"}'])
+async def test_a_question_that_cannot_be_read_is_400(scene: Scene, question: bytes) -> None:
+    async with asking(scene) as gate:
+        response = await gate.post("/decide/SANDBOX", content=question)
+
+    assert response.status_code == 400
+
+
+async def test_health_and_metrics_are_told(scene: Scene) -> None:
+    async with asking(scene) as gate:
+        stranger = Client(scene.add_key().consumer_key, another_key())
+        await gate.get("/check/SANDBOX", headers=original(stranger.sign("GET", ORDER)))
+        health = await gate.get("/health")
+        metrics = await gate.get("/metrics")
+
+    assert (health.status_code, health.text) == (200, "ok\n")
+    assert 'credenza_gate_decisions_total{environment="SANDBOX",outcome="signature"} 1.0' in metrics.text
