@@ -215,15 +215,18 @@ async def test_refusals_that_could_not_be_written_are_written_later(
 
 
 async def test_the_queue_is_bounded_while_the_database_fails(
-    refusals: Refusals, database: Database, reports: list[Exception]
+    database: Database, clock: Clock, reports: list[Exception]
 ) -> None:
-    break_traces(database, "refusals")
-    for minute in range(8):
-        for number in range(PER_MINUTE):
-            keep(refusals, number, at=NOON + timedelta(minutes=minute), credential_id=str(number))
+    refusals = Refusals(database.traces, clock=clock.now, report=reports.append, queue_limit=30)
+    mend = break_traces(database, "refusals")
+    for number in range(50):
+        keep(refusals, number, credential_id=str(number))
         await refusals.flush()
+    mend()
 
-    assert len(refusals._queue) == 10_000
+    await refusals.flush()
+
+    assert stored(database) == {str(number) for number in range(20, 50)}
 
 
 async def test_expired_refusals_are_deleted_even_when_none_come(

@@ -27,11 +27,18 @@ _SWEEP_EVERY = timedelta(minutes=1)
 class Refusals:
     """`clock` tells the time of day; `report` takes what went wrong with the database, which is tried again."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime], report: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        report: Callable[[Exception], None],
+        queue_limit: int = _QUEUE_LIMIT,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._report = report
-        self._queue: deque[StoredRefusal] = deque(maxlen=_QUEUE_LIMIT)
+        self._queue: deque[StoredRefusal] = deque(maxlen=queue_limit)
         self._minute = -1
         self._kept = 0
         self._kept_of: dict[str, int] = {}
@@ -52,7 +59,7 @@ class Refusals:
 
     async def flush(self) -> None:
         now = self._clock()
-        batch, self._queue = self._queue, deque(maxlen=_QUEUE_LIMIT)
+        batch, self._queue = self._queue, deque(maxlen=batch.maxlen)
         sweep = now - self._swept_at >= _SWEEP_EVERY
         if not batch and not sweep:
             return
@@ -61,7 +68,7 @@ class Refusals:
         except SQLAlchemyError as error:
             self._report(error)
             # Full, the queue drops what is oldest: it expires first.
-            self._queue = deque([*batch, *self._queue], maxlen=_QUEUE_LIMIT)
+            self._queue = deque([*batch, *self._queue], maxlen=batch.maxlen)
         else:
             self._swept_at = now
 
