@@ -59,7 +59,7 @@ class Refusals:
 
     async def flush(self) -> None:
         now = self._clock()
-        batch, self._queue = self._queue, deque(maxlen=batch.maxlen)
+        batch, self._queue = self._queue, deque(maxlen=self._queue.maxlen)
         sweep = now - self._swept_at >= _SWEEP_EVERY
         if not batch and not sweep:
             return
