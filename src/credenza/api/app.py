@@ -33,8 +33,9 @@ def create_app(
 ) -> FastAPI:
     """Build the application.
 
-    `ready` raises one of `outages` while the server cannot work; those become 503. `public_url` is the origin that
-    signatures cover, when it is not the one of the Host header. `pages` are the portal's routes.
+    `ready` raises one of `outages` while the server cannot work, and is called on the event loop: it must not wait.
+    Outages become 503. `public_url` is the origin that signatures cover, when it is not the one of the Host header.
+    `pages` are the portal's routes.
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)

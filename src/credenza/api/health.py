@@ -8,8 +8,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from credenza.wire.health import Health
 
 
-def health(request: Request) -> Health:
+async def health(request: Request) -> Health:
     """200 while the server can do its work; 503 while something it stands on is away."""
+    # On the event loop: what a gate knows of its freshness belongs to that thread.
     request.app.state.ready()
     return Health(status="ok")
 
