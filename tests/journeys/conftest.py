@@ -1,0 +1,5 @@
+"""The stage on which the journeys of the action level are told."""
+
+from tests.actions.conftest import logs, stage
+
+__all__ = ["logs", "stage"]
