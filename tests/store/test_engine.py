@@ -1,0 +1,42 @@
+"""Nobody waits for a database without end, and nobody is passed over."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from tests.servers import PostgreSQLServer
+
+from credenza.domain.model import PLATFORM
+from credenza.store import changes, migrate
+from credenza.store.changes import ChangeKind
+from credenza.store.engine import Database, open_database, reading, writing
+
+
+def test_a_frozen_server_does_not_hold_up_whoever_waits_on_it_for_ever() -> None:
+    with PostgreSQLServer() as server:
+        database = open_database(server.create_database())
+        migrate.upgrade(database)
+        with pytest.raises(OperationalError), reading(database.records) as connection:
+            server.freeze()
+            connection.execute(text("SELECT 1"))
+        server.thaw()
+
+        with reading(database.records) as connection:
+            answered = connection.execute(text("SELECT 1")).scalar_one()
+        database.close()
+
+    assert answered == 1
+
+
+def test_sixteen_writers_all_have_their_turn(database: Database) -> None:
+    def write(subject: int) -> None:
+        for _ in range(10):
+            with writing(database.records) as connection:
+                changes.record(connection, PLATFORM, ChangeKind.CATALOG, subject)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(16)))
+
+    with reading(database.records) as connection:
+        assert changes.current(connection) == 160
