@@ -271,7 +271,7 @@ class Desk:
     def leave_a_refusal(self) -> str:
         """A refused call of the project, as a gate would store it; its id."""
         explained = Explanation(
-            refusal_id=str(uuid.uuid4()),
+            refusal_id=uuid.uuid4().hex,
             code=decision.Code.BODY_HASH,
             at=self.clock.now(),
             method="POST",

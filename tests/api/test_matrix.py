@@ -138,7 +138,7 @@ UNKNOWN = {
     "token_id": UNKNOWN_UUID,
     "key_id": UNKNOWN_KEY,
     "service_id": "999",
-    "refusal_id": UNKNOWN_UUID,
+    "refusal_id": UNKNOWN_KEY[:32],
 }
 
 
