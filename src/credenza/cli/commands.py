@@ -37,6 +37,7 @@ COMMANDS = (
     Entry("completion", "Print the completion script of a shell.", ("completion",)),
     Entry("config", "Read and change profiles.", ("config",)),
     Entry("csr", "Make, read and check certification requests.", ("csr",)),
+    Entry("db", "Upgrade, check, back up and restore the database, for operators.", ("db",)),
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
     Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
     Entry("gateway", "Serve the gates alone.", ("gateway",)),

@@ -1,0 +1,90 @@
+"""Checks of the database that `credenza db check` and `credenza doctor` share. Each reads and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy.exc import DatabaseError
+
+from credenza.actions import audit_log, wrapped_keys
+from credenza.adapters.vault import WrongKey
+from credenza.cli import local
+from credenza.cli.checks import Check
+from credenza.settings import Settings
+from credenza.store import changes, enforced, integrity, migrate, quarantine
+from credenza.store.enforced import OlderDatabase
+from credenza.store.engine import Database, reading
+
+_FROM_BACKUP = "Bring the database back from a backup: credenza db restore"
+
+
+def tables_checks(database: Database) -> Iterator[Check]:
+    yield from _checks("tables", lambda: integrity.flaws(database), "sound, and every reference leads somewhere")
+
+
+def schema_check(database: Database) -> Check:
+    if migrate.pending(database):
+        return Check("schema", ok=False, detail="of an older release, or empty", cure="Run: credenza db upgrade")
+    return Check("schema", ok=True, detail="that of this release")
+
+
+def audit_checks(database: Database) -> Iterator[Check]:
+    try:
+        verdicts = audit_log.verify(database)
+    except (DatabaseError, ValueError) as error:
+        yield Check("audit_log", ok=False, detail=f"cannot be read: {type(error).__name__}", cure=_FROM_BACKUP)
+        return
+    for verdict in verdicts:
+        if verdict.flaw is not None:
+            flaw = f"chain {verdict.chain}: entry {verdict.flaw.sequence} {verdict.flaw.what}"
+            yield Check("audit_log", ok=False, detail=flaw, cure="Somebody changed the log, or a disk did. Keep it.")
+    if all(verdict.flaw is None for verdict in verdicts):
+        entries = sum(verdict.entries for verdict in verdicts)
+        yield Check("audit_log", ok=True, detail=f"{len(verdicts)} chains of {entries} entries, unbroken")
+
+
+def key_checks(database: Database, settings: Settings) -> Iterator[Check]:
+    """Whether the key-encryption key is there, and opens everything."""
+    name, cure = "key-encryption_key", f"Give the key of this installation ({settings.key_path})."
+    try:
+        vault = local.existing_vault(settings)
+    except (WrongKey, OSError) as error:
+        yield Check(name, ok=False, detail=str(error), cure=cure)
+        return
+    with reading(database.records) as connection:
+        flaws = tuple(wrapped_keys.flaws(connection, vault))
+    yield from _checks(name, lambda: flaws, "opens every secret and every authority's private key", cure)
+
+
+def age_check(database: Database, settings: Settings) -> Check:
+    with reading(database.records) as connection:
+        number = changes.current(connection)
+    try:
+        enforced.check_not_older(settings.data_dir, number)
+    except OlderDatabase as error:
+        return Check("age", ok=False, detail=str(error))
+    return Check("age", ok=True, detail=f"at change {number}, which is no older than what was enforced here")
+
+
+def quarantine_check(database: Database) -> Check:
+    with reading(database.records) as connection:
+        held = quarantine.count(connection)
+    if held == 0:
+        return Check("quarantine", ok=True, detail="empty")
+    return Check(
+        "quarantine",
+        ok=False,
+        detail=f"{held} credentials were restored from a backup and are refused until they are released",
+        cure="See them with: credenza db quarantine; revoke what was revoked since, then: credenza db release",
+    )
+
+
+def _checks(name: str, find: Callable[[], tuple[str, ...]], sound: str, cure: str = _FROM_BACKUP) -> Iterator[Check]:
+    try:
+        flaws = find()
+    except DatabaseError as error:
+        flaws = (str(error.orig),)
+    for flaw in flaws:
+        yield Check(name, ok=False, detail=flaw, cure=cure)
+    if not flaws:
+        yield Check(name, ok=True, detail=sound)
