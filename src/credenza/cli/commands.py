@@ -40,6 +40,7 @@ COMMANDS = (
     Entry("db", "Upgrade, check, back up and restore the database, for operators.", ("db",)),
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
     Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
+    Entry("doctor", "Check this installation from end to end, for operators.", ("doctor",)),
     Entry("gateway", "Serve the gates alone.", ("gateway",)),
     Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),
     Entry("member", "Who belongs to an organization, for operators.", ("member",)),
