@@ -31,7 +31,7 @@ class Entry:
 
 COMMANDS = (
     Entry("api", "Send any request to the management API.", ("api",)),
-    Entry("audit", "The audit log: list, export, verify.", ("audit",)),
+    Entry("audit", "The audit log: list, export, verify.", ("audit", "audit_verify")),
     Entry("auth", "Sign in to a Credenza server and out again.", ("auth",)),
     Entry("call", "Sign a call with OAuth 1.0a and make it.", ("call",)),
     Entry("completion", "Print the completion script of a shell.", ("completion",)),
