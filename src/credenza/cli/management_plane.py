@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from credenza.actions import first_admin
 from credenza.actions.context import Platform
@@ -17,6 +17,8 @@ from credenza.actions.once import forget_expired
 from credenza.api.app import create_app
 from credenza.cli import local
 from credenza.cli.plane import Plane
+from credenza.gate.decision import Call, Decision
+from credenza.gate.desk import Desk
 from credenza.gate.flushing import Flusher
 from credenza.gate.keyring import GateClosed
 from credenza.portal import first_admin as first_admin_page
@@ -26,7 +28,7 @@ from credenza.store.engine import Database
 log = structlog.get_logger()
 
 _HOUSEKEEPING_EVERY = timedelta(minutes=5)
-_OUTAGES = (SQLAlchemyError, GateClosed)
+_OUTAGES = (OperationalError, PoolTimeout, GateClosed)
 
 
 def prepare(settings: Settings, database: Database) -> str | None:
@@ -36,23 +38,31 @@ def prepare(settings: Settings, database: Database) -> str | None:
     return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
 
 
-def application(
-    settings: Settings, database: Database, plane: Plane, registry: CollectorRegistry, stack: AsyncExitStack
-) -> Any:
+def application(settings: Settings, database: Database, plane: Plane, desk: Desk, stack: AsyncExitStack) -> Any:
     platform = local.prepare(settings, database)
     keeper = Flusher(_Housekeeping(platform).flush, every=_HOUSEKEEPING_EVERY)
     keeper.start()
     stack.push_async_callback(keeper.stop)
     return create_app(
         platform,
-        plane.verifier,
+        _Asking(desk),
         clock=local.now,
         ready=plane.freshness.look,
         public_url=settings.manage_origin,
         outages=_OUTAGES,
         pages=first_admin_page.routes(platform, public_url=settings.manage_origin, clock=local.now),
-        registry=registry,
+        registry=desk.metrics.registry,
     )
+
+
+class _Asking:
+    """Signed calls of the management API are decided at the same desk: counted, and explained to their key's owner."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def decide(self, call: Call, *, now: datetime) -> Decision:  # noqa: ARG002 - the desk has the same clock
+        return await self._desk.decide(call)
 
 
 class _Housekeeping:

@@ -141,22 +141,24 @@ def _server(listener: Listener, applications: Mapping[str, Any]) -> uvicorn.Serv
 
 async def _applications(started: Started, database: Database, plane: Plane, stack: AsyncExitStack) -> Mapping[str, Any]:
     """The application behind each listener, by its name."""
-    settings, registry = started.settings, CollectorRegistry()
+    settings = started.settings
+    desk = Desk(
+        plane.verifier,
+        clock=installation.now,
+        usage=plane.usage,
+        refusals=plane.refusals,
+        metrics=Metrics(CollectorRegistry()),
+    )
     applications: dict[str, Any] = {}
     if started.role is not Role.GATE:
-        applications["management API"] = _management().application(settings, database, plane, registry, stack)
+        applications["management API"] = _management().application(settings, database, plane, desk, stack)
     if started.role is not Role.MANAGE:
-        applications |= await _gates(settings, plane, registry, stack)
+        applications |= await _gates(settings, desk, stack)
     return applications
 
 
-async def _gates(
-    settings: Settings, plane: Plane, registry: CollectorRegistry, stack: AsyncExitStack
-) -> Mapping[str, Any]:
+async def _gates(settings: Settings, desk: Desk, stack: AsyncExitStack) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
-    desk = Desk(
-        plane.verifier, clock=installation.now, usage=plane.usage, refusals=plane.refusals, metrics=Metrics(registry)
-    )
     limits = Limits(body_bytes=settings.body_limit_bytes, body_memory_bytes=settings.body_memory_bytes)
     origins = {
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
