@@ -22,11 +22,12 @@ _EPILOG = "Every command also takes -o, --quiet, --yes, --profile, --project and
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`modules` are names in this package."""
+    """`modules` are names in this package. A hidden command is one that only other commands run."""
 
     name: str
     help: str
     modules: tuple[str, ...]
+    hidden: bool = False
 
 
 COMMANDS = (
@@ -53,7 +54,7 @@ COMMANDS = (
     Entry("token", "Access tokens, for operators.", ("token",)),
     Entry("user", "Users, for operators.", ("user",)),
     Entry("version", "Print the version.", ("version",)),
-    Entry("worker", "One process of serve --workers; not for people.", ("worker",)),
+    Entry("worker", "One process of serve --workers.", ("worker",), hidden=True),
 )
 
 
@@ -61,7 +62,7 @@ class _Lazy(TyperCommand):
     """Stands in for a command until its arguments are to be read: help and completion of others cost nothing."""
 
     def __init__(self, entry: Entry) -> None:
-        super().__init__(entry.name, help=entry.help, rich_markup_mode=None)
+        super().__init__(entry.name, help=entry.help, hidden=entry.hidden, rich_markup_mode=None)
         self._entry = entry
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
