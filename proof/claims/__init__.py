@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from proof.claim import Claim
-from proof.claims import revocation
+from proof.claims import audit, forgery, replay, revocation
 
-CLAIMS: tuple[Claim, ...] = (*revocation.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (*forgery.CLAIMS, *replay.CLAIMS, *revocation.CLAIMS, *audit.CLAIMS)
