@@ -13,20 +13,24 @@ from credenza.store.changes import ChangeKind
 from credenza.store.engine import Database, open_database, reading, writing
 
 
+def ask(database: Database) -> object:
+    with reading(database.records) as connection:
+        return connection.execute(text("SELECT 1")).scalar_one()
+
+
 def test_a_frozen_server_does_not_hold_up_whoever_waits_on_it_for_ever() -> None:
     with PostgreSQLServer() as server:
         database = open_database(server.create_database())
         migrate.upgrade(database)
-        with pytest.raises(OperationalError), reading(database.records) as connection:
-            server.freeze()
-            connection.execute(text("SELECT 1"))
+        ask(database)
+        server.freeze()
+
+        with pytest.raises(OperationalError):
+            ask(database)
+
         server.thaw()
-
-        with reading(database.records) as connection:
-            answered = connection.execute(text("SELECT 1")).scalar_one()
+        assert ask(database) == 1
         database.close()
-
-    assert answered == 1
 
 
 def test_sixteen_writers_all_have_their_turn(database: Database) -> None:
