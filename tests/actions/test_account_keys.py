@@ -5,6 +5,7 @@ from tests.actions.stage import OPERATOR, Shop, ec_request, request
 
 from credenza.actions import account_keys
 from credenza.actions.issuing import NewKey
+from credenza.domain.access import Scope
 from credenza.domain.errors import Code
 from credenza.domain.model import Actor, Credential, CredentialId, CredentialKind, OrganizationRole, Status, UserId
 from credenza.store.schema import changes
@@ -50,6 +51,27 @@ def test_a_request_is_refused(shop: Shop, csr: bytes, code: Code) -> None:
     place = (shop.owner.actor, shop.organization.id)
 
     shop.stage.refused("account_key.add", code, account_keys.add, *place, NewKey("x", csr))
+
+
+def test_a_token_makes_no_key_that_may_do_more_than_it(shop: Shop) -> None:
+    narrow = shop.stage.token(shop.owner.user, shop.organization, Scope.CREDENTIALS, Scope.READ)
+
+    refusal = shop.stage.refused(
+        "account_key.add",
+        Code.FORBIDDEN,
+        account_keys.add,
+        narrow,
+        shop.organization.id,
+        shop.stage.new_key(),
+    )
+
+    assert "lacks audit, people, projects" in refusal.message
+
+
+def test_the_scope_for_operators_is_not_missed(shop: Shop) -> None:
+    token = shop.stage.token(shop.owner.user, shop.organization, *(set(Scope) - {Scope.CATALOG}))
+
+    assert add(shop, token).owner_id == shop.owner.user.id
 
 
 def test_an_operator_names_the_owner_who_must_be_a_member(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from credenza.actions.issuing import NewKey
 from credenza.actions.oauth_keys import Revoked
 from credenza.actions.once import Once, claim, settle
 from credenza.domain import lifecycle
-from credenza.domain.access import Action
+from credenza.domain.access import MACHINE_SCOPES, Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     Actor,
@@ -44,7 +44,7 @@ def add(
     once: Once | None = None,
     owner: UserId | None = None,
 ) -> Credential:
-    """Certify a key of the actor; an operator names the `owner`."""
+    """Certify a key of the actor; an operator names the `owner`. A token cannot make a key that may do more than it."""
     attempt = Attempt(actor, Action.ACCOUNT_KEY_ADD, now, organization_id=organization_id)
     request = issuing.read_request(platform, attempt, new.csr)
     subject = issuing.subject_of(request)
@@ -52,6 +52,7 @@ def add(
         claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
+        _check_scopes(actor)
         _admit(act, request)
         holder = _owner(act, actor, owner)
         reservation = issuing.reserve(
@@ -123,6 +124,17 @@ def revoke(
         act.note(key_id, reason)
         credential = _get(act, actor, key_id)
     return Revoked(credential, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
+
+
+def _check_scopes(actor: Actor) -> None:
+    """A key knows no scopes: whoever makes one gives away all that its owner may do with it."""
+    lacking = sorted(MACHINE_SCOPES - actor.scopes) if actor.scopes else []
+    if lacking:
+        raise Refusal(
+            Code.FORBIDDEN,
+            f"An API key is not narrowed by scopes, and this token lacks {', '.join(lacking)}. Make the key with a "
+            "token that has them.",
+        )
 
 
 def _admit(act: Act, request: CertificationRequest) -> None:

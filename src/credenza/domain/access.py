@@ -166,6 +166,11 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.USAGE_VIEW: _project_read(),
 }
 
+MACHINE_SCOPES = frozenset(
+    permission.scope for permission in PERMISSIONS.values() if permission.machine and permission.on is not On.PLATFORM
+)
+"""What an account-level key of an admin may do, said in scopes: only operators need the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
