@@ -313,6 +313,15 @@ def test_a_trailer_is_no_header(street: Street) -> None:
     assert "evil" not in [value for _, value in response.json()["headers"]]
 
 
+def test_a_tunnel_is_refused_though_its_path_was_signed(street: Street) -> None:
+    """To the upstream CONNECT would name a host, which nobody has signed."""
+    response = street.call(street.scene.add_key(), "CONNECT")
+
+    assert response.status == 400
+    assert response.error["Description"] == "The target is not a path."
+    assert street.upstream.seen == []
+
+
 def test_the_public_authority_is_the_configured_one_whatever_host_says(street: Street) -> None:
     response = street.call(street.scene.add_key(), host="evil.example")
 

@@ -54,7 +54,8 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
     path, query = scope["raw_path"], scope["query_string"]
     if len(path) + len(query) > MAX_TARGET_BYTES:
         raise BadRequest(f"The target is longer than {MAX_TARGET_BYTES} bytes.")
-    if not path.startswith(b"/"):
+    # RFC 9110 9.3.6: to the upstream CONNECT would name a host in place of the path that was signed.
+    if scope["method"] == "CONNECT" or not path.startswith(b"/"):
         raise BadRequest("The target is not a path.")
     return Arrival(
         scope["method"],
