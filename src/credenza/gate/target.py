@@ -22,18 +22,24 @@ _SLASH = r"(?:/|\\|%2f|%5c)"
 _DOT = r"(?:\.|%2e)"
 # `..;x` is one too: some servers strip path parameters before they resolve dot segments.
 _DOT_SEGMENT = re.compile(rf"{_SLASH}{_DOT}{_DOT}?(?:{_SLASH}|;|%3b|$)", re.IGNORECASE)
-_UNUSUAL = re.compile(r"//|[%;\\]")
 
 
 def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route | None:
     """Find where a path leads. Raises Malformed when programs may disagree about that."""
     found = _find(routes, environment, path)
-    if _UNUSUAL.search(path) is not None and _find(routes, environment, _plain(path)) is not found:
-        raise Malformed("target", "The path can be read in two ways that lead to different APIs: spell it plainly.")
+    if _is_plain(path):
+        return found
     # RFC 3986 5.2.4: clients resolve dot segments before they send. Whoever sends some wants two programs to disagree.
     if _DOT_SEGMENT.search(path) is not None:
         raise Malformed("target", "The path has the segment . or ..: resolve it before you sign.")
+    if _find(routes, environment, _plain(path)) is not found:
+        raise Malformed("target", "The path can be read in two ways that lead to different APIs: spell it plainly.")
     return found
+
+
+def _is_plain(path: str) -> bool:
+    """Whether every program reads the path alike. Nearly every call asks, and a regular expression takes ten times."""
+    return not ("%" in path or "//" in path or "/." in path or ";" in path or "\\" in path)
 
 
 def _find(routes: RouteTable, environment: EnvironmentName, path: str) -> Route | None:
