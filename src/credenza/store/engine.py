@@ -106,6 +106,7 @@ def _sqlite(url: URL) -> Engine:
         max_overflow=0,
         pool_timeout=STATEMENT_DEADLINE.total_seconds(),
         execution_options={"credenza_turn": Lock()},
+        hide_parameters=True,  # what is stored must not stand in logs
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -157,4 +158,5 @@ def _postgresql(url: URL) -> Engine:
         max_overflow=0,
         pool_timeout=deadline_s,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
