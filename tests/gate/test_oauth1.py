@@ -409,6 +409,9 @@ def test_whether_a_path_exists_is_told_to_proven_callers_only(scene: Scene) -> N
         "/orders/..%2fpayments",
         "/orders\\..\\payments",
         "/orders/..",
+        "/orders/%252e%252e/payments",
+        "/orders/..%3f",
+        "/orders/..%00/payments",
     ],
 )
 def test_dot_segments_are_refused_in_every_spelling(scene: Scene, path: str) -> None:
@@ -419,7 +422,20 @@ def test_dot_segments_are_refused_in_every_spelling(scene: Scene, path: str) -> 
     assert (decision.status, decision.reason_code) == (400, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize("path", ["//payments/1", "/%70ayments/1", "/payments;v=1/1", "/\\payments/1", "/payments%2f1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//payments/1",
+        "/%70ayments/1",
+        "/%2570ayments/1",
+        "/payments;v=1/1",
+        "/\\payments/1",
+        "/payments%2f1",
+        "/payments%3fa",
+        "/payments%23a",
+        "/payments%00a",
+    ],
+)
 def test_a_path_that_could_lead_to_a_neighbour_is_refused(scene: Scene, path: str) -> None:
     _map_the_rest(scene)
     client = scene.add_key()
@@ -428,7 +444,17 @@ def test_a_path_that_could_lead_to_a_neighbour_is_refused(scene: Scene, path: st
 
 
 @pytest.mark.parametrize(
-    "path", ["/orders//1", "/orders/a%2fb", "/orders/1;v=1", "/orders/%7Ea", "/orders/.hidden", "/orders/a..b"]
+    "path",
+    [
+        "/orders//1",
+        "/orders/a%2fb",
+        "/orders/1;v=1",
+        "/orders/%7Ea",
+        "/orders/.hidden",
+        "/orders/a..b",
+        "/orders/100%25",
+        "/orders/a%3fb",
+    ],
 )
 def test_an_unusual_path_that_stays_in_its_service_is_admitted(scene: Scene, path: str) -> None:
     client = scene.add_key()

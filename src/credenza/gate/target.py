@@ -18,10 +18,12 @@ from credenza.store.lookup import Route
 RESERVED = ("/oauth", "/sso", "/.well-known")
 """Credenza's own places at the origin of an environment (settled 1); no route leads there."""
 
-_SLASH = r"(?:/|\\|%2f|%5c)"
-_DOT = r"(?:\.|%2e)"
-# `..;x` is one too: some servers strip path parameters before they resolve dot segments.
-_DOT_SEGMENT = re.compile(rf"{_SLASH}{_DOT}{_DOT}?(?:{_SLASH}|;|%3b|$)", re.IGNORECASE)
+# On a path without escapes. `..;x` is one too: some servers strip path parameters before they resolve dot segments.
+_DOT_SEGMENT = re.compile(r"[/\\]\.\.?(?:[/\\;?#\0]|$)")
+# Where a path ends for programs that take it apart after unescaping it, or keep it as a string of C.
+_END = re.compile(r"[?#\0]")
+# Proxies that unescape before they pass on stand in rows, but not in longer ones.
+_UNESCAPED_AT_MOST = 3
 
 
 def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route | None:
@@ -30,9 +32,10 @@ def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route 
     if _is_plain(path):
         return found
     # RFC 3986 5.2.4: clients resolve dot segments before they send. Whoever sends some wants two programs to disagree.
-    if _DOT_SEGMENT.search(path) is not None:
+    unescaped = _unescaped(path)
+    if _DOT_SEGMENT.search(unescaped) is not None:
         raise Malformed("target", "The path has the segment . or ..: resolve it before you sign.")
-    if _find(routes, environment, _plain(path)) is not found:
+    if _find(routes, environment, _plain(unescaped)) is not found:
         raise Malformed("target", "The path can be read in two ways that lead to different APIs: spell it plainly.")
     return found
 
@@ -48,7 +51,13 @@ def _find(routes: RouteTable, environment: EnvironmentName, path: str) -> Route 
     return routes.find(environment, path)
 
 
-def _plain(path: str) -> str:
-    """Spell a path as the most liberal server reads it: unescaped, without parameters, slashes merged."""
-    segments = unquote(path).replace("\\", "/").split("/")
+def _unescaped(path: str) -> str:
+    for _ in range(_UNESCAPED_AT_MOST):
+        path = unquote(path)
+    return path
+
+
+def _plain(unescaped: str) -> str:
+    """Spell a path as the most liberal server reads it: cut at its end, without parameters, slashes merged."""
+    segments = _END.split(unescaped, maxsplit=1)[0].replace("\\", "/").split("/")
     return "/" + "/".join(filter(None, (segment.partition(";")[0] for segment in segments)))
