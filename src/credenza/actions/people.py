@@ -52,7 +52,7 @@ def disable_user(platform: Platform, actor: Actor, email: str, *, now: datetime)
         number = changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
         act.note(user.id, user.email)
         user = find_by_email(act, email)
-    leases.await_reach(platform.database.records, number)
+    leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
     return user
 
 

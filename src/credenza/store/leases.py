@@ -70,7 +70,7 @@ async def deregister(line: Line, gate_id: str) -> None:
     await line.rows(_DEREGISTER, gate_id)
 
 
-def await_reach(engine: Engine, number: ChangeNumber, *, lease: timedelta = LEASE, poll: timedelta = POLL) -> Reach:
+def await_reach(engine: Engine, number: ChangeNumber, *, lease: timedelta, poll: timedelta = POLL) -> Reach:
     """Wait until no gate can admit by what it knew before `number`, which is committed.
 
     `lease` is what gates are set to. It is awaited in full when this line of history is new, since registrations may
