@@ -30,13 +30,16 @@ _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"}
     | {b"trailer", b"transfer-encoding", b"upgrade"}
 )
-# `proxy` becomes HTTP_PROXY in CGI programs; the others would let a client name another target than the one it signed.
+# `proxy` becomes HTTP_PROXY in CGI programs; the others would let a client name another target, method, address or TLS
+# certificate than its own. All of X-Forwarded-... ends here too: `passed_on`.
 _ENDS_HERE = frozenset(
     {b"authorization", b"host", b"content-length", b"expect", b"forwarded", b"proxy", b"x-real-ip"}
-    | {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-prefix"}
-    | {b"x-forwarded-method", b"x-forwarded-uri", b"x-forwarded-server"}
+    | {b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+    | {b"client-cert", b"client-cert-chain", b"x-client-cert", b"x-ssl-client-cert"}
     | {b"x-original-host", b"x-original-method", b"x-original-uri", b"x-original-url", b"x-rewrite-url"}
+    | {b"x-http-method", b"x-http-method-override", b"x-method-override"}
 )
+_FORWARDED = b"x-forwarded-"
 
 
 class UpstreamUnreachable(Exception):  # noqa: N818 - what the caller is told
@@ -116,7 +119,7 @@ def passed_on(headers: Headers) -> list[tuple[str, str]]:
     return [
         (name.decode("latin-1"), _text(value))
         for name, value in headers
-        if folded(name) not in left_out and not is_ours(name)
+        if (plain := folded(name)) not in left_out and not plain.startswith(_FORWARDED) and not is_ours(name)
     ]
 
 
