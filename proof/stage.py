@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,15 @@ from credenza.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`manage` answers the management API; calls go to any of `gates`, which may be the same process."""
+    """Any of `managing` answers the management API, and any of `gates` calls; they may be the same process."""
 
     installation: Installation
-    manage: CredenzaServer
+    managing: tuple[CredenzaServer, ...]
     gates: tuple[CredenzaServer, ...]
+
+    @property
+    def manage(self) -> CredenzaServer:
+        return self.managing[0]
 
     @property
     def gate(self) -> CredenzaServer:
@@ -29,19 +33,28 @@ class Stage:
 
 
 @contextmanager
-def on_sqlite(*, workers: int = 1, **changed: Any) -> Iterator[Stage]:
-    """One machine: everything in `workers` processes."""
+def on_sqlite(
+    *,
+    workers: int = 1,
+    program: str = "credenza",
+    wrapper: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    **changed: Any,
+) -> Iterator[Stage]:
+    """One machine: everything in `workers` processes. The others are as `CredenzaServer` has them."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-proof-")))
         chosen = settings(directory, **changed)
-        server = stack.enter_context(CredenzaServer(chosen, workers=workers))
+        server = stack.enter_context(
+            CredenzaServer(chosen, workers=workers, program=program, wrapper=wrapper, environment=environment)
+        )
         installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))
-        yield Stage(installation, server, (server,))
+        yield Stage(installation, (server,), (server,))
 
 
 @contextmanager
-def on_postgresql(*, gates: int, database_url: str | None = None, **changed: Any) -> Iterator[Stage]:
-    """Several machines, as far as one can play them: a manage node, `gates` gate nodes, PostgreSQL and Redis."""
+def on_postgresql(*, gates: int, managers: int = 1, database_url: str | None = None, **changed: Any) -> Iterator[Stage]:
+    """Several machines, as far as one can play them: manage nodes, gate nodes, PostgreSQL and Redis."""
     with ExitStack() as stack:
         if database_url is None:
             database_url = stack.enter_context(PostgreSQLServer()).create_database()
@@ -50,14 +63,13 @@ def on_postgresql(*, gates: int, database_url: str | None = None, **changed: Any
         chosen = _on_one_directory(stack, database_url, changed)
         upgrade(database_url)
         # The nodes share one public origin, as behind a load balancer: a call signed for one is meant for any.
-        manage = stack.enter_context(CredenzaServer(chosen, role="manage"))
-        first = stack.enter_context(CredenzaServer(chosen, role="gate"))
-        others = [
-            stack.enter_context(CredenzaServer(chosen, role="gate", sandbox_origin=first.origin))
-            for _ in range(gates - 1)
-        ]
+        managing = [stack.enter_context(CredenzaServer(chosen, role="manage")) for _ in range(managers)]
+        serving: list[CredenzaServer] = []
+        for _ in range(gates):
+            public = {"sandbox_origin": serving[0].origin} if serving else {}
+            serving.append(stack.enter_context(CredenzaServer(chosen, role="gate", **public)))
         installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))
-        yield Stage(installation, manage, (first, *others))
+        yield Stage(installation, tuple(managing), tuple(serving))
 
 
 def _on_one_directory(stack: ExitStack, database_url: str, changed: dict[str, Any]) -> Settings:

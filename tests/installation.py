@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,7 +62,8 @@ _numbers = count(1)
 class CredenzaServer(Server):
     """`credenza serve`, each listener on a port of its own. `port` is the one of SANDBOX.
 
-    `core` pins it and its workers to one core; `changed` are settings of this process alone.
+    `core` pins it and its workers to one core; `program` is a module that takes the place of `credenza`, `wrapper` a
+    command that runs it; `changed` are settings of this process alone.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class CredenzaServer(Server):
         role: str = "all",
         workers: int = 1,
         core: int | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "credenza"),
+        program: str = "credenza",
+        wrapper: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         **changed: object,
     ) -> None:
         super().__init__()
@@ -80,6 +83,8 @@ class CredenzaServer(Server):
         self._workers = workers
         self._core = core
         self._program = program
+        self._wrapper = wrapper
+        self._environment = environment or {}
         self.manage_port, self.production_port, self.decision_port = free_port(), free_port(), free_port()
         origins = {
             "manage_origin": f"http://{HOST}:{self.manage_port}",
@@ -95,10 +100,12 @@ class CredenzaServer(Server):
         self._settings = {**settings.model_dump(exclude_unset=True), **origins, **binds, **changed}
 
     def command(self) -> list[str]:
-        variables = [f"CREDENZA_{name.upper()}={value}" for name, value in self._settings.items()]
+        variables = [f"{name}={value}" for name, value in self._environment.items()]
+        variables += [f"CREDENZA_{name.upper()}={value}" for name, value in self._settings.items()]
         pinned = [] if self._core is None else [find_program("taskset", "util-linux"), "-c", str(self._core)]
         arguments = ["serve", "--role", self._role, "--workers", str(self._workers)]
-        return [find_program("env", "coreutils"), *variables, *pinned, *self._program, *arguments]
+        program = [sys.executable, "-m", self._program]
+        return [find_program("env", "coreutils"), *variables, *pinned, *self._wrapper, *program, *arguments]
 
     def answers(self) -> bool:
         port = self.decision_port if self._role == "gate" else self.manage_port

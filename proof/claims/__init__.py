@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from proof.claim import Claim
-from proof.claims import audit, forgery, replay, revocation
+from proof.claims import actors, audit, disk, forgery, issuance, kills, replay, revocation
 
-CLAIMS: tuple[Claim, ...] = (*forgery.CLAIMS, *replay.CLAIMS, *revocation.CLAIMS, *audit.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *forgery.CLAIMS,
+    *replay.CLAIMS,
+    *revocation.CLAIMS,
+    *kills.CLAIMS,
+    *issuance.CLAIMS,
+    *actors.CLAIMS,
+    *disk.CLAIMS,
+    *audit.CLAIMS,
+)
