@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import cache
 from typing import Any, TypeAlias
 
 from credenza.gate.decision import Refused, envelope
@@ -30,7 +31,13 @@ async def send_refusal(send: Send, refused: Refused, *, unread_body: bool = Fals
 
 
 async def send_answer(send: Send, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    encoded = [(_on_the_wire(name), value.encode("latin-1")) for name, value in headers]
     encoded.append((b"content-length", str(len(body)).encode("ascii")))
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
+
+
+@cache
+def _on_the_wire(name: str) -> bytes:
+    """Spell a header name as ASGI wants it. All names are constants of ours, so the cache stays small."""
+    return name.lower().encode("ascii")

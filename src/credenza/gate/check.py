@@ -126,7 +126,9 @@ class _Asked:
 
 
 def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scope: Scope) -> Call:
-    path, query = _target(asked.only(b"x-original-uri"))
+    target = asked.only(b"x-original-uri")
+    _check_target(target)
+    path, _, query = target.partition("?")
     length = asked.last(b"x-original-content-length")
     return Call(
         id=call_id,
@@ -148,7 +150,7 @@ def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scope: Scope) ->
 
 
 def _call_of_middleware(call_id: str, origin: Origin, question: Question) -> Call:
-    _check_target(question.path, question.query)
+    _check_target(f"{question.path}?{question.query}")
     if len(question.body_sha256) != sha256().digest_size:
         raise BadRequest("bodySha256 is not a SHA-256 digest.")
     return Call(
@@ -169,15 +171,9 @@ def _call_of_middleware(call_id: str, origin: Origin, question: Question) -> Cal
     )
 
 
-def _target(target: str) -> tuple[str, str]:
-    path, _, query = target.partition("?")
-    _check_target(path, query)
-    return path, query
-
-
-def _check_target(path: str, query: str) -> None:
+def _check_target(target: str) -> None:
     # `#` ends a target for some programs and not for others; an absolute target names a host of its own.
-    if _TARGET.fullmatch(f"{path}?{query}") is None:
+    if _TARGET.fullmatch(target) is None:
         raise BadRequest("The target is not a path and query in visible ASCII characters.")
 
 
