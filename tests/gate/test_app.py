@@ -518,6 +518,17 @@ def test_a_refusal_is_kept_with_its_explanation_under_the_id_the_caller_was_give
     assert explanation["baseStrings"][0]["reading"] == "mastercard"
 
 
+def test_a_refusal_of_nobodys_key_is_not_kept(own_street: Street) -> None:
+    """Nobody may look at it, and whoever makes keys up could fill the disk with explanations."""
+    response = own_street.call(Client(f"{'A' * 48}!{'b' * 32}{'0' * 16}", another_key()))
+
+    asyncio.run(own_street.desk.refusals.flush())
+
+    assert response.status == 403
+    with reading(own_street.scene.database.traces) as connection:
+        assert connection.execute(schema.refusals.select()).all() == []
+
+
 def test_the_address_is_a_trusted_proxys_word_and_nobody_elses(tmp_path: Path) -> None:
     upstream = Upstream()
     with served(upstream) as upstream_port, furnished(tmp_path, f"http://127.0.0.1:{upstream_port}") as scene:

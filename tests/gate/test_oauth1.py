@@ -338,6 +338,16 @@ def test_a_long_base_string_is_cut(scene: Scene) -> None:
     assert len(decision.description) < 4300
 
 
+def test_an_explanation_does_not_grow_with_the_query_of_a_stranger(scene: Scene) -> None:
+    header = Client(scene.add_key().consumer_key, another_key()).sign("GET", ORDER)
+    target = "/orders/1?a=%2e" + "'" * 8000
+
+    explanation = explain(refused(scene, call(header, target), Code.SIGNATURE))
+
+    assert explanation is not None
+    assert {len(each.text) for each in explanation.base_strings} == {4097}
+
+
 def test_the_ninth_and_later_readings_are_not_tried_unless_the_project_asks(scene: Scene) -> None:
     client = scene.add_key()
     reading = oauth1.AMBIGUOUS_READINGS[0]

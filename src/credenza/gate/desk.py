@@ -8,13 +8,14 @@ from time import perf_counter
 
 import msgspec
 
-from credenza.domain.model import PLATFORM, CredentialId, OrganizationId, ProjectId
+from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.gate.decision import Call, Code, Decision, Evidence, Refused
 from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
 from credenza.gate.oauth1 import Verifier
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.usage import Usage
+from credenza.store.lookup import KeyRecord
 from credenza.store.traces import StoredRefusal
 
 # Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
@@ -66,13 +67,15 @@ class Desk:
         """Count a refusal, and keep it when it is known whose key it names."""
         self.metrics.refused(environment, refused.code)
         evidence = refused.evidence
-        if evidence is None or evidence.claim is None or not evidence.claim.key_id:
+        # Whom a made-up key belongs to nobody can say, so nobody could ever look at its refusals.
+        if evidence is None or evidence.record is None:
             return
-        self.refusals.keep(evidence.claim.key_id, evidence.at, lambda: _stored(refused, evidence))
-        if evidence.record is not None and refused.code in _PROVEN:
+        record = evidence.record
+        self.refusals.keep(record.key_id, evidence.at, lambda: _stored(refused, evidence, record))
+        if refused.code in _PROVEN:
             self.usage.count(
-                evidence.record.organization_id,
-                evidence.record.key_id,
+                record.organization_id,
+                record.key_id,
                 0,
                 evidence.call.address,
                 evidence.call.user_agent,
@@ -85,14 +88,12 @@ def _environment(call: Call) -> str:
     return call.environment or "MANAGEMENT"
 
 
-def _stored(refused: Refused, evidence: Evidence) -> StoredRefusal:
-    assert evidence.claim is not None, "only refusals that name a key are kept"
-    record = evidence.record
+def _stored(refused: Refused, evidence: Evidence, record: KeyRecord) -> StoredRefusal:
     return StoredRefusal(
         id=refused.id,
-        organization_id=PLATFORM if record is None else OrganizationId(record.organization_id),
-        project_id=None if record is None or record.project_id is None else ProjectId(record.project_id),
-        credential_id=CredentialId(evidence.claim.key_id),
+        organization_id=OrganizationId(record.organization_id),
+        project_id=None if record.project_id is None else ProjectId(record.project_id),
+        credential_id=CredentialId(record.key_id),
         at=evidence.at,
         expires_at=evidence.at + KEPT_FOR,
         code=refused.code,

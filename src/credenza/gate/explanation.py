@@ -19,6 +19,8 @@ from credenza.protocol.oauth1 import SignedCall
 from credenza.store.lookup import KeyRecord
 
 _SHOWN_OF_SIGNATURE = 8
+# Strangers who know a consumer key choose the query, and a base string has it escaped twice, once for each reading.
+_SHOWN_OF_BASE_STRING = 4096
 
 
 class Step(msgspec.Struct, frozen=True, rename="camel"):
@@ -198,7 +200,11 @@ def _base_strings(evidence: Evidence) -> tuple[BaseString, ...]:
         found = oauth1.readings(request, claim, allow_ambiguous=ambiguous)
     except Malformed:
         return ()
-    return tuple(BaseString(reading, text) for reading, text in found)
+    return tuple(BaseString(reading, _cut(text)) for reading, text in found)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_OF_BASE_STRING else f"{text[:_SHOWN_OF_BASE_STRING]}…"
 
 
 def _zulu(moment: datetime) -> str:
