@@ -16,7 +16,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Organization, OrganizationId, OrganizationRole, User
 from credenza.store import access_tokens as rows
 from credenza.store import people as people_rows
-from credenza.store.engine import writing
+from credenza.store.engine import reading, writing
 
 _PURPOSE = "first-admin"
 _LINK_LIVES = timedelta(hours=24)
@@ -45,7 +45,14 @@ def make_link(platform: Platform, *, now: datetime) -> str | None:
 def accept(
     platform: Platform, token: str, *, email: str, name: str, organization: str, address: str = "", now: datetime
 ) -> FirstAdmin:
-    """Make the first admin, an organization and an access token, once."""
+    """Make the first admin, an organization and an access token, once.
+
+    A token that nobody was ever given leaves no audit row, as a made-up access token leaves none: strangers could fill
+    the log, which is never shortened, and hold its lock.
+    """
+    with reading(platform.database.records) as connection:
+        if not rows.link_exists(connection, _hash(platform, token), _PURPOSE):
+            raise _spent()
     actor = Actor(_SETUP.kind, _SETUP.id, address=address)
     with acting(platform, Attempt(actor, Action.USER_CREATE, now)) as act:
         if not rows.use_link(act.connection, _hash(platform, token), _PURPOSE, now=now):

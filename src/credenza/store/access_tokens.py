@@ -110,6 +110,14 @@ def insert_link(connection: Connection, token_hash: str, purpose: str, *, expire
     )
 
 
+def link_exists(connection: Connection, token_hash: str, purpose: str) -> bool:
+    """Say whether there ever was such a link, used and too old ones included."""
+    query = select(one_time_links.c.token_hash).where(
+        one_time_links.c.token_hash == token_hash, one_time_links.c.purpose == purpose
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
 def use_link(connection: Connection, token_hash: str, purpose: str, *, now: datetime) -> bool:
     """Use up a one-time link; say whether it was still good. Links of one purpose are used one at a time."""
     links = select(one_time_links.c.token_hash).where(one_time_links.c.purpose == purpose)
