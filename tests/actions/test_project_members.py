@@ -48,6 +48,7 @@ def test_who_is_not_of_the_organization_is_not_taken_in(shop: Shop) -> None:
     for email in (stranger.user.email, "nobody@example.org"):
         refusal = shop.refused("project.member.set", Code.NOT_FOUND, project_members.set_role, email=email, role=ADMIN)
         assert refusal.field == "email"
+        assert refusal.message == f"{email} is not a member of the organization. Add it there first."
 
 
 def test_the_owner_stays_owner(shop: Shop) -> None:

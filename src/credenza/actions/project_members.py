@@ -6,10 +6,10 @@ from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
-from credenza.actions.people import find_by_email
+from credenza.actions.people import usual_address
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ProjectId, ProjectMember, ProjectRole, UserId
+from credenza.domain.model import Actor, ProjectId, ProjectMember, ProjectRole, User, UserId
 from credenza.store import people, projects
 
 
@@ -35,11 +35,7 @@ def set_role(
             return claimed.answer
         if role is ProjectRole.OWNER:
             raise Refusal(Code.INVALID, "A project has one owner. Choose admin or read_only.", field="role")
-        user = find_by_email(act, email)
-        if people.find_role(act.connection, act.organization_id, user.id) is None:
-            raise Refusal(
-                Code.NOT_FOUND, f"{user.email} is not a member of the organization. Add it there first.", field="email"
-            )
+        user = _member(act, email)
         _check_not_owner(act, user.id)
         projects.set_member(act.connection, act.the_project, user.id, role, now=now)
         act.note(user.id, f"{user.email} {role}")
@@ -58,6 +54,17 @@ def leave(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datet
         assert actor.user_id is not None, "only a member may leave, and members are users"
         _check_not_owner(act, actor.user_id)
         _delete(act, actor.user_id)
+
+
+def _member(act: Act, email: str) -> User:
+    """Find a member of the organization. Users of others are not told from those who do not exist."""
+    address = usual_address(email)
+    user = people.find_user_by_email(act.connection, address)
+    if user is None or people.find_role(act.connection, act.organization_id, user.id) is None:
+        raise Refusal(
+            Code.NOT_FOUND, f"{address} is not a member of the organization. Add it there first.", field="email"
+        )
+    return user
 
 
 def _check_not_owner(act: Act, user_id: UserId) -> None:
