@@ -53,8 +53,18 @@ def on_sqlite(
 
 
 @contextmanager
-def on_postgresql(*, gates: int, managers: int = 1, database_url: str | None = None, **changed: Any) -> Iterator[Stage]:
-    """Several machines, as far as one can play them: manage nodes, gate nodes, PostgreSQL and Redis."""
+def on_postgresql(
+    *,
+    gates: int,
+    managers: int = 1,
+    database_url: str | None = None,
+    last_gate: Mapping[str, str] | None = None,
+    **changed: Any,
+) -> Iterator[Stage]:
+    """Several machines, as far as one can play them: manage nodes, gate nodes, PostgreSQL and Redis.
+
+    `last_gate` are settings of the last gate alone.
+    """
     with ExitStack() as stack:
         if database_url is None:
             database_url = stack.enter_context(PostgreSQLServer()).create_database()
@@ -65,9 +75,10 @@ def on_postgresql(*, gates: int, managers: int = 1, database_url: str | None = N
         # The nodes share one public origin, as behind a load balancer: a call signed for one is meant for any.
         managing = [stack.enter_context(CredenzaServer(chosen, role="manage")) for _ in range(managers)]
         serving: list[CredenzaServer] = []
-        for _ in range(gates):
-            public = {"sandbox_origin": serving[0].origin} if serving else {}
-            serving.append(stack.enter_context(CredenzaServer(chosen, role="gate", **public)))
+        for number in range(gates):
+            own = {"sandbox_origin": serving[0].origin} if serving else {}
+            own |= last_gate or {} if number == gates - 1 else {}
+            serving.append(stack.enter_context(CredenzaServer(chosen, role="gate", **own)))
         installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))
         yield Stage(installation, tuple(managing), tuple(serving))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from proof.claim import Claim
-from proof.claims import actors, audit, disk, forgery, issuance, kills, replay, revocation
+from proof.claims import actors, audit, disk, faults, forgery, issuance, kills, replay, revocation
 
 CLAIMS: tuple[Claim, ...] = (
     *forgery.CLAIMS,
     *replay.CLAIMS,
     *revocation.CLAIMS,
+    *faults.CLAIMS,
     *kills.CLAIMS,
     *issuance.CLAIMS,
     *actors.CLAIMS,
