@@ -169,8 +169,9 @@ def test_a_body_above_the_limit_is_413(shop: Shop) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("gate", [f"http://{HOST}:{free_port()}", "unix:/nonexistent/socket"])
+@pytest.mark.parametrize("gate", [f"http://{HOST}:{{port}}", "unix:/nonexistent/socket"], ids=["port", "socket"])
 async def test_while_the_gate_cannot_be_asked_nobody_is_admitted(gate: str) -> None:
+    gate = gate.format(port=free_port())
     app = CredenzaMiddleware(application(), gate=gate, environment="SANDBOX")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
         response = await client.get("/orders/1")
