@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -30,10 +30,17 @@ async def send_refusal(send: Send, refused: Refused, *, unread_body: bool = Fals
     await send_answer(send, refused.status, headers, envelope(refused))
 
 
-async def send_answer(send: Send, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    encoded = [(_on_the_wire(name), value.encode("latin-1")) for name, value in headers]
-    encoded.append((b"content-length", str(len(body)).encode("ascii")))
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
+async def send_answer(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    await send_encoded(send, status, encoded(headers), body)
+
+
+def encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(_on_the_wire(name), value.encode("latin-1")) for name, value in headers]
+
+
+async def send_encoded(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers.append((b"content-length", str(len(body)).encode("ascii")))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

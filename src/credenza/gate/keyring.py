@@ -22,6 +22,7 @@ from credenza.domain.model import ChangeNumber, EnvironmentName
 from credenza.protocol.oauth1 import Reading
 from credenza.store.changes import ChangeKind
 from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
+from credenza.wire.decisions import Identity
 
 UNKNOWN_S = 1.0
 """How long nobody's key is remembered as nobody's: keys that are added are not announced (settled 22)."""
@@ -51,13 +52,14 @@ UNLOADED: Final = _Unloaded.UNLOADED
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A key in memory. `live` turns false when a change concerns it. `reading` is the verifier's to keep: how the key's
-    last call was to be read."""
+    """A key in memory. `live` turns false when a change concerns it. `reading` and `identity` are the verifier's to
+    keep: how the key's last call was to be read, and who made it."""
 
     record: KeyRecord
     public_key: PublicKey
     live: bool = True
     reading: Reading | None = None
+    identity: Identity | None = None
 
 
 Peeked: TypeAlias = Entry | _Unloaded | None

@@ -176,7 +176,7 @@ class Verifier:
             evidence = Evidence(call, now, claim, None if entry is None else entry.record)
             return _Verdict(self._disproven(failure, evidence), claim, entry, number)
         assert entry is not None  # unreachable: nobody has the private half of nobody's key
-        return _Verdict(self._allow(entry.record, call, claim, now), claim, entry, number)
+        return _Verdict(self._allow(entry, call, claim, now), claim, entry, number)
 
     def _prove(self, call: Call, claim: SignedCall, entry: Entry | None, now: datetime) -> None:
         """Check time, body and signature (RFC 5849 3.2). Raises Malformed or Disproven."""
@@ -215,22 +215,22 @@ class Verifier:
             description += f" An accepted key would sign this base string: {_cut(base_string)}"
         return _refused(code, description, evidence)
 
-    def _allow(self, record: KeyRecord, call: Call, claim: SignedCall, now: datetime) -> Decision:
+    def _allow(self, entry: Entry, call: Call, claim: SignedCall, now: datetime) -> Decision:
         """See what the holder of the key may do. Refusals are plain once the key is fit: it is known who asks."""
-        evidence = Evidence(call, now, claim, record)
+        record = entry.record
         unfit = _unfit(record, call, now)
         if unfit is not None:
-            return self._unproven(unfit, evidence)
+            return self._unproven(unfit, Evidence(call, now, claim, record))
         if call.environment is None:
-            return Admitted(_identity(record, None), None, claim.body_hash)
+            return Admitted(_identity(entry, None), None, claim.body_hash)
         if record.environment is not call.environment:
             text = f"This is {call.environment}, and the key belongs to {record.environment}."
-            return _refused(Code.OTHER_ENVIRONMENT, text, evidence)
+            return _refused(Code.OTHER_ENVIRONMENT, text, Evidence(call, now, claim, record))
         try:
             route = target.route(self._routes, call.environment, call.request.path)
         except Malformed as malformed:
-            return _unreadable(malformed, evidence)
-        return _enter(record, route, claim, evidence)
+            return _unreadable(malformed, Evidence(call, now, claim, record))
+        return _enter(entry, route, call, claim, now)
 
     def _conclude(self, verdict: _Verdict, call: Call, now: datetime, *, first_seen: bool) -> Decision | Waiting:
         """Judge by the replay memory's answer, whose `remembers_since` is to be read after it."""
@@ -309,28 +309,33 @@ def _unfit(record: KeyRecord, call: Call, now: datetime) -> Code | None:
     return None if of_account is (call.environment is None) else Code.WRONG_KIND
 
 
-def _enter(record: KeyRecord, route: Route | None, claim: SignedCall, evidence: Evidence) -> Decision:
-    environment = evidence.call.environment
+def _enter(entry: Entry, route: Route | None, call: Call, claim: SignedCall, now: datetime) -> Decision:
     if route is None:
-        return _refused(Code.UNMAPPED_PATH, f"No API in {environment} has this path.", evidence)
-    if route.service_id not in record.services or route.authentication not in _TAKES_OAUTH1:
-        text = f"The project may not use {route.service_name} in {environment}."
-        return _refused(Code.NOT_ENTITLED, text, evidence)
-    return Admitted(_identity(record, route), route, claim.body_hash)
+        text = f"No API in {call.environment} has this path."
+        return _refused(Code.UNMAPPED_PATH, text, Evidence(call, now, claim, entry.record))
+    if route.service_id not in entry.record.services or route.authentication not in _TAKES_OAUTH1:
+        text = f"The project may not use {route.service_name} in {call.environment}."
+        return _refused(Code.NOT_ENTITLED, text, Evidence(call, now, claim, entry.record))
+    return Admitted(_identity(entry, route.service_id), route, claim.body_hash)
 
 
-def _identity(record: KeyRecord, route: Route | None) -> Identity:
-    return Identity(
-        record.client_id,
-        record.key_id,
-        record.alias,
-        record.organization_id,
-        record.project_id,
-        record.project_name,
-        record.owner_id,
-        record.environment,
-        None if route is None else route.service_id,
-    )
+def _identity(entry: Entry, service_id: int | None) -> Identity:
+    """Say who calls: the same value call after call, so that whoever passes it on can keep what it makes of it."""
+    known = entry.identity
+    if known is None or known.service_id != service_id:
+        record = entry.record
+        known = entry.identity = Identity(
+            record.client_id,
+            record.key_id,
+            record.alias,
+            record.organization_id,
+            record.project_id,
+            record.project_name,
+            record.owner_id,
+            record.environment,
+            service_id,
+        )
+    return known
 
 
 def _replay_key(claim: SignedCall | None) -> bytes:
