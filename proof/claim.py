@@ -16,13 +16,21 @@ class Broken(AssertionError):  # noqa: N818 - a verdict
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`prove` does it `volume` times, returns what it has seen in words, and raises Broken."""
+    """`prove` does it `volume` times, returns what it has seen in words, and raises Broken.
+
+    `in_tests` is what `make test` does of it where a hundredth would take minutes, or would leave something out.
+    """
 
     id: str
     promise: str
     volume: int
     unit: str
     prove: Callable[[int], str]
+    in_tests: int | None = None
+
+    @property
+    def hundredth(self) -> int:
+        return self.in_tests or max(1, self.volume // 100)
 
 
 def hold(condition: object, what: str) -> None:

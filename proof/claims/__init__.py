@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from proof.claim import Claim
-from proof.claims import actors, audit, disk, faults, forgery, issuance, kills, replay, revocation
+from proof.claims import actors, audit, clients, disk, durability, faults, forgery, issuance, kills, replay, revocation
 
 CLAIMS: tuple[Claim, ...] = (
+    *clients.CLAIMS,
     *forgery.CLAIMS,
     *replay.CLAIMS,
     *revocation.CLAIMS,
@@ -14,5 +15,6 @@ CLAIMS: tuple[Claim, ...] = (
     *issuance.CLAIMS,
     *actors.CLAIMS,
     *disk.CLAIMS,
+    *durability.CLAIMS,
     *audit.CLAIMS,
 )

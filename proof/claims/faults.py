@@ -198,5 +198,6 @@ CLAIMS = (
         120,
         "faults",
         revocation_under_faults,
+        in_tests=len(_FAULTS),
     ),
 )
