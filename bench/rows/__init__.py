@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bench.line import Line
-from bench.rows import p01_decision, p02_sub_request, p03_gateway, p18_refusals
+from bench.rows import (
+    p01_decision,
+    p02_sub_request,
+    p03_gateway,
+    p09_certificate,
+    p13_revocation,
+    p16_memory,
+    p17_workers,
+    p18_refusals,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +43,14 @@ ROWS: Mapping[str, Row] = {
     "P6": Awaited("gate decision on a DPoP-bound token", _TOKENS, "≥ 0.62"),
     "P7": Awaited("token by client secret", _TOKENS, "≥ 0.35; ≥ 8 × the fastest peer"),
     "P8": Awaited("introspection", _TOKENS, "≥ 0.35 of an empty answer"),
+    "P9": p09_certificate.measure,
     "P10": Awaited("OCSP answer, warm; CRL of 100,000", _CERTIFICATES, "≥ 10 × openssl; ≤ 2 s"),
     "P11": Awaited("TLS 1.3 handshake with client certificate", _CERTIFICATES, "≥ 0.5 of nginx"),
     "P12": Awaited("payload: decrypt and encrypt 2 kB", "comes with payload encryption", "≥ 0.75"),
+    "P13": p13_revocation.measure,
     "P14": Awaited("lists and searches among 10 million credentials", _PORTAL, "p95 ≤ 20 ms"),
     "P15": Awaited("credentials page of 100,000 credentials", _PORTAL, "p95 ≤ 50 ms; script ≤ 25 kB"),
+    "P16": p16_memory.measure,
+    "P17": p17_workers.measure,
     "P18": p18_refusals.measure,
 }
