@@ -3,9 +3,9 @@
 import pytest
 from tests.actions.stage import OPERATOR, Shop, Stage
 
-from credenza.actions import access_tokens, organizations, people
+from credenza.actions import access_tokens, organizations, people, project_members, projects
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import PLATFORM, OrganizationRole, UserId
+from credenza.domain.model import PLATFORM, OrganizationRole, ProjectRole, UserId
 from credenza.store.schema import changes
 
 ADMIN, USER, READ_ONLY = OrganizationRole.ADMIN, OrganizationRole.USER, OrganizationRole.READ_ONLY
@@ -99,6 +99,25 @@ def test_a_removed_member_sees_nothing_any_more(shop: Shop) -> None:
         shop.organization.id,
         shop.owner.user.id,
     )
+
+
+def test_a_member_who_is_taken_back_has_no_old_place_on_a_project(shop: Shop) -> None:
+    admin = shop.stage.member(shop.organization)
+    guest = shop.stage.member(shop.organization, READ_ONLY)
+    project_members.set_role(
+        shop.stage.platform,
+        shop.owner.actor,
+        shop.project.id,
+        email=guest.user.email,
+        role=ProjectRole.ADMIN,
+        now=shop.stage.now,
+    )
+    place = (admin.actor, shop.organization.id)
+    shop.stage.done("member.remove", people.remove_member, *place, guest.user.id)
+
+    shop.stage.done("member.set", people.set_member, *place, email=guest.user.email, role=READ_ONLY)
+
+    shop.stage.refused("project.view", Code.PROJECT_NOT_FOUND, projects.get, guest.actor, shop.project.id)
 
 
 def test_the_last_admin_stays(shop: Shop) -> None:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import CollectorRegistry
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 from tests.clock import NOON, Clock
 
 from credenza.domain.model import EnvironmentName, OrganizationId
@@ -157,6 +157,7 @@ class Scene:
         """One organization, one project in both environments that may use Orders, and three services."""
         self.add(schema.organizations, organization_id=ORGANIZATION, name="Example", project_limit=180, created_at=NOON)
         self.add(schema.users, organization_id=ORGANIZATION, id=OWNER, email="a@example.com", name="A", created_at=NOON)
+        self.add(schema.memberships, organization_id=ORGANIZATION, user_id=OWNER, role="admin", created_at=NOON)
         self.add(
             schema.projects,
             organization_id=ORGANIZATION,
@@ -260,6 +261,11 @@ class Scene:
     def disable_owner(self) -> None:
         users = schema.users
         self.change(users, users.c.id == OWNER, ChangeKind.USER, OWNER, disabled_at=NOON)
+
+    def remove_owner(self) -> None:
+        with writing(self.database.records) as connection:
+            connection.execute(delete(schema.memberships).where(schema.memberships.c.user_id == OWNER))
+            changes.record(connection, ORGANIZATION, ChangeKind.USER, OWNER)
 
     def forget_replays(self) -> None:
         """Replace the replay memory by one that a machine makes which lost it."""

@@ -31,7 +31,7 @@ KEY = KeyRecord(
     dual=False,
     ambiguous_readings=False,
     project_deleted=False,
-    user_disabled=False,
+    owner_gone=False,
     services=frozenset({1}),
 )
 

@@ -634,9 +634,12 @@ def test_the_management_api_takes_no_key_of_a_project(scene: Scene) -> None:
     refused(scene, asked, Code.WRONG_KIND)
 
 
-def test_an_account_key_of_a_disabled_user_is_refused(scene: Scene) -> None:
+@pytest.mark.parametrize("go", [Scene.disable_owner, Scene.remove_owner], ids=["disabled", "left"])
+def test_an_account_key_ends_with_its_owner_s_place_in_the_organization(
+    go: Callable[[Scene], None], scene: Scene
+) -> None:
     client = scene.add_key(kind="ACCOUNT_KEY", environment=None)
-    scene.disable_owner()
+    go(scene)
     url = f"https://{AUTHORITY}/developer/projects"
 
     decision = decide(scene, call(client.sign("GET", url), "/developer/projects", environment=None))

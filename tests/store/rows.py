@@ -57,6 +57,14 @@ class Rows:
         self.insert(schema.users, **row, created_at=NOON)
         return identity
 
+    def member(self, organization_id: str, **columns: Any) -> str:
+        """A user who belongs to the organization."""
+        identity = self.user(**columns)
+        self.insert(
+            schema.memberships, organization_id=organization_id, user_id=identity, role="admin", created_at=NOON
+        )
+        return identity
+
     def service(self, **columns: Any) -> int:
         row = {
             "organization_id": PLATFORM,

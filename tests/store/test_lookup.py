@@ -79,7 +79,7 @@ def record_of(ask: Questions, key_id: str) -> KeyRecord:
 
 def test_a_signing_key_comes_with_its_project_and_what_it_may_call(ask: Questions, rows: Rows) -> None:
     organization = rows.organization()
-    owner = rows.user()
+    owner = rows.member(organization)
     project = rows.project(organization, name="Checkout", owner_id=owner, ambiguous_readings=True)
     client_id = rows.environment(organization, project)
     rows.environment(organization, project, PRODUCTION)
@@ -108,7 +108,7 @@ def test_a_signing_key_comes_with_its_project_and_what_it_may_call(ask: Question
             dual=False,
             ambiguous_readings=True,
             project_deleted=False,
-            user_disabled=False,
+            owner_gone=False,
             services=frozenset({allowed}),
         ),
         public_key_der(),
@@ -127,16 +127,17 @@ def test_a_key_may_call_several_services(ask: Questions, rows: Rows) -> None:
     assert record_of(ask, key_id).services == set(several)
 
 
-def test_an_account_key_belongs_to_a_user_who_may_be_disabled(ask: Questions, rows: Rows) -> None:
+def test_the_owner_of_an_account_key_may_be_disabled_or_have_left(ask: Questions, rows: Rows) -> None:
     columns = {"kind": CredentialKind.ACCOUNT_KEY, "environment": None}
     organization = rows.organization()
-    active = rows.credential(organization, owner_id=rows.user(), **columns)
-    of_leaver = rows.credential(organization, owner_id=rows.user(disabled_at=NOON), **columns)
+    active = rows.credential(organization, owner_id=rows.member(organization), **columns)
+    of_disabled = rows.credential(organization, owner_id=rows.member(organization, disabled_at=NOON), **columns)
+    of_leaver = rows.credential(organization, owner_id=rows.user(), **columns)
 
     record = record_of(ask, active)
 
     assert (record.kind, record.project_id, record.environment) == (CredentialKind.ACCOUNT_KEY, None, None)
-    assert (record.user_disabled, record_of(ask, of_leaver).user_disabled) == (False, True)
+    assert [record_of(ask, each).owner_gone for each in (active, of_disabled, of_leaver)] == [False, True, True]
 
 
 def test_a_key_of_a_deleted_project_says_so(ask: Questions, rows: Rows) -> None:

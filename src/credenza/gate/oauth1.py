@@ -299,7 +299,7 @@ def _speaks_oauth1(record: KeyRecord) -> bool:
 def _unfit(record: KeyRecord, call: Call, now: datetime) -> Code | None:
     """Say why a key proves nothing here, whatever it signed; outside that looks like a wrong signature."""
     of_account = record.kind is CredentialKind.ACCOUNT_KEY
-    if record.status is Status.REVOKED or record.project_deleted or (of_account and record.user_disabled):
+    if record.status is Status.REVOKED or record.project_deleted or (of_account and record.owner_gone):
         return Code.REVOKED
     if record.status is not Status.ACTIVE:
         return Code.INACTIVE

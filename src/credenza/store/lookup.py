@@ -33,12 +33,14 @@ KEY = """
 SELECT change_counter.number, credentials.id, credentials.client_id, credentials.kind, credentials.organization_id,
     credentials.project_id, projects.name, credentials.owner_id, credentials.environment, credentials.alias,
     credentials.status, credentials.not_before, credentials.not_after, projects.type, projects.dual,
-    projects.ambiguous_readings, projects.deleted_at, users.disabled_at, credentials.public_key_der,
-    project_services.service_id
+    projects.ambiguous_readings, projects.deleted_at, users.disabled_at, memberships.role,
+    credentials.public_key_der, project_services.service_id
 FROM change_counter
 LEFT JOIN credentials ON credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')
 LEFT JOIN projects ON projects.id = credentials.project_id
 LEFT JOIN users ON users.id = credentials.owner_id
+LEFT JOIN memberships ON memberships.organization_id = credentials.organization_id
+    AND memberships.user_id = credentials.owner_id
 LEFT JOIN project_services ON project_services.project_id = credentials.project_id
     AND project_services.environment = credentials.environment AND project_services.status = 'APPROVED'
 """
@@ -64,7 +66,8 @@ LIMIT 10000
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
     """What a gate knows of a signing or account key, the key itself aside. `services` are those its project may call
-    in its environment. An account key belongs to a user and to no project."""
+    in its environment. An account key belongs to a user and to no project; `owner_gone`: the user is disabled, or no
+    longer in the organization."""
 
     key_id: str
     client_id: str
@@ -82,7 +85,7 @@ class KeyRecord:
     dual: bool
     ambiguous_readings: bool
     project_deleted: bool
-    user_disabled: bool
+    owner_gone: bool
     services: frozenset[int]
 
 
@@ -163,7 +166,7 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
         dual=bool(row[14]),
         ambiguous_readings=bool(row[15]),
         project_deleted=row[16] is not None,
-        user_disabled=row[17] is not None,
+        owner_gone=row[17] is not None or row[18] is None,
         services=services,
     )
 

@@ -225,6 +225,15 @@ def delete_member(connection: Connection, project_id: ProjectId, user_id: UserId
     return connection.execute(statement).rowcount == 1
 
 
+def delete_member_everywhere(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> None:
+    """Take a user off every project of an organization; what the user owns stays owned."""
+    connection.execute(
+        delete(project_members).where(
+            project_members.c.organization_id == organization_id, project_members.c.user_id == user_id
+        )
+    )
+
+
 def _projects(connection: Connection, query: Select[*tuple[Any, ...]]) -> tuple[Project, ...]:
     rows = connection.execute(query).all()
     places = _environments(connection, [row.id for row in rows])
