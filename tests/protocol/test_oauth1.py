@@ -824,3 +824,22 @@ def test_what_could_not_be_read_is_not_signed(claims: dict[str, object], rsa_key
 
     with pytest.raises(Malformed):
         oauth1.sign(consumer_key=CONSUMER_KEY, key=rsa_key, method="GET", **good | claims)  # type: ignore[arg-type]
+
+
+# ----------------------------------------------------------------------------------------- what a stranger may cost us
+
+
+def test_a_query_of_256_parameters_is_read_and_one_more_is_malformed(rsa_key: RSAPrivateKey) -> None:
+    most = "https://api.example.com/?" + "&".join(["a=1"] * 256)
+
+    assert checked(rsa_key, signed(rsa_key, url=most), request_for(most))
+    with pytest.raises(Malformed, match="more than 256 parameters") as caught:
+        checked(rsa_key, signed(rsa_key), request_for(f"{most}&a=1"))
+    assert caught.value.field == "target"
+
+
+def test_a_form_without_a_hash_above_16_kib_is_malformed(rsa_key: RSAPrivateKey, authorization: str) -> None:
+    form = Request("POST", "https", "api.example.com", "/", "", b"a=" + b"1" * 16_384)
+
+    with pytest.raises(Malformed, match="16384 bytes at most"):
+        checked(rsa_key, without(authorization, "oauth_body_hash"), form)

@@ -33,6 +33,9 @@ from credenza.protocol.errors import Malformed, Refused
 
 MAX_HEADER_LENGTH = 8192
 MAX_PARAMETERS = 32
+MAX_ITEMS = 256
+"""Parameters of query and form together. Spelling each under every reading is what a stranger's call costs."""
+MAX_FORM_LENGTH = 16_384
 EMPTY_BODY_SHA256 = sha256(b"").digest()
 
 Pair: TypeAlias = tuple[str, str]
@@ -356,7 +359,11 @@ def signature_base_string(request: Request, call: SignedCall, reading: Reading) 
     if not (request.authority.isascii() and request.path.isascii() and query.isascii()):
         raise Malformed("target", "The target has characters beyond ASCII: percent-encode them.")
     if request.form is not None and call.body_hash is None:
+        if len(request.form) > MAX_FORM_LENGTH:
+            raise Malformed("target", f"A form without oauth_body_hash has {MAX_FORM_LENGTH} bytes at most.")
         query = f"{query}&{request.form.decode('latin-1')}"
+    if query.count("&") >= MAX_ITEMS:
+        raise Malformed("target", f"The query, or form, has more than {MAX_ITEMS} parameters.")
     parameters = _normalized_parameters(query, call, reading) if query else reading.oauth(call)
     origin = _origin(reading, request.scheme, request.authority)
     return f"{request.method.upper()}&{origin}{_encode(request.path or '/')}&{parameters}"
