@@ -15,7 +15,7 @@ from tests.actions.stage import OPERATOR, Shop
 
 from credenza.actions import oauth_keys, projects, services
 from credenza.actions.context import Platform
-from credenza.actions.once import Once
+from credenza.actions.once import Once, forget_expired
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor
 from credenza.store.engine import writing
@@ -171,6 +171,18 @@ def test_an_answer_with_a_secret_is_gone_after_10_minutes(shop: Shop) -> None:
     shop.stage.clock.advance(timedelta(minutes=10))
     assert request.ask(shop.stage.platform, ONCE).secret == first.secret
     shop.stage.clock.advance(MOMENT)
+    with refused(Code.IDEMPOTENCY_ANSWER_GONE):
+        request.ask(shop.stage.platform, ONCE)
+
+
+def test_an_answer_with_a_secret_is_deleted_and_not_only_withheld(shop: Shop) -> None:
+    request = repeatable.access_token_create(shop)
+    request.ask(shop.stage.platform, ONCE)
+
+    shop.stage.clock.advance(timedelta(minutes=10) + MOMENT)
+    forget_expired(shop.stage.platform, now=shop.stage.now)
+
+    assert [row.sealed_answer for row in shop.stage.rows(idempotency)] == [b""]
     with refused(Code.IDEMPOTENCY_ANSWER_GONE):
         request.ask(shop.stage.platform, ONCE)
 

@@ -107,7 +107,7 @@ def _repeat(
     *,
     now: datetime,
 ) -> Answer:
-    if earlier.sealed_answer is None or now > earlier.answer_until:
+    if not earlier.sealed_answer or now > earlier.answer_until:
         raise Refusal(
             Code.IDEMPOTENCY_ANSWER_GONE,
             "This request was done, and its answer held a secret that is no longer kept. Look the result up, and "

@@ -11,6 +11,9 @@ from credenza.domain.model import OrganizationId
 from credenza.store.schema import idempotency
 from credenza.store.upsert import insert_if_absent
 
+GONE = b""
+"""What stands in place of an answer that is no longer kept. An answer that is not there yet is None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -105,6 +108,12 @@ def release(connection: Connection, actor_id: str, key_hash: str, reservation: s
 
 
 def delete_expired(connection: Connection, *, now: datetime) -> int:
+    """Delete keys that were kept their time, and the answers with secrets that were kept theirs; their keys stay."""
+    connection.execute(
+        update(idempotency)
+        .where(idempotency.c.answer_until < now, idempotency.c.sealed_answer != GONE)
+        .values(sealed_answer=GONE)
+    )
     return connection.execute(delete(idempotency).where(idempotency.c.expires_at < now)).rowcount
 
 
