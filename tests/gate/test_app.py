@@ -327,6 +327,14 @@ def test_a_tunnel_is_refused_though_its_path_was_signed(street: Street) -> None:
     assert street.upstream.seen == []
 
 
+def test_a_trace_is_refused_though_it_was_signed(street: Street) -> None:
+    """The upstream would answer with the identity headers that the gate adds (RFC 9110 9.3.8)."""
+    response = street.call(street.scene.add_key(), "TRACE")
+
+    assert response.status == 400
+    assert street.upstream.seen == []
+
+
 def test_the_public_authority_is_the_configured_one_whatever_host_says(street: Street) -> None:
     response = street.call(street.scene.add_key(), host="evil.example")
 

@@ -57,6 +57,9 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
     # RFC 9110 9.3.6: to the upstream CONNECT would name a host in place of the path that was signed.
     if scope["method"] == "CONNECT" or not path.startswith(b"/"):
         raise BadRequest("The target is not a path.")
+    # RFC 9110 9.3.8: an upstream would answer with what only it may know, the caller's identity as the gate tells it.
+    if scope["method"] == "TRACE":
+        raise BadRequest("TRACE is not served.")
     return Arrival(
         scope["method"],
         path.decode("ascii"),
