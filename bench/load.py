@@ -80,10 +80,10 @@ def send(
     return Load(seen["seen"], seen["seconds"], seen["p50_us"] / 1e6, seen["p99_us"] / 1e6, used)
 
 
-def _wrk(port: int, file: Path, connections: int, seconds: int) -> dict[str, float]:
+def _wrk(port: int, file: Path, connections: int, seconds: int) -> dict[str, int]:
     pinned = [find_program("taskset", "util-linux"), "-c", str(load_core())]
     generator = [find_program("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT)]
     target = [f"http://127.0.0.1:{port}/", "--", str(file), str(connections)]
     done = subprocess.run([*pinned, *generator, *target], capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.rstrip().rpartition("\n")[2])
+    found: dict[str, int] = json.loads(done.stdout.rstrip().rpartition("\n")[2])
     return found

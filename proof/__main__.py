@@ -1,7 +1,7 @@
 """`python -m proof [R3,R5]`: proves the claims whose ids begin so, or all, and brings docs/proof.md up to date.
 
-What has been shown is kept in build/proof.json: a run that is broken off goes on where it was. A run that came to its
-end begins anew, and so does `python -m proof --again`.
+What has been shown is kept in build/proof.json: a run that is broken off goes on where it was. After a run in which all
+held the next begins anew, and so does `python -m proof --again`.
 """
 
 from __future__ import annotations
@@ -46,15 +46,18 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"proof: no claim begins with {', '.join(wanted)}; there are {', '.join(each.id for each in CLAIMS)}")
         return 2
     shown: list[str] = [] if again or not _STATE.exists() else json.loads(_STATE.read_text())
+    command = f"make proof ROWS={','.join(wanted)}" if wanted else "make proof"
     broken = 0
     for claim in claims:
         if claim.id in shown:
             _say(f"{claim.id}: shown before the run was broken off")
-            continue
-        broken += not _prove(claim, f"make proof ROWS={','.join(wanted)}" if wanted else "make proof")
-        shown.append(claim.id)
-        _keep(shown)
-    _STATE.unlink(missing_ok=True)
+        elif _prove(claim, command):
+            _keep([*shown, claim.id])
+            shown.append(claim.id)
+        else:
+            broken += 1
+    if not broken:
+        _STATE.unlink(missing_ok=True)
     return 1 if broken else 0
 
 

@@ -76,7 +76,7 @@ def on_postgresql(
         managing = [stack.enter_context(CredenzaServer(chosen, role="manage")) for _ in range(managers)]
         serving: list[CredenzaServer] = []
         for number in range(gates):
-            own = {"sandbox_origin": serving[0].origin} if serving else {}
+            own: dict[str, Any] = {"sandbox_origin": serving[0].origin} if serving else {}
             own |= last_gate or {} if number == gates - 1 else {}
             serving.append(stack.enter_context(CredenzaServer(chosen, role="gate", **own)))
         installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from tests.servers import HOST
+
 from bench import load, signing, stage
 from bench.line import Line, judge, microseconds, milliseconds, rate
 from bench.load import Load, server_core
@@ -29,7 +31,7 @@ def measure() -> tuple[Line, ...]:
     with ExitStack() as stack:
         upstream = stack.enter_context(servers.upstream())
         proxy = stack.enter_context(servers.proxy(upstream.port))
-        gate = stack.enter_context(stage.gate(core=server_core(), upstream=f"http://{servers.HOST}:{upstream.port}"))
+        gate = stack.enter_context(stage.gate(core=server_core(), upstream=f"http://{HOST}:{upstream.port}"))
         found = alternate(
             {
                 "gateway, one by one": lambda: _through(gate, gate, _ONE_BY_ONE, connections=1).p50_s,
@@ -76,6 +78,5 @@ def _through(proxy: Gate | PinnedNginx, gate: Gate, count: int, *, connections: 
         )
         for header in headers
     ]
-    server = proxy.server if isinstance(proxy, Gate) else proxy
-    pids = server.worker_pids if isinstance(proxy, Gate) else server.pids
-    return load.send(server.port, requests, pids=pids, seconds=_SECONDS, connections=connections)
+    port, pids = (proxy.server.port, proxy.server.worker_pids) if isinstance(proxy, Gate) else (proxy.port, proxy.pids)
+    return load.send(port, requests, pids=pids, seconds=_SECONDS, connections=connections)

@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import func, select
 from tests.installation import Installation
@@ -75,8 +76,8 @@ class _Seen:
         hold(max(self.active) == OAUTH2_KEY_LIMIT, "the limit was never reached")
         done = sum(count for status, count in self.answers.items() if status in _DONE)
         return (
-            f"{self.answers.total():,} attempts in bursts of {_ACTORS}: {done:,} done, the others refused, each with its "
-            f"audit row; {min(self.active)} to {max(self.active)} active keys after each of {self.active.total():,}"
+            f"{self.answers.total():,} attempts in bursts of {_ACTORS}: {done:,} done, the others refused, each with "
+            f"its audit row; {min(self.active)} to {max(self.active)} active keys after each of {self.active.total():,}"
         )
 
 
@@ -87,14 +88,14 @@ async def _burst(installation: Installation, project: Project, lines: list[Line]
     return Counter(await asyncio.gather(*(line.status(each) for line, each in zip(lines, asked, strict=True))))
 
 
-def _operation(project: Project, active: list[str]) -> Operation[object]:
+def _operation(project: Project, active: list[str]) -> Operation[Any]:
     if random.random() < 0.5:
         new = workload.new_credential(secrets.token_hex(8))
         return operations.add_credential_to_project(project.id, new)
     return operations.revoke_project_credential(project.id, random.choice(active))
 
 
-def _written(installation: Installation, operation: Operation[object]) -> bytes:
+def _written(installation: Installation, operation: Operation[Any]) -> bytes:
     headers = {"Authorization": f"Bearer {installation.token}", "Content_Type": "application/json"}
     headers |= {"Idempotency_Key": secrets.token_hex(16)} if operation.repeatable else {"Credenza_Keep_Last": "true"}
     return request(operation.method, operation.path, body=operation.content or b"", **headers)

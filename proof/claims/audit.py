@@ -137,7 +137,7 @@ def _at(chain: OrganizationId, place: int) -> ColumnElement[bool]:
 
 def _length(connection: Connection, chain: OrganizationId) -> int:
     query = select(func.max(entries.c.sequence)).where(entries.c.organization_id == chain)
-    return connection.execute(query).scalar_one()
+    return int(connection.execute(query).scalar_one())
 
 
 def _any(connection: Connection, chain: OrganizationId, chance: random.Random) -> int:

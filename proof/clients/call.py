@@ -15,7 +15,6 @@ from oauth1.oauth_ext import OAuth1RSA
 from requests_oauthlib import OAuth1
 
 BODIES = {
-    "no body": None,
     "JSON": (b'{"amount":10,"currency":"EUR"}', "application/json"),
     "form": (b"a=1&b=+%20&a=0", "application/x-www-form-urlencoded"),
     "bytes": (b"\x00\xff\xfe" * 500, "application/octet-stream"),
@@ -50,7 +49,7 @@ def calls(asked: dict, key: object) -> Iterator[tuple[str, object, str, str]]:
 
 
 def send(session: requests.Session, auth: object, url: str, body: str) -> int:
-    if BODIES[body] is None:
+    if body not in BODIES:
         return session.get(url, auth=auth, timeout=30).status_code
     content, content_type = BODIES[body]
     return session.post(url, data=content, headers={"Content-Type": content_type}, auth=auth, timeout=30).status_code
