@@ -57,7 +57,7 @@ from credenza.domain.model import (
 )
 from credenza.gate import decision
 from credenza.gate.decision import Call, Decision
-from credenza.gate.explanation import Explanation, Step
+from credenza.gate.explanation import BaseString, Explanation, Step
 from credenza.gate.freshness import SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.oauth1 import Verifier
@@ -277,7 +277,7 @@ class Desk:
             method="POST",
             target="/payments/1?a=b",
             steps=(Step("header", ok=True), Step("body", ok=False, expected="x", received="y", hint="Sign again.")),
-            base_strings=(("mastercard", "POST&..."),),
+            base_strings=(BaseString("mastercard", "POST&..."),),
         )
         stored = StoredRefusal(
             id=explained.refusal_id,

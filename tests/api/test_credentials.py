@@ -239,5 +239,5 @@ async def test_a_refused_call_is_explained_to_the_owner_of_its_key(desk: Desk) -
     assert listed == (one,)
     assert (one.code, one.explanation.target) == ("body_hash", "/payments/1?a=b")
     assert [(step.name, step.ok) for step in one.explanation.steps] == [("header", True), ("body", False)]
-    assert one.explanation.base_strings == {"mastercard": "POST&..."}
+    assert [(each.reading, each.text) for each in one.explanation.base_strings] == [("mastercard", "POST&...")]
     assert callers == ()

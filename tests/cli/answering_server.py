@@ -39,7 +39,7 @@ EXPLAINED = {
             },
             {"name": "environment", "ok": None},
         ],
-        "baseStrings": {"mastercard": "GET&https%3A%2F%2Fapi.example.com%2Frefused&..."},
+        "baseStrings": [{"reading": "mastercard", "text": "GET&https%3A%2F%2Fapi.example.com%2Frefused&..."}],
     },
 }
 

@@ -86,8 +86,15 @@ def _settings(directory: Path) -> Settings:
     tls = demo_tls.files_in(directory)
     if not tls.certificate.exists():
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        tls = demo_tls.make(directory, now=local.now())
-    os.environ |= {
+        demo_tls.make(directory, now=local.now())
+    os.environ |= _variables(directory)
+    return local.load_settings()
+
+
+def _variables(directory: Path) -> dict[str, str]:
+    """The settings of the demo, for itself and for the operator's commands in another shell."""
+    tls = demo_tls.files_in(directory)
+    return {
         "CREDENZA_DATA_DIR": str(directory),
         "CREDENZA_TLS_CERTIFICATE": str(tls.certificate),
         "CREDENZA_TLS_PRIVATE_KEY": str(tls.private_key),
@@ -96,7 +103,6 @@ def _settings(directory: Path) -> Settings:
         "CREDENZA_REPLAY_CAPACITY": str(_REPLAY_CAPACITY),
         "CREDENZA_LOG_LEVEL": os.environ.get("CREDENZA_LOG_LEVEL", "warning"),
     }
-    return local.load_settings()
 
 
 def _bind(settings: Settings) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def _write_env(known: Demo, settings: Settings) -> None:
     laptop = known.keys["checkout-laptop"]
     lines = {
         "CREDENZA_PROFILES": profile_file,
-        "CREDENZA_DATA_DIR": known.directory,
+        **_variables(known.directory),
         "CHECKOUT_PROJECT": known.project_id,
         "CHECKOUT_CONSUMER_KEY": call_key.consumer_key,
         "CHECKOUT_KEY": call_key.path,

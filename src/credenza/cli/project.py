@@ -48,7 +48,7 @@ def view(context: typer.Context) -> None:
     """Show the project in force."""
     with remote.client(context) as client:
         found = client.send(operations.get_project_details(remote.project(context)))
-    output.show(context, found)
+    _show(context, found)
 
 
 @app.command()
@@ -146,4 +146,16 @@ def _row(project: ProjectSummary) -> dict[str, object]:
 
 
 def _show(context: typer.Context, project: Project) -> None:
-    output.show(context, project)
+    """Print a project; a table names its keys and people, `-o json` has all that is known of them."""
+    if habits.of(context).output is not habits.Output.TABLE:
+        output.show(context, project)
+        return
+    facts = project.model_dump(by_alias=True, include={"id", "name", "type", "region", "commercial_countries"})
+    keys: dict[str, list[str]] = {
+        each.name: [f"{key.alias}  {key.status}  until {key.not_after:%Y-%m-%d}" for key in each.credentials]
+        for each in project.environments
+    }
+    people = [f"{each.email}  {'owner' if each.is_owner else each.role}" for each in project.team_members]
+    services = [f"{each.id}  {each.name}" for each in project.services]
+    view: dict[str, object] = {**facts, "services": services, **keys, "members": people}
+    output.show(context, view)

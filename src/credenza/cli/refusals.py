@@ -65,8 +65,9 @@ def _print(context: typer.Context, refusal: CallRefusal) -> None:
     output.show(context, {**facts, "call": f"{explanation.method} {explanation.target}"})
     print()
     output.show_checks(context, [_as_check(step) for step in explanation.steps])
-    for reading, text in explanation.base_strings.items():
-        print(output.printable(f"\n{reading}\n{text}"))
+    if any(step.name == "signature" and step.ok is False for step in explanation.steps):
+        for each in explanation.base_strings:
+            print(output.printable(f"\n{each.reading}\n{each.text}"))
 
 
 def _as_check(step: Step) -> _Check:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BeforeValidator
-
 from credenza.wire.shape import AnswerShape, Moment
 
 
@@ -19,13 +15,18 @@ class Step(AnswerShape):
     hint: str = ""
 
 
-class Explanation(AnswerShape):
-    """`baseStrings` are the texts of which a signature would have been accepted, by the name of their reading."""
+class BaseString(AnswerShape):
+    """A text of which a signature would have been accepted, and the name of the reading that makes it."""
 
+    reading: str
+    text: str
+
+
+class Explanation(AnswerShape):
     method: str
     target: str
     steps: tuple[Step, ...]
-    base_strings: Annotated[dict[str, str], BeforeValidator(dict)] = {}  # noqa: RUF012 - a field of a frozen model
+    base_strings: tuple[BaseString, ...] = ()
 
 
 class CallRefusal(AnswerShape):
