@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
 CLIENTS = ROOT / ".clients" / "bin" / "python"
-START_DEADLINE_S = 90
+START_DEADLINE_S = 150
 PORTS = (8080, 8082, 8443, 8444, 9000)
 
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
