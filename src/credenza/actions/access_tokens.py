@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.context import Attempt, Platform, acting, holder_of, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action, Scope
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, OrganizationId, OrganizationRole, UserId
-from credenza.store import access_tokens, people
+from credenza.domain.model import Actor, ActorKind, OrganizationId, UserId
+from credenza.store import access_tokens
 from credenza.store.access_tokens import AccessToken
 from credenza.store.engine import reading
 
@@ -59,7 +59,7 @@ def create(
         if claimed.answer is not None:
             return claimed.answer
         _check_request(actor, scopes, days)
-        holder = _owner(act, actor, owner)
+        holder = holder_of(act, actor, owner, "token")
         issued = insert_token(
             platform, act.connection, organization_id, holder, name=name, scopes=scopes, days=days, now=now
         )
@@ -100,8 +100,9 @@ def list_own(
     """List the actor's tokens; an organization's admin and an operator see everybody's."""
     attempt = Attempt(actor, Action.ACCESS_TOKEN_LIST, now, organization_id=organization_id)
     with viewing(platform, attempt) as act:
-        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
-        return access_tokens.list_of_user(act.connection, organization_id, None if everybody else actor.user_id)
+        return access_tokens.list_of_user(
+            act.connection, organization_id, None if act.standing.sees_everybody else actor.user_id
+        )
 
 
 def revoke(platform: Platform, actor: Actor, organization_id: OrganizationId, token_id: str, *, now: datetime) -> None:
@@ -109,8 +110,7 @@ def revoke(platform: Platform, actor: Actor, organization_id: OrganizationId, to
     attempt = Attempt(actor, Action.ACCESS_TOKEN_REVOKE, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
         token = access_tokens.find(act.connection, organization_id, token_id)
-        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
-        if token is None or not (everybody or token.user_id == actor.user_id):
+        if token is None or not (act.standing.sees_everybody or token.user_id == actor.user_id):
             raise Refusal(Code.NOT_FOUND, "No such access token.", field="tokenId")
         access_tokens.mark_revoked(act.connection, token_id, now=now)
         act.note(token_id, token.name)
@@ -135,13 +135,6 @@ def _check_request(actor: Actor, scopes: frozenset[Scope], days: int) -> None:
     wider = sorted(scopes - actor.scopes) if actor.scopes else []
     if wider:
         raise Refusal(Code.FORBIDDEN, f"This token lacks {', '.join(wider)} and cannot give it away.", field="scopes")
-
-
-def _owner(act: Act, actor: Actor, owner: UserId | None) -> UserId:
-    wanted = owner if actor.kind is ActorKind.OPERATOR else actor.user_id
-    if wanted is None or people.find_role(act.connection, act.organization_id, wanted) is None:
-        raise Refusal(Code.INVALID, "A token belongs to a member of the organization. Name one.", field="owner")
-    return wanted
 
 
 def _new_secret(platform: Platform) -> str:

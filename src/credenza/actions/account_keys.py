@@ -8,7 +8,7 @@ import hmac
 from datetime import datetime
 
 from credenza.actions import issuing
-from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, reserving, viewing
 from credenza.actions.issuing import NewKey
 from credenza.actions.oauth_keys import Revoked
 from credenza.actions.once import Once, claim, settle
@@ -17,19 +17,17 @@ from credenza.domain.access import MACHINE_SCOPES, Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     Actor,
-    ActorKind,
     Credential,
     CredentialId,
     CredentialKind,
     EnvironmentName,
     OrganizationId,
-    OrganizationRole,
     ProjectType,
     Status,
     UserId,
 )
 from credenza.protocol.csr import CertificationRequest
-from credenza.store import changes, credentials, leases, people
+from credenza.store import changes, credentials, leases
 
 _ISSUED_IN = EnvironmentName.PRODUCTION  # the management API is not a sandbox
 
@@ -54,7 +52,7 @@ def add(
             return claimed.answer
         _check_scopes(actor)
         _admit(act, request)
-        holder = _owner(act, actor, owner)
+        holder = holder_of(act, actor, owner, "key")
         reservation = issuing.reserve(
             platform,
             act,
@@ -100,8 +98,7 @@ def list_own(
     """List the actor's keys; an organization's admin and an operator see everybody's."""
     attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=organization_id)
     with viewing(platform, attempt) as act:
-        everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
-        owner_id = None if everybody else actor.user_id
+        owner_id = None if act.standing.sees_everybody else actor.user_id
         return credentials.list_account_keys(act.connection, organization_id, owner_id=owner_id)
 
 
@@ -144,13 +141,6 @@ def _admit(act: Act, request: CertificationRequest) -> None:
     lifecycle.admit_key_algorithm(request.key_algorithm, lifecycle.Standing(ProjectType.OAUTH10A, dual=False))
 
 
-def _owner(act: Act, actor: Actor, owner: UserId | None) -> UserId:
-    wanted = owner if actor.kind is ActorKind.OPERATOR else actor.user_id
-    if wanted is None or people.find_role(act.connection, act.organization_id, wanted) is None:
-        raise Refusal(Code.INVALID, "A key belongs to a member of the organization. Name one.", field="owner")
-    return wanted
-
-
 def _client_id(platform: Platform, organization_id: OrganizationId, owner: UserId) -> str:
     """One client id for all keys of a person in an organization, so that rotating one changes the key id alone."""
     digest = hmac.new(platform.pepper, f"client id\n{organization_id}\n{owner}".encode(), hashlib.sha384).digest()
@@ -159,12 +149,11 @@ def _client_id(platform: Platform, organization_id: OrganizationId, owner: UserI
 
 def _get(act: Act, actor: Actor, key_id: CredentialId) -> Credential:
     found = credentials.find(act.connection, key_id)
-    everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
     if (
         found is None
         or found.kind is not CredentialKind.ACCOUNT_KEY
         or found.organization_id != act.organization_id
-        or not (everybody or found.owner_id == actor.user_id)
+        or not (act.standing.sees_everybody or found.owner_id == actor.user_id)
     ):
         raise Refusal(Code.CREDENTIAL_NOT_FOUND, "No such API key.", field="keyId")
     return found

@@ -32,6 +32,7 @@ from credenza.domain.model import (
     OrganizationId,
     Project,
     ProjectId,
+    UserId,
 )
 from credenza.store import audit as audit_rows
 from credenza.store import people, projects
@@ -180,6 +181,14 @@ def recording(platform: Platform, attempt: Attempt) -> Iterator[Trail]:
         except Exception:  # the first failure is the one to tell; nothing has happened
             log.exception("audit.unrecorded_failure", action=attempt.action)
         raise
+
+
+def holder_of(act: Act, actor: Actor, named: UserId | None, thing: str) -> UserId:
+    """Say whose the new thing will be: the actor's own, or whom an operator has named; a member in any case."""
+    holder = named if actor.kind is ActorKind.OPERATOR else actor.user_id
+    if holder is None or people.find_role(act.connection, act.organization_id, holder) is None:
+        raise Refusal(Code.INVALID, f"A {thing} belongs to a member of the organization. Name one.", field="owner")
+    return holder
 
 
 def organization_of(actor: Actor) -> OrganizationId:

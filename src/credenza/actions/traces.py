@@ -11,7 +11,7 @@ from typing import Any
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, CredentialId, OrganizationRole, ProjectId
+from credenza.domain.model import Actor, CredentialId, ProjectId
 from credenza.store import credentials, traces
 from credenza.store.engine import reading
 from credenza.store.traces import Caller, StoredRefusal
@@ -78,8 +78,7 @@ def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: da
 
 def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
     credential = credentials.find(act.connection, stored.credential_id)
-    everybody = act.standing.organization_role in (None, OrganizationRole.ADMIN)
-    if credential is None or not (everybody or credential.owner_id == actor.user_id):
+    if credential is None or not (act.standing.sees_everybody or credential.owner_id == actor.user_id):
         raise _none()
 
 

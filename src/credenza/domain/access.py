@@ -183,6 +183,11 @@ class Standing:
     def sees_project(self) -> bool:
         return self.project_role is not None or self.organization_role in _OVERSEERS
 
+    @property
+    def sees_everybody(self) -> bool:
+        """Whether tokens and keys of others in the organization are seen: by its admins, and by an operator."""
+        return self.organization_role in (None, OrganizationRole.ADMIN)
+
 
 def check(actor: Actor, action: Action, standing: Standing) -> None:
     """Let the actor do the action, or refuse."""
