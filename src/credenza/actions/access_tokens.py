@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -80,7 +79,7 @@ def insert_token(
 ) -> IssuedToken:
     secret = _new_secret(platform)
     token = AccessToken(
-        id=str(uuid.UUID(bytes=platform.random(16), version=4)),
+        id=platform.new_id(),
         organization_id=organization_id,
         user_id=owner,
         name=name,

@@ -8,6 +8,7 @@ Looks leave an audit row only when they are refused. Issuance takes two transact
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,6 +97,10 @@ class Platform:
     pki_url: str
     policy: Policy = Policy()
     failpoint: Callable[[str], None] = lambda _name: None
+
+    def new_id(self) -> str:
+        """Draw a random UUID (RFC 9562 section 5.4)."""
+        return str(uuid.UUID(bytes=self.random(16), version=4))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,7 +59,7 @@ def accept(
         if people_rows.any_user(act.connection):
             raise _spent()
         user = people.insert_user(platform, act, email=email, name=name, now=now)
-        identity = OrganizationId(str(uuid.UUID(bytes=platform.random(16), version=4)))
+        identity = OrganizationId(platform.new_id())
         made = Organization(identity, organization.strip(), PROJECT_LIMIT_DEFAULT, now)
         if not people_rows.insert_organization(act.connection, made):
             raise Refusal(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
 from credenza.actions.context import Attempt, Platform, acting, viewing
@@ -28,7 +27,7 @@ def create(
         if claimed.answer is not None:
             return claimed.answer
         _check_limit(project_limit)
-        identity = OrganizationId(str(uuid.UUID(bytes=platform.random(16), version=4)))
+        identity = OrganizationId(platform.new_id())
         organization = Organization(identity, name, project_limit, now)
         if not people.insert_organization(act.connection, organization):
             raise Refusal(Code.DUPLICATE_NAME, f"There is already an organization named {name!r}.", field="name")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
@@ -30,7 +29,7 @@ def create_user(
 
 def insert_user(platform: Platform, act: Act, *, email: str, name: str, now: datetime) -> User:
     """Insert a user under the address's usual form: no spaces around it, lower case."""
-    identity = UserId(str(uuid.UUID(bytes=platform.random(16), version=4)))
+    identity = UserId(platform.new_id())
     user = User(identity, usual_address(email), name.strip(), now, None)
     if not people.insert_user(act.connection, user):
         raise Refusal(Code.DUPLICATE_NAME, f"There is already a user {user.email}.", field="email")

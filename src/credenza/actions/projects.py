@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -272,7 +271,7 @@ def add_service(
 
 def _first_project(platform: Platform, attempt: Attempt, organization_id: OrganizationId, new: NewProject) -> Project:
     return Project(
-        id=ProjectId(str(uuid.UUID(bytes=platform.random(16), version=4))),
+        id=ProjectId(platform.new_id()),
         organization_id=organization_id,
         name=new.name,
         type=new.type,
