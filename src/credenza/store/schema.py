@@ -89,6 +89,7 @@ one_time_links = Table(
     _organization(),
     Column("token_hash", String(64), primary_key=True),
     Column("purpose", String(32), nullable=False),
+    Column("user_id", String(36)),
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
 )
@@ -166,6 +167,117 @@ access_tokens = Table(
     Column("revoked_at", Instant),
 )
 Index("ix_access_tokens_owner", access_tokens.c.organization_id, access_tokens.c.user_id)
+
+# --- how people prove who they are -----------------------------------------------------------------------------------
+
+
+def _user() -> Column[str]:
+    return Column("user_id", String(36), ForeignKey("users.id"), nullable=False)
+
+
+passwords = Table(
+    "passwords",
+    records,
+    _organization(),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("hash", String(200), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+# Time-based codes (RFC 6238). `last_step` is the newest time step used: a code is good once.
+authenticators = Table(
+    "authenticators",
+    records,
+    _organization(),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("wrapped_secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    records,
+    _organization(),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
+    Column("used_at", Instant),
+)
+
+passkeys = Table(
+    "passkeys",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    _user(),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+Index("ix_passkeys_user_id", passkeys.c.user_id)
+
+# Users of an OpenID Connect provider, by its issuer and their subject there.
+identities = Table(
+    "identities",
+    records,
+    _organization(),
+    Column("issuer", String(200), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    _user(),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_identities_user_id", identities.c.user_id)
+
+sessions = Table(
+    "sessions",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    _user(),
+    Column("method", String(16), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("proven_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    CheckConstraint("method IN ('password', 'passkey', 'sso', 'link')", name="method"),
+)
+Index("ix_sessions_user_id", sessions.c.user_id)
+
+invitations = Table(
+    "invitations",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("role", String(24), nullable=False),
+    Column("project_id", String(36)),
+    Column("project_role", String(16)),
+    Column("invited_by", String(36), ForeignKey("users.id")),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("accepted_at", Instant),
+    Column("withdrawn_at", Instant),
+    CheckConstraint("role IN ('admin', 'compliance_admin', 'user', 'read_only')", name="role"),
+    CheckConstraint("(project_id IS NULL) = (project_role IS NULL)", name="project"),
+)
+_OPEN_INVITATION = invitations.c.accepted_at.is_(None) & invitations.c.withdrawn_at.is_(None)
+Index(
+    "uq_invitations_open",
+    invitations.c.organization_id,
+    invitations.c.email,
+    unique=True,
+    sqlite_where=_OPEN_INVITATION,
+    postgresql_where=_OPEN_INVITATION,
+)
 
 # --- catalog ---------------------------------------------------------------------------------------------------------
 
@@ -347,6 +459,92 @@ certificates = Table(
 )
 Index("ix_certificates_credential_id", certificates.c.credential_id)
 
+# --- notices ---------------------------------------------------------------------------------------------------------
+
+# That a credential's end comes near, said once per day of the list: the constraint is what makes two nodes agree.
+notices = Table(
+    "notices",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("credential_id", String(48), ForeignKey("credentials.id"), nullable=False),
+    Column("not_after", Instant, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("credential_id", "not_after", "days"),
+    CheckConstraint("days IN (90, 60, 30, 15, 7, 1, 0)", name="days"),
+)
+
+inbox = Table(
+    "inbox",
+    records,
+    _organization(),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("notice_id", String(36), ForeignKey("notices.id"), primary_key=True),
+    Column("read_at", Instant),
+)
+
+webhooks = Table(
+    "webhooks",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("url", String(500), nullable=False),
+    Column("description", String(120), nullable=False),
+    Column("wrapped_secret", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("removed_at", Instant),
+)
+Index("ix_webhooks_organization_id", webhooks.c.organization_id)
+
+# What is to be sent. `id` is the Message-ID's left half, or the webhook id: a repeat carries the same one.
+# `wrapped` is the content under the key-encryption key, because invitations and resets carry links; gone once sent.
+outbox = Table(
+    "outbox",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(8), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("recipient", String(254), nullable=False),
+    Column("notice_id", String(36), ForeignKey("notices.id")),
+    Column("wrapped", LargeBinary),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("claimed_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("error", String(300), nullable=False),
+    UniqueConstraint("notice_id", "channel", "recipient"),
+    CheckConstraint("channel IN ('mail', 'webhook')", name="channel"),
+    CheckConstraint("state IN ('waiting', 'sent', 'failed', 'dropped')", name="state"),
+)
+Index("ix_outbox_due", outbox.c.state, outbox.c.due_at)
+
+calendar_feeds = Table(
+    "calendar_feeds",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    _user(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+Index("ix_calendar_feeds_owner", calendar_feeds.c.organization_id, calendar_feeds.c.user_id)
+
+# Work that one node at a time does: whoever holds the row until `until`.
+chores = Table(
+    "chores",
+    records,
+    _organization(),
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("done_until", Instant, nullable=False),
+)
+
 # --- changes, leases, idempotency, audit -----------------------------------------------------------------------------
 
 change_counter = Table(
@@ -463,3 +661,16 @@ refusals = Table(
 )
 Index("ix_refusals_project", refusals.c.project_id, refusals.c.at)
 Index("ix_refusals_expires_at", refusals.c.expires_at)
+
+# Wrong passwords and codes, per account and network. Here, because a stranger's guesses must not move the records.
+sign_in_failures = Table(
+    "sign_in_failures",
+    traces,
+    _organization(),
+    Column("account_hash", String(64), primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("locked_until", Instant),
+)
+Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)
