@@ -128,6 +128,7 @@ REASONS: dict[ReasonCode, Reason] = {
 
 CODES: dict[Code, ReasonCode] = {
     Code.UNAUTHENTICATED: ReasonCode.UNAUTHORIZED,
+    Code.PROOF_NEEDED: ReasonCode.UNAUTHORIZED,
     Code.FORBIDDEN: ReasonCode.FORBIDDEN,
     Code.PROJECT_FORBIDDEN: ReasonCode.NO_ACCESS_TO_PROJECT,
     Code.NOT_FOUND: ReasonCode.NOT_FOUND,

@@ -42,6 +42,9 @@ class On(StrEnum):
 class Action(StrEnum):
     """Every management operation; the value stands in the audit log."""
 
+    SESSION_BEGIN = "session.begin"
+    SESSION_LIST = "session.list"
+    SESSION_END = "session.end"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_LIST = "organization.list"
     ORGANIZATION_VIEW = "organization.view"
@@ -90,7 +93,8 @@ class Action(StrEnum):
 class Permission:
     """One row of the table: what the action is done to, the token scope it needs, the roles that may.
 
-    `machine` is False where a person must ask: an account-level key may not (settled 8).
+    `machine` is False where a person must ask: an account-level key may not (settled 8). `fresh` asks a person at a
+    browser for a proof of who they are that is only minutes old (ASVS 7.5.3).
     """
 
     on: On
@@ -98,6 +102,7 @@ class Permission:
     organization_roles: frozenset[OrganizationRole] = frozenset()
     project_roles: frozenset[ProjectRole] = frozenset()
     machine: bool = True
+    fresh: bool = False
 
 
 _O, _P = OrganizationRole, ProjectRole
@@ -109,19 +114,28 @@ _PROJECT_EVERYBODY = frozenset(ProjectRole)
 _PROJECT_ADMINS = frozenset({_P.OWNER, _P.ADMIN})
 
 
-def _organization(scope: Scope, roles: frozenset[OrganizationRole], *, machine: bool = True) -> Permission:
-    return Permission(On.ORGANIZATION, scope, roles, machine=machine)
+def _organization(
+    scope: Scope, roles: frozenset[OrganizationRole], *, machine: bool = True, fresh: bool = False
+) -> Permission:
+    return Permission(On.ORGANIZATION, scope, roles, machine=machine, fresh=fresh)
+
+
+def _self(scope: Scope, *, machine: bool = True, fresh: bool = False) -> Permission:
+    return Permission(On.SELF, scope, machine=machine, fresh=fresh)
 
 
 def _project_read(scope: Scope = Scope.READ) -> Permission:
     return Permission(On.PROJECT, scope, _OVERSEERS, _PROJECT_EVERYBODY)
 
 
-def _project_write(scope: Scope, *, machine: bool = True) -> Permission:
-    return Permission(On.PROJECT, scope, _ADMIN, _PROJECT_ADMINS, machine)
+def _project_write(scope: Scope, *, machine: bool = True, fresh: bool = False) -> Permission:
+    return Permission(On.PROJECT, scope, _ADMIN, _PROJECT_ADMINS, machine, fresh)
 
 
 PERMISSIONS: dict[Action, Permission] = {
+    Action.SESSION_BEGIN: _self(Scope.PEOPLE, machine=False),
+    Action.SESSION_LIST: _self(Scope.READ, machine=False),
+    Action.SESSION_END: _self(Scope.PEOPLE, machine=False),
     Action.ORGANIZATION_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.ORGANIZATION_LIMIT: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
@@ -133,15 +147,15 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.SERVICE_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
-    Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False),
-    Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False),
-    Action.ORGANIZATION_LIST: Permission(On.SELF, Scope.READ),
-    Action.SERVICE_LIST: Permission(On.SELF, Scope.READ),
-    Action.CSR_CHECK: Permission(On.SELF, Scope.READ),
-    Action.ACCESS_TOKEN_CREATE: _organization(Scope.PEOPLE, _EVERYBODY, machine=False),
+    Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.ORGANIZATION_LIST: _self(Scope.READ),
+    Action.SERVICE_LIST: _self(Scope.READ),
+    Action.CSR_CHECK: _self(Scope.READ),
+    Action.ACCESS_TOKEN_CREATE: _organization(Scope.PEOPLE, _EVERYBODY, machine=False, fresh=True),
     Action.ACCESS_TOKEN_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.ACCESS_TOKEN_REVOKE: _organization(Scope.PEOPLE, _EVERYBODY),
-    Action.ACCOUNT_KEY_ADD: _organization(Scope.CREDENTIALS, _MAKERS, machine=False),
+    Action.ACCOUNT_KEY_ADD: _organization(Scope.CREDENTIALS, _MAKERS, machine=False, fresh=True),
     Action.ACCOUNT_KEY_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.ACCOUNT_KEY_REVOKE: _organization(Scope.CREDENTIALS, _EVERYBODY),
     Action.PROJECT_CREATE: _organization(Scope.PROJECTS, _MAKERS),
@@ -149,7 +163,7 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.AUDIT_VIEW: _organization(Scope.AUDIT, _OVERSEERS),
     Action.PROJECT_VIEW: _project_read(),
     Action.PROJECT_CHANGE: _project_write(Scope.PROJECTS),
-    Action.PROJECT_DELETE: _project_write(Scope.PROJECTS),
+    Action.PROJECT_DELETE: _project_write(Scope.PROJECTS, fresh=True),
     Action.PROJECT_MEMBER_LIST: _project_read(),
     Action.PROJECT_MEMBER_SET: _project_write(Scope.PEOPLE),
     Action.PROJECT_MEMBER_REMOVE: _project_write(Scope.PEOPLE),
@@ -161,7 +175,7 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.KEY_ADD: _project_write(Scope.CREDENTIALS),
     Action.KEY_ROTATE: _project_write(Scope.CREDENTIALS),
     Action.KEY_RENEW: _project_write(Scope.CREDENTIALS, machine=False),
-    Action.KEY_REVOKE: _project_write(Scope.CREDENTIALS),
+    Action.KEY_REVOKE: _project_write(Scope.CREDENTIALS, fresh=True),
     Action.REFUSAL_VIEW: _project_read(),
     Action.USAGE_VIEW: _project_read(),
 }
@@ -195,6 +209,8 @@ def check(actor: Actor, action: Action, standing: Standing) -> None:
     if not allowed(actor, action, standing):
         permission = PERMISSIONS[action]
         raise Refusal(_code(permission), _sentence(actor, action, permission))
+    if PERMISSIONS[action].fresh and not actor.fresh:
+        raise Refusal(Code.PROOF_NEEDED, "Confirm first that it is you: your sign-in is not recent enough for this.")
 
 
 def check_sight(actor: Actor, action: Action, standing: Standing) -> None:

@@ -12,6 +12,7 @@ class Code(StrEnum):
     """Every reason the product itself has for refusing an action."""
 
     UNAUTHENTICATED = "unauthenticated"
+    PROOF_NEEDED = "proof_needed"
     FORBIDDEN = "forbidden"
     PROJECT_FORBIDDEN = "project_forbidden"
     NOT_FOUND = "not_found"

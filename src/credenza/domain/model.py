@@ -102,7 +102,8 @@ class Actor:
     """Who asks for an action, proven. `scopes` limits what the proof may be used for; empty means no limit.
 
     An operator sits at the machine (the local CLI) and belongs to no organization. `organization_id` is set
-    when the proof belongs to one organization (an account-level key, an access token).
+    when the proof belongs to one organization (an account-level key, an access token). `fresh` is False when a
+    person has signed in too long ago for the most sensitive actions.
     """
 
     kind: ActorKind
@@ -111,6 +112,7 @@ class Actor:
     organization_id: OrganizationId | None = None
     scopes: frozenset[str] = frozenset()
     address: str = ""
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,31 @@ class User:
     name: str
     created_at: datetime
     disabled_at: datetime | None
+
+
+class SignInMethod(StrEnum):
+    """How a person has proven who they are. LINK is the one-time link that an operator or the demo hands over."""
+
+    PASSWORD = "password"
+    PASSKEY = "passkey"
+    SSO = "sso"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person signed in at one browser. `proven_at` is the last proof of who they are, renewed before what is most
+    sensitive."""
+
+    id: str
+    user: User
+    method: SignInMethod
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    proven_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
