@@ -10,12 +10,13 @@
 UV      := .uv/.in-step
 VENV    := .venv/.in-step
 CLIENTS := .clients/.in-step
+ASSETS  := assets/node_modules/.in-step
 WORKERS ?= 2
 
 .PHONY: setup check test run bench proof docs lock clean
 .DEFAULT_GOAL := check
 
-setup: $(VENV) $(CLIENTS)
+setup: $(VENV) $(CLIENTS) $(ASSETS)
 	@scripts/setup system bench
 
 $(UV): requirements/uv.lock
@@ -30,14 +31,18 @@ $(CLIENTS): $(UV) requirements/clients.lock
 	scripts/setup clients
 	@touch $@
 
+$(ASSETS): assets/package-lock.json assets/.npmrc scripts/setup | $(VENV)
+	scripts/setup assets
+	@touch $@
+
 check: $(VENV)
 	@scripts/check
 
-test: $(VENV) $(CLIENTS)
+test: $(VENV) $(CLIENTS) $(ASSETS)
 	@scripts/setup system test
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
-run: $(VENV)
+run: $(VENV) $(ASSETS)
 	.venv/bin/credenza demo
 
 bench: setup
@@ -53,5 +58,6 @@ lock: $(UV)
 	scripts/lock $(LOCK)
 
 clean:
+	rm -rf assets/node_modules src/credenza/portal/static/htmx.js
 	rm -rf .uv .venv .clients build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
