@@ -10,10 +10,15 @@ from tests.servers import PostgreSQLServer, RedisServer, Server
 from credenza.store import migrate
 from credenza.store.engine import Database, open_database
 
+ROOT = Path(__file__).parents[1]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--volume", type=int, default=1, metavar="PERCENT", help="run claims at this share of the volume of the proof"
+    )
+    parser.addoption(
+        "--screenshots", default=str(ROOT / "build" / "screenshots"), metavar="DIR", help="where portal tests put them"
     )
 
 

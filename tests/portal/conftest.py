@@ -1,0 +1,67 @@
+"""One browser for each test process, and a fresh context, with nothing in it, for each test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests import browser as browsers
+from tests.browser import Complaints
+
+VIEWPORT = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browsers.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def colour_scheme() -> str:
+    """The theme the context asks for; `@both_schemes` runs a test in the two."""
+    return "light"
+
+
+@pytest.fixture
+def context_options() -> dict[str, object]:
+    """More options of `Browser.new_context`, for a module that overrides this."""
+    return {}
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    complaints = Complaints()
+    yield complaints
+    assert complaints.unexpected() == []
+
+
+@pytest.fixture
+def context(
+    browser: Browser, colour_scheme: str, context_options: dict[str, object], complaints: Complaints
+) -> Iterator[BrowserContext]:
+    settings = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", "viewport": VIEWPORT}
+    with browsers.in_use(browser):
+        context = browser.new_context(color_scheme=colour_scheme, **settings | context_options)
+        complaints.watch(context)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page whose test fails when the browser reports an error against it (`Complaints`)."""
+    return context.new_page()
+
+
+@pytest.fixture
+def screenshot(request: pytest.FixtureRequest, colour_scheme: str) -> Callable[[Page, str], Path]:
+    """Writes what the whole page looks like to `<name>-<theme>.png` below --screenshots."""
+    folder = Path(request.config.getoption("--screenshots"))
+
+    def shoot(page: Page, name: str) -> Path:
+        path = folder / f"{name}-{colour_scheme}.png"
+        page.screenshot(path=path, full_page=True, animations="disabled", caret="hide")
+        return path
+
+    return shoot
