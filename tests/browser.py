@@ -100,7 +100,7 @@ def in_use(browser: Browser) -> Iterator[None]:
 
 
 def findings(page: Page) -> list[str]:
-    """What axe has against the page as it stands, open dialogs too, by the rules of WCAG 2.0 to 2.2, levels A and AA."""
+    """What axe has against the page as it stands, open dialogs too, by WCAG 2.0 to 2.2, levels A and AA."""
     page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = page.evaluate(
         "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(results => results.violations)",
