@@ -73,6 +73,12 @@ class Settings(BaseSettings):
 
     manage_bind: Bind = Field("127.0.0.1:8080", description="Where the management API and portal listen.")
     manage_origin: Origin = Field("http://localhost:8080", description="How people and programs reach it from outside.")
+    platform_name: str = Field(
+        "Credenza",
+        min_length=1,
+        max_length=60,
+        description="What the API platform calls itself, in the portal and mail.",
+    )
     sandbox_bind: Bind = Field("127.0.0.1:8443", description="Where the gate of SANDBOX listens.")
     sandbox_origin: Origin = Field("http://localhost:8443", description="Public origin of SANDBOX; signatures name it.")
     production_bind: Bind = Field("127.0.0.1:8444", description="Where the gate of PRODUCTION listens.")

@@ -21,7 +21,7 @@ import typer
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from credenza.cli import demo_seed, demo_tls, demo_upstream, files, listeners, local, output, profiles, serve
+from credenza.cli import demo_seed, demo_tls, demo_upstream, files, listeners, local, logs, output, profiles, serve
 from credenza.cli.demo_seed import PartnerKey, Seeded
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
@@ -73,6 +73,7 @@ def demo(
     if reset and directory.exists():
         _throw_away(directory)
     settings = _settings(directory)
+    logs.configure(settings.log_level)
     running = _bind(settings)
     serve.prepare(settings, Role.ALL)
     known = _load(directory) or _seed(directory, settings)

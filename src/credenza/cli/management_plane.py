@@ -17,11 +17,14 @@ from credenza.actions.once import forget_expired
 from credenza.api.app import create_app
 from credenza.cli import local
 from credenza.cli.plane import Plane
+from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Call, Decision
 from credenza.gate.desk import Desk
 from credenza.gate.flushing import Flusher
 from credenza.gate.keyring import GateClosed
+from credenza.portal import app as portal_app
 from credenza.portal import first_admin as first_admin_page
+from credenza.portal.portal import Portal
 from credenza.settings import Settings
 from credenza.store.engine import Database
 
@@ -50,8 +53,21 @@ def application(settings: Settings, database: Database, plane: Plane, desk: Desk
         ready=plane.freshness.look,
         public_url=settings.manage_origin,
         outages=_OUTAGES,
-        pages=first_admin_page.routes(platform, public_url=settings.manage_origin, clock=local.now),
+        pages=portal_app.routes(_portal(settings, platform)),
         registry=desk.metrics.registry,
+    )
+
+
+def _portal(settings: Settings, platform: Platform) -> Portal:
+    return Portal(
+        platform,
+        public_url=settings.manage_origin,
+        clock=local.now,
+        platform_name=settings.platform_name,
+        gates={
+            EnvironmentName.SANDBOX: settings.sandbox_origin,
+            EnvironmentName.PRODUCTION: settings.production_origin,
+        },
     )
 
 

@@ -1,0 +1,102 @@
+"""The words that pages use for what the code names: enums, times, and how long is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from gettext import NullTranslations
+
+from credenza.domain.model import (
+    AuthenticationType,
+    EnvironmentName,
+    OrganizationRole,
+    ProjectRole,
+    ProjectType,
+    SignInMethod,
+    Status,
+)
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def _(text: str) -> str:
+    """Mark a text for translation; it is translated when it is shown."""
+    return text
+
+
+_WORDS: dict[Enum, str] = {
+    EnvironmentName.SANDBOX: _("Sandbox"),
+    EnvironmentName.PRODUCTION: _("Production"),
+    Status.ACTIVE: _("active"),
+    Status.INACTIVE: _("inactive"),
+    Status.REVOKED: _("revoked"),
+    Status.EXPIRED: _("expired"),
+    OrganizationRole.ADMIN: _("Admin"),
+    OrganizationRole.COMPLIANCE_ADMIN: _("Compliance Admin"),
+    OrganizationRole.USER: _("User"),
+    OrganizationRole.READ_ONLY: _("Read only"),
+    ProjectRole.OWNER: _("Owner"),
+    ProjectRole.ADMIN: _("Admin"),
+    ProjectRole.READ_ONLY: _("Read only"),
+    ProjectType.OAUTH10A: _("OAuth 1.0a"),
+    ProjectType.OAUTH2_FAPI: _("OAuth 2.0"),
+    ProjectType.MTLS: _("mTLS"),
+    AuthenticationType.OAUTH10A: _("OAuth 1.0a"),
+    AuthenticationType.DUAL_OAUTH: _("OAuth 1.0a and 2.0"),
+    AuthenticationType.OAUTH2_FAPI: _("OAuth 2.0"),
+    AuthenticationType.MTLS: _("mTLS"),
+    AuthenticationType.CLIENT_SECRET: _("client secret"),
+    SignInMethod.PASSWORD: _("password"),
+    SignInMethod.PASSKEY: _("passkey"),
+    SignInMethod.SSO: _("single sign-on"),
+    SignInMethod.LINK: _("one-time link"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one language, as filters for the templates."""
+
+    translations: NullTranslations
+
+    def label(self, value: Enum) -> str:
+        return self.translations.gettext(_WORDS[value])
+
+    def ago(self, at: datetime, now: datetime) -> str:
+        """How long ago it was, in the largest unit that is not zero."""
+        count, unit = _largest(now - at)
+        if unit == "second":
+            return self.translations.gettext("just now")
+        return self._counted(unit, count, _AGO)
+
+    def left(self, at: datetime, now: datetime) -> str:
+        """How much time is left until then; what has passed has none."""
+        if at <= now:
+            return self.translations.gettext("ended")
+        count, unit = _largest(at - now)
+        return self._counted(unit, count, _LEFT)
+
+    def _counted(self, unit: str, count: int, forms: dict[str, tuple[str, str]]) -> str:
+        one, many = forms[unit]
+        return self.translations.ngettext(one, many, count) % {"count": count}
+
+
+_AGO = {
+    "minute": ("%(count)d minute ago", "%(count)d minutes ago"),
+    "hour": ("%(count)d hour ago", "%(count)d hours ago"),
+    "day": ("%(count)d day ago", "%(count)d days ago"),
+}
+_LEFT = {
+    "second": ("%(count)d second", "%(count)d seconds"),
+    "minute": ("%(count)d minute", "%(count)d minutes"),
+    "hour": ("%(count)d hour", "%(count)d hours"),
+    "day": ("%(count)d day", "%(count)d days"),
+}
+
+
+def _largest(span: timedelta) -> tuple[int, str]:
+    for size, unit in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if span >= size:
+            return span // size, unit
+    return max(0, int(span.total_seconds())), "second"

@@ -1,0 +1,28 @@
+"""What every page of the portal works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from credenza.actions.context import Platform
+from credenza.domain.model import EnvironmentName
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """`public_url` is where people reach it; `gates` where calls go, by environment; `platform_name` what the API
+    platform calls itself."""
+
+    platform: Platform
+    public_url: str
+    clock: Callable[[], datetime]
+    platform_name: str = "Credenza"
+    gates: dict[EnvironmentName, str] = field(default_factory=dict)
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come by TLS; without it, only on this machine, cookies cannot be marked Secure."""
+        return urlsplit(self.public_url).scheme == "https"

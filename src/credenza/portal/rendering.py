@@ -1,0 +1,153 @@
+"""From a template to a response, with the frame around it and the headers that keep a page to itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from credenza.actions import organizations
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Organization, OrganizationId
+from credenza.portal import cookies, languages, static_files
+from credenza.portal.labels import Words
+from credenza.portal.visit import Visit
+
+THEMES = ("auto", "light", "dark")
+
+
+def _(text: str) -> str:
+    """Mark a text for translation; it is translated when it is shown."""
+    return text
+
+
+_SECTIONS = (
+    ("overview", "overview", _("Overview"), "o"),
+    ("projects", "projects", _("Projects"), "p"),
+    ("expiry", "expiry", _("Expiry"), "e"),
+    ("activity", "activity", _("Activity"), "a"),
+    ("members", "members", _("Members"), "m"),
+    ("settings", "settings", _("Settings"), "s"),
+)
+"""The navigation: name, last part of the path, title, and the key that follows `g`."""
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Cookie, HX-Request-Type, Accept-Language",
+}
+_STATUS = {
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.PROJECT_FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.PROJECT_NOT_FOUND: 404,
+    Code.SERVICE_NOT_FOUND: 404,
+    Code.CREDENTIAL_NOT_FOUND: 404,
+}
+_REFUSED = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around a page of somebody who is signed in. `section` is the place in the navigation."""
+
+    organizations: tuple[Organization, ...]
+    organization: Organization | None
+    section: str
+    unread: int
+
+
+def render(
+    visit: Visit,
+    template: str,
+    *,
+    section: str = "",
+    organization_id: OrganizationId | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response:
+    """Show a template: inside the frame, or alone when htmx asks for a fragment."""
+    frame = _frame(visit, organization_id, section)
+    text = (
+        _environment(_language(visit))
+        .get_template(template)
+        .render(
+            visit=visit,
+            portal=visit.portal,
+            now=visit.now,
+            frame=frame,
+            layout="fragment.html" if visit.is_fragment else "page.html",
+            language=_language(visit),
+            theme=_theme(visit),
+            **context,
+        )
+    )
+    return HTMLResponse(text, status, _HEADERS)
+
+
+def show_refusal(visit: Visit, refusal: Refusal) -> Response:
+    """Show a refusal as a page of its own."""
+    return render(visit, "refused.html", status=status_of(refusal), refusal=refusal)
+
+
+def status_of(refusal: Refusal) -> int:
+    return _STATUS.get(refusal.code, _REFUSED)
+
+
+def organizations_of(visit: Visit) -> tuple[Organization, ...]:
+    return organizations.list_all(visit.portal.platform, visit.actor, now=visit.now)
+
+
+def _frame(visit: Visit, organization_id: OrganizationId | None, section: str) -> Frame | None:
+    if visit.signed_in is None:
+        return None
+    known = organizations_of(visit)
+    chosen = next((each for each in known if each.id == organization_id), known[0] if known else None)
+    return Frame(known, chosen, section, 0)
+
+
+def _language(visit: Visit) -> str:
+    request = visit.request
+    return languages.choose(request.cookies.get(cookies.LANGUAGE, ""), request.headers.get("accept-language", ""))
+
+
+def _theme(visit: Visit) -> str:
+    kept = visit.request.cookies.get(cookies.THEME, "")
+    return kept if kept in THEMES else THEMES[0]
+
+
+@cache
+def _environment(language: str) -> Environment:
+    made = Environment(
+        loader=PackageLoader("credenza.portal", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    translations = languages.translations(language)
+    made.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] # the extension's
+    words = Words(translations)
+    made.globals |= {"static": static_files.url, "languages": languages.NAMES, "sections": _SECTIONS}
+    made.filters |= {"moment": _moment, "day": _day, "ago": words.ago, "left": words.left, "label": words.label}
+    return made
+
+
+def _moment(at: datetime) -> Markup:
+    """A time in UTC; the page's script adds what it is on the reader's clock."""
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M} UTC")
+
+
+def _day(at: datetime) -> Markup:
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d}")
