@@ -203,25 +203,26 @@ def admit_key(
     return lifecycle.admit(CredentialKind.SIGNING_KEY, standing)
 
 
-def new_credential(
+def insert_key(
+    platform: Platform,
     act: Act,
     attempt: Attempt,
+    project: Project,
+    place: Environment,
     request: CertificationRequest,
     reservation: Reservation,
+    der: bytes,
     *,
     alias: str,
-    project_id: ProjectId,
-    place: Environment,
-    slot: int | None,
-    predecessor_id: CredentialId | None,
-    der: bytes,
+    predecessor_id: CredentialId | None = None,
 ) -> Credential:
-    """Make the value that is stored once the certificate is signed."""
-    return Credential(
+    """Store a signed key. It is admitted again under the lock: only now is its place in the project taken."""
+    admission = admit_key(platform, act, project, request, now=attempt.now)
+    credential = Credential(
         id=reservation.key_id,
         organization_id=act.organization_id,
         kind=CredentialKind.SIGNING_KEY,
-        project_id=project_id,
+        project_id=project.id,
         environment=place.name,
         client_id=place.client_id,
         alias=alias,
@@ -232,13 +233,15 @@ def new_credential(
         certificate_der=der,
         not_before=reservation.not_before,
         not_after=reservation.not_after,
-        slot=slot,
+        slot=admission.slot,
         owner_id=attempt.actor.user_id,
         predecessor_id=predecessor_id,
         created_at=attempt.now,
         revoked_at=None,
         revoked_reason="",
     )
+    credentials.insert_credential(act.connection, credential)
+    return credential
 
 
 def _complete(
@@ -254,21 +257,18 @@ def _complete(
     subject = issuing.subject_of(request)
     der = issuing.sign(platform, attempt, place.name, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        # Admitted again under the lock: only now is the place in the project taken.
-        admission = admit_key(platform, act, act.the_project, request, now=attempt.now)
-        credential = new_credential(
+        credential = insert_key(
+            platform,
             act,
             attempt,
+            act.the_project,
+            place,
             request,
             reservation,
+            der,
             alias=alias,
-            project_id=act.the_project.id,
-            place=place,
-            slot=admission.slot,
             predecessor_id=predecessor_id,
-            der=der,
         )
-        credentials.insert_credential(act.connection, credential)
         act.note(credential.id, f"{place.name} {alias}")
         return settle(platform, act, attempt.actor, once, credential, now=attempt.now)
 

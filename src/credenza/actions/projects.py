@@ -9,7 +9,7 @@ from datetime import datetime
 
 from credenza.actions import issuing, oauth_keys
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
-from credenza.actions.issuing import NewKey
+from credenza.actions.issuing import NewKey, Reservation
 from credenza.actions.once import Once, claim, settle
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
@@ -89,6 +89,7 @@ def create(
     attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id)
     request = issuing.read_request(platform, attempt, new.credential.csr)
     subject = issuing.subject_of(request)
+    first = NewEnvironment(new.environment, new.credential)
     project = _first_project(platform, attempt, organization_id, new)
     with reserving(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, ProjectView, now=now)
@@ -99,7 +100,8 @@ def create(
         _check_offered(service, new.environment)
         if projects.name_exists(act.connection, organization_id, new.name):
             raise projects.name_taken(new.name)
-        _admit_first(platform, act, project, service, request, now=now)
+        lifecycle.admit_service(project.type, service.authentication)
+        oauth_keys.admit_key(platform, act, project, request, now=now)
         reservation = issuing.reserve(
             platform,
             act,
@@ -110,26 +112,7 @@ def create(
             subject,
             ends_at=_first_end((service,), new.environment, now),
         )
-    der = issuing.sign(platform, attempt, new.environment, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        projects.insert_project(act.connection, project, limit=_limit(act))
-        admission = _admit_first(platform, act, project, service, request, now=now)
-        place = _insert_environment(platform, act, project, new.environment, (service,), now=now)
-        key = oauth_keys.new_credential(
-            act,
-            attempt,
-            request,
-            reservation,
-            alias=new.credential.alias,
-            project_id=project.id,
-            place=place,
-            slot=admission.slot,
-            predecessor_id=None,
-            der=der,
-        )
-        credentials.insert_credential(act.connection, key)
-        act.note(project.id, new.name)
-        return settle(platform, act, actor, once, _view(act, project.id), now=now)
+    return _complete(platform, attempt, once, request, reservation, first, (service,), made=project)
 
 
 def list_all(
@@ -218,25 +201,7 @@ def add_environment(
             subject,
             ends_at=_first_end(used, new.name, now),
         )
-    der = issuing.sign(platform, attempt, new.name, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        admission = oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
-        place = _insert_environment(platform, act, act.the_project, new.name, used, now=now)
-        key = oauth_keys.new_credential(
-            act,
-            attempt,
-            request,
-            reservation,
-            alias=new.credential.alias,
-            project_id=project_id,
-            place=place,
-            slot=admission.slot,
-            predecessor_id=None,
-            der=der,
-        )
-        credentials.insert_credential(act.connection, key)
-        act.note(project_id, new.name)
-        return settle(platform, act, actor, once, _view(act, project_id), now=now)
+    return _complete(platform, attempt, once, request, reservation, new, used)
 
 
 def add_service(
@@ -286,11 +251,29 @@ def _first_project(platform: Platform, attempt: Attempt, organization_id: Organi
     )
 
 
-def _admit_first(
-    platform: Platform, act: Act, project: Project, service: Service, request: CertificationRequest, *, now: datetime
-) -> lifecycle.Admission:
-    lifecycle.admit_service(project.type, service.authentication)
-    return oauth_keys.admit_key(platform, act, project, request, now=now)
+def _complete(
+    platform: Platform,
+    attempt: Attempt,
+    once: Once | None,
+    request: CertificationRequest,
+    reservation: Reservation,
+    new: NewEnvironment,
+    used: tuple[Service, ...],
+    *,
+    made: Project | None = None,
+) -> ProjectView:
+    """Sign, then store an environment with its services and first key; before it the project, when that is `made`."""
+    subject = issuing.subject_of(request)
+    der = issuing.sign(platform, attempt, new.name, subject, reservation)
+    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+        if made is not None:
+            projects.insert_project(act.connection, made, limit=_limit(act))
+        project = made or act.the_project
+        place = _insert_environment(platform, act, project, new.name, used, now=attempt.now)
+        alias = new.credential.alias
+        oauth_keys.insert_key(platform, act, attempt, project, place, request, reservation, der, alias=alias)
+        act.note(project.id, made.name if made else new.name)
+        return settle(platform, act, attempt.actor, once, _view(act, project.id), now=attempt.now)
 
 
 def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:
