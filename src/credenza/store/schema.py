@@ -439,6 +439,7 @@ Index(
 Index("ix_credentials_project", credentials.c.project_id, credentials.c.environment, credentials.c.id)
 Index("ix_credentials_organization", credentials.c.organization_id, credentials.c.kind, credentials.c.id)
 Index("ix_credentials_expiry", credentials.c.organization_id, credentials.c.not_after)
+Index("ix_credentials_not_after", credentials.c.not_after, credentials.c.id)
 
 certificates = Table(
     "certificates",
@@ -521,6 +522,17 @@ outbox = Table(
     CheckConstraint("state IN ('waiting', 'sent', 'failed', 'dropped')", name="state"),
 )
 Index("ix_outbox_due", outbox.c.state, outbox.c.due_at)
+Index("ix_outbox_organization", outbox.c.organization_id, outbox.c.created_at)
+
+# Receivers that are away: nobody tries them before `until`. A lane is the mail server, or one webhook.
+outages = Table(
+    "outages",
+    records,
+    _organization(),
+    Column("lane", String(64), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+)
 
 calendar_feeds = Table(
     "calendar_feeds",

@@ -128,6 +128,7 @@ def _people() -> None:
 
 
 def _notices() -> None:
+    op.create_index("ix_credentials_not_after", "credentials", ["not_after", "id"])
     op.create_table(
         "notices",
         sa.Column("organization_id", sa.String(length=36), nullable=False),
@@ -189,6 +190,15 @@ def _notices() -> None:
         sa.UniqueConstraint("notice_id", "channel", "recipient", name="uq_outbox_notice_id_channel_recipient"),
     )
     op.create_index("ix_outbox_due", "outbox", ["state", "due_at"])
+    op.create_index("ix_outbox_organization", "outbox", ["organization_id", "created_at"])
+    op.create_table(
+        "outages",
+        sa.Column("organization_id", sa.String(length=36), nullable=False),
+        sa.Column("lane", sa.String(length=64), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("lane", name="pk_outages"),
+    )
     op.create_table(
         "calendar_feeds",
         sa.Column("organization_id", sa.String(length=36), nullable=False),
