@@ -12,7 +12,7 @@ from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.gate.flushing import Flusher
 from credenza.gate.refusals import KEPT_FOR, PER_CREDENTIAL_AND_MINUTE, PER_MINUTE, Refusals
 from credenza.gate.usage import Usage
-from credenza.store import traces
+from credenza.store import traces, traffic
 from credenza.store.engine import Database, reading, writing
 from credenza.store.traces import CALLER_LIMIT, OTHERS, Caller, StoredRefusal
 
@@ -96,6 +96,23 @@ async def test_a_failing_flush_keeps_the_counts_and_says_so(
     (caller,) = callers(database)
     assert (caller.admitted, caller.first_seen_at, caller.last_seen_at) == (2, NOON, NOON + SECOND)
     assert len(reports) == 1
+
+
+async def test_calls_are_counted_by_the_minute_those_of_strangers_too(
+    usage: Usage, database: Database, reports: list[Exception]
+) -> None:
+    call(usage)
+    mend = break_traces(database, "traffic")
+    await usage.flush()
+    usage.total(ORGANIZATION, admitted=False, now=NOON + SECOND)
+    mend()
+
+    await usage.flush()
+
+    with reading(database.traces) as connection:
+        (minute,) = traffic.list_since(connection, ORGANIZATION, NOON)
+    assert (minute.admitted, minute.refused, minute.last_at) == (1, 1, NOON + SECOND)
+    assert [caller.refused for caller in callers(database)] == [0]
 
 
 async def test_memory_holds_a_hundred_callers_of_a_credential_and_then_the_others(

@@ -82,6 +82,8 @@ class Desk:
                 admitted=False,
                 now=evidence.at,
             )
+        else:
+            self.usage.total(record.organization_id, admitted=False, now=evidence.at)
 
 
 def _environment(call: Call) -> str:

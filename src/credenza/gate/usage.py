@@ -1,4 +1,4 @@
-"""Who uses which credential: counted in memory at the price of a dictionary, and written in batches."""
+"""Who uses which credential, and how much goes on: counted in memory at the price of a dictionary, and written in batches."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from credenza.domain.model import CredentialId, OrganizationId
-from credenza.store import traces
+from credenza.store import traces, traffic
 from credenza.store.engine import writing
 from credenza.store.traces import CALLER_LIMIT, LONGEST_USER_AGENT, OTHERS, Caller
+from credenza.store.traffic import Traffic
 
 FLUSH_EVERY = timedelta(seconds=5)
 
@@ -42,6 +43,7 @@ class Usage:
         self._capacity = capacity
         self._counts: dict[_Place, _Count] = {}
         self._callers: dict[str, int] = {}
+        self._totals: dict[str, _Count] = {}
 
     def count(
         self,
@@ -62,16 +64,30 @@ class Usage:
             count.admitted += 1
         else:
             count.refused += 1
+        self.total(organization_id, admitted=admitted, now=now)
+
+    def total(self, organization_id: str, *, admitted: bool, now: datetime) -> None:
+        """Count one call for its organization alone: of one that has proven nothing the caller is not noted."""
+        total = self._totals.get(organization_id)
+        if total is None:
+            total = self._totals[organization_id] = _Count(now, now)
+        total.last_seen_at = now
+        if admitted:
+            total.admitted += 1
+        else:
+            total.refused += 1
 
     async def flush(self) -> None:
         counts, self._counts, self._callers = self._counts, {}, {}
-        if not counts:
+        totals, self._totals = self._totals, {}
+        if not totals:
             return
         try:
-            await asyncio.to_thread(self._write, counts)
+            await asyncio.to_thread(self._write, counts, totals)
         except SQLAlchemyError as error:
             self._report(error)
             self._put_back(counts)
+            self._put_totals_back(totals)
 
     def _begin(self, place: _Place, now: datetime) -> _Count:
         """Tell a caller apart while there is room for it, or else count it among the others."""
@@ -84,9 +100,12 @@ class Usage:
             self._counts[place] = _Count(now, now)
         return self._counts[place]
 
-    def _write(self, counts: dict[_Place, _Count]) -> None:
+    def _write(self, counts: dict[_Place, _Count], totals: dict[str, _Count]) -> None:
+        latest = max(each.last_seen_at for each in totals.values())
         with writing(self._engine) as connection:
             traces.add_callers(connection, (_caller(place, count) for place, count in counts.items()))
+            traffic.add(connection, (_traffic(name, count) for name, count in totals.items()))
+            traffic.delete_before(connection, latest - traffic.KEPT_FOR)
 
     def _put_back(self, counts: dict[_Place, _Count]) -> None:
         for place, earlier in counts.items():
@@ -95,6 +114,13 @@ class Usage:
             count.last_seen_at = max(count.last_seen_at, earlier.last_seen_at)
             count.admitted += earlier.admitted
             count.refused += earlier.refused
+
+    def _put_totals_back(self, totals: dict[str, _Count]) -> None:
+        for organization_id, earlier in totals.items():
+            total = self._totals.setdefault(organization_id, earlier)
+            if total is not earlier:
+                total.admitted += earlier.admitted
+                total.refused += earlier.refused
 
 
 def _caller(place: _Place, count: _Count) -> Caller:
@@ -110,3 +136,9 @@ def _caller(place: _Place, count: _Count) -> Caller:
         admitted=count.admitted,
         refused=count.refused,
     )
+
+
+def _traffic(organization_id: str, total: _Count) -> Traffic:
+    # Flushed every few seconds, so that the minute of the last one is that of nearly all.
+    minute = total.last_seen_at.replace(second=0, microsecond=0)
+    return Traffic(OrganizationId(organization_id), minute, total.admitted, total.refused, total.last_seen_at)

@@ -674,6 +674,18 @@ refusals = Table(
 Index("ix_refusals_project", refusals.c.project_id, refusals.c.at)
 Index("ix_refusals_expires_at", refusals.c.expires_at)
 
+# Calls with keys of an organization, by minute, for a look at how much goes on just now.
+traffic = Table(
+    "traffic",
+    traces,
+    Column("organization_id", String(36), primary_key=True),
+    Column("minute", Instant, primary_key=True),
+    Column("admitted", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("last_at", Instant, nullable=False),
+)
+Index("ix_traffic_minute", traffic.c.minute)
+
 # Wrong passwords and codes, per account and network. Here, because a stranger's guesses must not move the records.
 sign_in_failures = Table(
     "sign_in_failures",
