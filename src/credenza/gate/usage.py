@@ -1,4 +1,4 @@
-"""Who uses which credential, and how much goes on: counted in memory at the price of a dictionary, and written in batches."""
+"""Who uses which credential, and how much goes on: counted in memory at a small price, and written in batches."""
 
 from __future__ import annotations
 

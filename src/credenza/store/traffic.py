@@ -1,4 +1,4 @@
-"""How many calls an organization's keys make, by minute: enough to say what goes on just now, and deleted after a day."""
+"""How many calls an organization's keys make, by minute, for a look at what goes on; deleted after a day."""
 
 from __future__ import annotations
 
