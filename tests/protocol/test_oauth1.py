@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from tests.protocol.oauth1_calls import (
     CLIENT_ID,
     CONSUMER_KEY,
@@ -695,6 +695,45 @@ def test_a_wrong_first_reading_costs_nothing_but_time(rsa_key: RSAPrivateKey) ->
     authorization = signed(rsa_key, reading=RFC5849)
 
     assert RFC5849 is checked(rsa_key, authorization, REQUEST, first=MASTERCARD)
+
+
+def test_a_call_of_another_reading_is_found_by_the_digest_in_its_signature(rsa_key: RSAPrivateKey) -> None:
+    """The digest chooses among the readings, and a verification proves the one chosen."""
+    url = "https://api.example.com:443/x?a1=2&a=1+2&at=12:30&name=caf%C3%A9&z"
+    key = _Counting(rsa_key.public_key())
+
+    call = oauth1.parse(signed(rsa_key, url, reading=oauth1.READINGS[-1]))
+    found = oauth1.check_signature(request_for(url), call, key)
+
+    assert oauth1.READINGS[-1] is found
+    assert key.operations == ["verify", "recover_data_from_signature", "verify"]
+
+
+@pytest.mark.parametrize("by_another_key", [True, False])
+def test_a_wrong_signature_costs_two_rsa_operations_whatever_the_readings(
+    by_another_key: bool, rsa_key: RSAPrivateKey
+) -> None:
+    url = "https://api.example.com:443/x?a1=2&a=1+2&at=12:30&name=caf%C3%A9&z"
+    signing_key = generate_private_key(public_exponent=65537, key_size=2048) if by_another_key else rsa_key
+    key = _Counting(rsa_key.public_key())
+    call = oauth1.parse(signed(signing_key, "https://elsewhere.example.com/"))
+
+    with pytest.raises(Refused, match="oauth_signature"):
+        oauth1.check_signature(request_for(url), call, key)
+
+    assert key.operations == ["verify", "recover_data_from_signature"]
+
+
+class _Counting:
+    """A public key that notes what it is asked for."""
+
+    def __init__(self, key: RSAPublicKey) -> None:
+        self._key = key
+        self.operations: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        self.operations.append(name)
+        return getattr(self._key, name)
 
 
 @pytest.mark.parametrize("name", ["mastercard-plus", "rfc5849-plus"])

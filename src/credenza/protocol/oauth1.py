@@ -13,6 +13,7 @@ import re
 from binascii import a2b_base64, a2b_qp, b2a_base64
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -307,7 +308,14 @@ def _normalized(query: str) -> list[str]:
 
 
 def _normalized_if_escaped(query: str) -> list[str]:
-    return _normalized(query) if "%" in query else _as_sent(query)
+    return _chosen(_normalized_if_escaped, query)(query)
+
+
+def _chosen(spell: Callable[[str], list[str]], query: str) -> Callable[[str], list[str]]:
+    """What a way of spelling comes down to for this query."""
+    if spell is not _normalized_if_escaped:
+        return spell
+    return _normalized if "%" in query else _as_sent
 
 
 _BY_TEXT = None
@@ -355,6 +363,16 @@ _FORM_READINGS = (RFC5849, _RFC5849_PORT)
 
 def signature_base_string(request: Request, call: SignedCall, reading: Reading) -> str:
     """Build the text that is signed (RFC 5849 3.4.1). Raises Malformed for a target that cannot be signed."""
+    query = _signed_query(request, call)
+    if not query:
+        return _base_string(request, reading, reading.oauth(call))
+    encoded, place = _encoded_items(query, reading.query, reading.order)
+    encoded.insert(place, reading.oauth(call))
+    return _base_string(request, reading, "%26".join(encoded))
+
+
+def _signed_query(request: Request, call: SignedCall) -> str:
+    """The query, and the fields of a form that is signed in place of a hash."""
     query = request.query
     if not (request.authority.isascii() and request.path.isascii() and query.isascii()):
         raise Malformed("target", "The target has characters beyond ASCII: percent-encode them.")
@@ -364,7 +382,10 @@ def signature_base_string(request: Request, call: SignedCall, reading: Reading) 
         query = f"{query}&{request.form.decode('latin-1')}"
     if query.count("&") >= MAX_ITEMS:
         raise Malformed("target", f"The query, or form, has more than {MAX_ITEMS} parameters.")
-    parameters = _normalized_parameters(query, call, reading) if query else reading.oauth(call)
+    return query
+
+
+def _base_string(request: Request, reading: Reading, parameters: str) -> str:
     origin = _origin(reading, request.scheme, request.authority)
     return f"{request.method.upper()}&{origin}{_encode(request.path or '/')}&{parameters}"
 
@@ -376,9 +397,11 @@ def _origin(reading: Reading, scheme: str, authority: str) -> str:
     return _encode(f"{scheme.lower()}://{reading.authority(scheme.lower(), authority.lower())}")
 
 
-def _normalized_parameters(query: str, call: SignedCall, reading: Reading) -> str:
-    """RFC 5849 3.4.1.3.2, encoded for the base string."""
-    items = sorted(reading.query(query), key=reading.order)
+def _encoded_items(
+    query: str, spell: Callable[[str], list[str]], order: Callable[[str], tuple[str, ...]] | None
+) -> tuple[list[str], int]:
+    """RFC 5849 3.4.1.3.2, encoded for the base string; and the place of the header's parameters among the items."""
+    items = sorted(spell(query), key=order)
     # In either order the header's parameters stay together: nothing else may begin with `oauth_`.
     place = bisect_left(items, "oauth_")
     # RFC 5849 3.5: OAuth parameters travel in one place. Were they read here too, one could be moved out of the
@@ -386,9 +409,38 @@ def _normalized_parameters(query: str, call: SignedCall, reading: Reading) -> st
     if place < len(items) and items[place].startswith("oauth_"):
         raise Malformed("target", "OAuth parameters belong into the Authorization header, not into query or form.")
     # No item contains an `&`, and a `%` becomes `%25`: `%26` stands between items only.
-    encoded = _encode("&".join(items)).split("%26") if items else []
-    encoded.insert(place, reading.oauth(call))
-    return "%26".join(encoded)
+    return (_encode("&".join(items)).split("%26") if items else []), place
+
+
+class _Readings:
+    """The base strings of one call under several readings; what readings share is made once."""
+
+    def __init__(self, request: Request, call: SignedCall) -> None:
+        self._request = request
+        self._call = call
+        self._query = _signed_query(request, call)
+        self._oauth: dict[object, str] = {}
+        self._items: dict[object, tuple[list[str], int]] = {}
+
+    def variant(self, reading: Reading) -> tuple[object, ...]:
+        """What of a reading matters for this call: readings that agree in it build the same text."""
+        origin = _origin(reading, self._request.scheme, self._request.authority)
+        if self._query:
+            return (origin, reading.oauth, _chosen(reading.query, self._query), reading.order)
+        return (origin, reading.oauth)
+
+    def base_string(self, reading: Reading) -> str:
+        oauth = self._oauth.get(reading.oauth)
+        if oauth is None:
+            oauth = self._oauth[reading.oauth] = reading.oauth(self._call)
+        if not self._query:
+            return _base_string(self._request, reading, oauth)
+        spell = _chosen(reading.query, self._query)
+        known = self._items.get((spell, reading.order))
+        if known is None:
+            known = self._items[spell, reading.order] = _encoded_items(self._query, spell, reading.order)
+        encoded, place = known
+        return _base_string(self._request, reading, "%26".join([*encoded[:place], oauth, *encoded[place:]]))
 
 
 def acceptable_base_string(request: Request, call: SignedCall) -> str:
@@ -399,7 +451,8 @@ def acceptable_base_string(request: Request, call: SignedCall) -> str:
 def readings(request: Request, call: SignedCall, *, allow_ambiguous: bool = False) -> tuple[Pair, ...]:
     """List name and base string of every reading under which this call is tried, for people who compare."""
     candidates = _readings_for(request, call, allow_ambiguous=allow_ambiguous)
-    return tuple([(reading.name, signature_base_string(request, call, reading)) for reading in candidates])
+    texts = _Readings(request, call)
+    return tuple([(reading.name, texts.base_string(reading)) for reading in candidates])
 
 
 def _readings_for(request: Request, call: SignedCall, *, allow_ambiguous: bool) -> tuple[Reading, ...]:
@@ -486,24 +539,34 @@ def check_signature(
     base_string = signature_base_string(request, call, reading)
     if _is_signed(base_string, call, key):
         return reading
-    tried: set[object] = {base_string, _variant(request, reading)}
+    fits = _fitting(call, key)
+    texts = _Readings(request, call)
+    tried: set[object] = {base_string, texts.variant(reading)}
     for reading in candidates:
-        variant = _variant(request, reading)
+        variant = texts.variant(reading)
         if variant in tried:
             continue
-        base_string = signature_base_string(request, call, reading)
-        if base_string not in tried and _is_signed(base_string, call, key):
+        base_string = texts.base_string(reading)
+        if base_string not in tried and fits(base_string) and _is_signed(base_string, call, key):
             return reading
         tried |= {variant, base_string}
     raise Refused("signature", "oauth_signature does not fit this request and this consumer key.")
 
 
-def _variant(request: Request, reading: Reading) -> tuple[object, ...]:
-    """What of a reading matters for this request: readings that agree in it build the same text."""
-    origin = _origin(reading, request.scheme, request.authority)
-    if request.query or request.form:
-        return (origin, reading.oauth, reading.query, reading.order)
-    return (origin, reading.oauth)
+def _fitting(call: SignedCall, key: RSAPublicKey) -> Callable[[str], bool]:
+    """Tell cheaply which texts are worth a verification.
+
+    A PKCS #1 v1.5 signature gives up the digest that was signed (RFC 8017 8.2.2), so that all readings together cost
+    one RSA operation. It only chooses: what admits a call is always a verification. A signature that key never made
+    gives up nothing, and no text fits it; all are made nevertheless, for else the time would tell an unknown key from
+    a known one of which somebody has an old signature.
+    """
+    if call.signature_method is not SignatureMethod.RSA_SHA256:
+        return lambda _: True  # PSS is salted (RFC 8017 9.1.1): there is nothing to compare with
+    signed = b""
+    with suppress(InvalidSignature):
+        signed = key.recover_data_from_signature(call.signature, _PADDING[call.signature_method], _SHA256)
+    return lambda base_string: sha256(base_string.encode("latin-1")).digest() == signed
 
 
 def _is_signed(base_string: str, call: SignedCall, key: RSAPublicKey) -> bool:
