@@ -109,6 +109,36 @@ def test_a_token_cannot_issue_a_wider_one_than_itself(shop: Shop) -> None:
     )
 
 
+def make_child(shop: Shop, parent: IssuedToken, days: int) -> IssuedToken:
+    actor = access_tokens.authenticate(shop.stage.platform, parent.secret, address="", now=shop.stage.now)
+    return issue(shop, actor, days)
+
+
+def test_a_token_makes_one_that_ends_with_it_but_none_that_outlives_it(shop: Shop) -> None:
+    parent = issue(shop, days=30, scopes=frozenset({Scope.PEOPLE, Scope.READ}))
+    shop.stage.clock.advance(timedelta(days=10))
+
+    assert make_child(shop, parent, 20).token.expires_at == parent.token.expires_at
+    with pytest.raises(Refusal) as refused:
+        make_child(shop, parent, 21)
+    assert (refused.value.code, refused.value.field) == (Code.INVALID, "days")
+    assert "20 days at most" in refused.value.message
+
+
+def test_a_token_on_its_last_day_makes_none(shop: Shop) -> None:
+    parent = issue(shop, days=1, scopes=frozenset({Scope.PEOPLE, Scope.READ}))
+    shop.stage.clock.advance(timedelta(hours=1))
+
+    with pytest.raises(Refusal, match="ends within a day"):
+        make_child(shop, parent, 1)
+
+
+def test_a_person_at_a_browser_makes_a_token_that_outlives_the_sign_in(shop: Shop) -> None:
+    person = Actor(ActorKind.SESSION, "s", shop.owner.user.id)
+
+    assert issue(shop, person, access_tokens.LONGEST_DAYS).token.user_id == shop.owner.user.id
+
+
 def test_an_operator_names_the_owner_who_must_be_a_member(shop: Shop) -> None:
     assert issue(shop, OPERATOR, owner=shop.owner.user.id).token.user_id == shop.owner.user.id
     for owner in (None, UserId("11111111-1111-4111-8111-111111111111")):

@@ -1,13 +1,25 @@
 """Account-level API keys: OAuth 1.0a keys that call the management API itself."""
 
+from datetime import timedelta
+
 import pytest
 from tests.actions.stage import OPERATOR, Shop, ec_request, request
 
-from credenza.actions import account_keys
+from credenza.actions import access_tokens, account_keys
 from credenza.actions.issuing import NewKey
+from credenza.domain import lifecycle
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code
-from credenza.domain.model import Actor, Credential, CredentialId, CredentialKind, OrganizationRole, Status, UserId
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    OrganizationRole,
+    Status,
+    UserId,
+)
 from credenza.store.schema import changes
 
 
@@ -66,6 +78,27 @@ def test_a_token_makes_no_key_that_may_do_more_than_it(shop: Shop) -> None:
     )
 
     assert "lacks audit, people, projects" in refusal.message
+
+
+def test_a_token_makes_a_key_that_ends_with_it_at_the_latest(shop: Shop) -> None:
+    person = Actor(ActorKind.SESSION, "s", shop.owner.user.id)
+    issued = access_tokens.create(
+        shop.stage.platform,
+        person,
+        shop.organization.id,
+        name="ci",
+        scopes=frozenset(Scope),
+        days=30,
+        now=shop.stage.now,
+    )
+    token = access_tokens.authenticate(shop.stage.platform, issued.secret, address="", now=shop.stage.now)
+
+    assert add(shop, token).not_after == issued.token.expires_at - timedelta(seconds=1)  # its last second counts
+    assert add(shop, person).not_after == lifecycle.ends(shop.stage.now, None) - timedelta(seconds=1)
+
+    shop.stage.clock.set(issued.token.expires_at - timedelta(hours=1))
+    place = (shop.organization.id, shop.stage.new_key())
+    shop.stage.refused("account_key.add", Code.FORBIDDEN, account_keys.add, token, *place)
 
 
 def test_the_scope_for_operators_is_not_missed(shop: Shop) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from credenza.actions import issuing
+from credenza.actions import access_tokens, issuing
 from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, reserving, viewing
 from credenza.actions.issuing import NewKey
 from credenza.actions.oauth_keys import Revoked
@@ -30,6 +30,7 @@ from credenza.protocol.csr import CertificationRequest
 from credenza.store import changes, credentials, leases
 
 _ISSUED_IN = EnvironmentName.PRODUCTION  # the management API is not a sandbox
+_SHORTEST = timedelta(days=1)
 
 
 def add(
@@ -42,7 +43,8 @@ def add(
     once: Once | None = None,
     owner: UserId | None = None,
 ) -> Credential:
-    """Certify a key of the actor; an operator names the `owner`. A token cannot make a key that may do more than it."""
+    """Certify a key of the actor; an operator names the `owner`. A token makes no key that may do more than it, and one
+    that ends with it at the latest."""
     attempt = Attempt(actor, Action.ACCOUNT_KEY_ADD, now, organization_id=organization_id)
     request = issuing.read_request(platform, attempt, new.csr)
     subject = issuing.subject_of(request)
@@ -61,7 +63,7 @@ def add(
             claimed.reservation,
             _ISSUED_IN,
             subject,
-            ends_at=lifecycle.ends(now, None),
+            ends_at=_end(act, actor, now=now),
         )
     der = issuing.sign(platform, attempt, _ISSUED_IN, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
@@ -132,6 +134,18 @@ def _check_scopes(actor: Actor) -> None:
             f"An API key is not narrowed by scopes, and this token lacks {', '.join(lacking)}. Make the key with a "
             "token that has them.",
         )
+
+
+def _end(act: Act, actor: Actor, *, now: datetime) -> datetime:
+    usual, latest = lifecycle.ends(now, None), access_tokens.end_of(act, actor)
+    if latest is None:
+        return usual
+    if latest - now < _SHORTEST:
+        raise Refusal(
+            Code.FORBIDDEN,
+            "This token ends within a day, and no key outlives the token that makes it. Use a newer one.",
+        )
+    return min(usual, latest)
 
 
 def _admit(act: Act, request: CertificationRequest) -> None:
