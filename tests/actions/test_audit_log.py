@@ -1,15 +1,18 @@
 """The audit log as its readers get it: newest first, exported whole with a signed checkpoint, verified offline."""
 
+import csv
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from tests.actions.stage import OPERATOR, Shop
+from tests.clock import NOON
 
-from credenza.actions import audit_log, projects
+from credenza.actions import audit_files, audit_log, oauth_keys, projects
 from credenza.actions.audit_log import SignedCheckpoint
 from credenza.domain import audit
 from credenza.domain.errors import Code
@@ -51,9 +54,74 @@ def test_entries_are_read_newest_first_by_page_and_by_project(shop: Shop) -> Non
     following = shop.stage.looked(*latest, before=page[-1].sequence, limit=99)
 
     assert [each.sequence for each in page + following] == list(range(page[0].sequence, 0, -1))
-    of_project = shop.stage.looked(*latest, project_id=shop.project.id, limit=99)
+    of_project = shop.stage.looked(*latest, audit.Wanted(project_id=shop.project.id), limit=99)
     assert [each.record.action for each in of_project] == ["key.add"]
     assert other.project.id in {each.record.subject for each in page + following}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actions"),
+    [
+        (audit.Wanted(action="key.add"), ["key.add"]),
+        (audit.Wanted(outcome=audit.Outcome.REFUSED), ["key.renew"]),
+        (audit.Wanted(since=NOON + timedelta(hours=1)), ["key.renew"]),
+        (audit.Wanted(since=NOON, until=NOON + timedelta(hours=1), action="key.renew"), []),
+        (audit.Wanted(user_id="nobody"), []),
+    ],
+)
+def test_entries_are_narrowed_by_what_is_wanted(shop: Shop, wanted: audit.Wanted, actions: list[str]) -> None:
+    key = shop.add()
+    shop.stage.clock.advance(timedelta(hours=1))
+    shop.stage.refused("key.renew", Code.NOT_RENEWABLE, oauth_keys.renew, shop.owner.actor, shop.project.id, key.id)
+
+    found = shop.stage.looked(audit_log.latest, OPERATOR, shop.organization.id, wanted, limit=99)
+
+    assert [each.record.action for each in found] == actions
+
+
+def test_the_people_whom_entries_name_are_found(shop: Shop) -> None:
+    shop.add()
+    entries = shop.stage.looked(audit_log.latest, OPERATOR, shop.organization.id, limit=99)
+
+    found = shop.stage.looked(audit_log.actors, OPERATOR, shop.organization.id, entries)
+
+    assert found == (shop.owner.user,)
+
+
+def test_the_chain_is_checked_and_its_head_signed(shop: Shop) -> None:
+    shop.add()
+
+    verdict, signed = shop.stage.looked(audit_log.check, OPERATOR, shop.organization.id)
+
+    assert (verdict.flaw, verdict.entries) == (None, signed.checkpoint.sequence)
+    assert audit_log.is_genuine(signed)
+
+
+def test_an_altered_entry_is_named_by_the_check(shop: Shop) -> None:
+    shop.add()
+    stage, chain = shop.stage, shop.organization.id
+    change = update(audit_entries).where(audit_entries.c.organization_id == chain, audit_entries.c.sequence == 2)
+    with writing(stage.platform.database.records) as connection:
+        before = connection.execute(select(audit_entries.c.detail).where(*change._where_criteria)).scalar_one()
+        connection.execute(change.values(detail="altered"))
+    verdict, _ = stage.looked(audit_log.check, OPERATOR, chain)
+    with writing(stage.platform.database.records) as connection:
+        connection.execute(change.values(detail=before))
+
+    assert verdict.flaw == audit.Flaw(chain, 2, "was altered")
+
+
+def test_a_table_for_a_spreadsheet_runs_nothing(shop: Shop) -> None:
+    shop.add()
+    entries, checkpoint = exported(shop)
+    hostile = replace(entries[-1], record=replace(entries[-1].record, detail='=HYPERLINK("http://evil")'))
+
+    rows = list(csv.DictReader(b"".join(audit_files.table([*entries[:-1], hostile])).decode().splitlines()))
+    lines = b"".join(audit_files.json_lines(entries, checkpoint)).splitlines()
+
+    assert [row["sequence"] for row in rows] == [str(each.sequence) for each in entries]
+    assert rows[-1]["detail"] == '\'=HYPERLINK("http://evil")'
+    assert (len(lines), json.loads(lines[-1])["sequence"]) == (len(entries) + 1, len(entries))
 
 
 @pytest.mark.parametrize("role", [OrganizationRole.USER, OrganizationRole.READ_ONLY])

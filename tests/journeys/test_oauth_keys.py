@@ -8,6 +8,7 @@ from tests.actions.stage import SANDBOX, Shop, Stage
 
 from credenza.actions import audit_log, oauth_keys, people, projects
 from credenza.domain import expiry
+from credenza.domain.audit import Wanted
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import add_months
 from credenza.domain.model import Credential, OrganizationRole, ProjectType, Status
@@ -67,7 +68,7 @@ def test_the_life_of_an_oauth_1_0a_key(stage: Stage) -> None:
         audit_log.latest,
         stage.member(shop.organization).actor,
         shop.organization.id,
-        project_id=shop.project.id,
+        Wanted(project_id=shop.project.id),
         limit=99,
     )
     assert [(entry.record.action, entry.record.outcome) for entry in reversed(entries)] == [

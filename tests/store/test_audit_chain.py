@@ -166,7 +166,7 @@ def test_without_a_checkpoint_a_cut_off_tail_goes_unseen(written: Database) -> N
 
 def test_entries_are_read_newest_first_and_a_page_at_a_time(written: Database) -> None:
     with reading(written.records) as connection:
-        page = audit.latest(connection, ORGANIZATION, project_id=None, before=None, limit=3)
-        following = audit.latest(connection, ORGANIZATION, project_id=None, before=page[-1].sequence, limit=2)
+        page = audit.latest(connection, ORGANIZATION, chain.EVERYTHING, before=None, limit=3)
+        following = audit.latest(connection, ORGANIZATION, chain.EVERYTHING, before=page[-1].sequence, limit=2)
 
     assert [entry.sequence for entry in page + following] == [LENGTH, LENGTH - 1, LENGTH - 2, LENGTH - 3, LENGTH - 4]

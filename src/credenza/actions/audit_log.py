@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 from credenza.actions.context import Attempt, Platform, viewing
 from credenza.domain import audit
 from credenza.domain.access import Action
-from credenza.domain.model import Actor, OrganizationId, ProjectId
+from credenza.domain.model import Actor, OrganizationId, User, UserId
 from credenza.store import audit as rows
+from credenza.store import people
 from credenza.store.engine import Database, reading
 
 
@@ -48,15 +49,33 @@ def latest(
     platform: Platform,
     actor: Actor,
     organization_id: OrganizationId,
+    wanted: audit.Wanted = audit.EVERYTHING,
     *,
-    project_id: ProjectId | None = None,
     before: int | None = None,
     limit: int,
     now: datetime,
 ) -> tuple[audit.Entry, ...]:
-    """Read the newest entries first, from the one before `before`."""
+    """Read the newest entries that are wanted first, from the one before `before`."""
     with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
-        return rows.latest(act.connection, organization_id, project_id=project_id, before=before, limit=limit)
+        return rows.latest(act.connection, organization_id, wanted, before=before, limit=limit)
+
+
+def actors(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, entries: Iterable[audit.Entry], *, now: datetime
+) -> tuple[User, ...]:
+    """Find the people whom entries name, those too who have left."""
+    with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
+        named = sorted({each.record.user_id for each in entries if each.chain == organization_id})
+        found = (people.find_user(act.connection, UserId(each)) for each in named)
+        return tuple(each for each in found if each is not None)
+
+
+def of_subject(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, subject: str, *, limit: int, now: datetime
+) -> tuple[audit.Entry, ...]:
+    """Read the newest entries about one thing, such as a credential by its id, newest first."""
+    with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
+        return rows.of_subject(act.connection, organization_id, subject, limit=limit)
 
 
 @contextmanager
@@ -87,6 +106,16 @@ def is_genuine(signed: SignedCheckpoint) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def check(
+    platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime
+) -> tuple[Verdict, SignedCheckpoint]:
+    """Walk the organization's chain from its first entry to its head, and sign the head."""
+    with viewing(platform, Attempt(actor, Action.AUDIT_VIEW, now, organization_id=organization_id)) as act:
+        verdict = _verdict(act.connection, organization_id, [])
+        head = rows.head(act.connection, organization_id) or audit.Checkpoint(organization_id, 0, audit.GENESIS)
+        return verdict, sign(platform, head, now=now)
 
 
 def verify(database: Database) -> tuple[Verdict, ...]:

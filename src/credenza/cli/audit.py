@@ -18,12 +18,18 @@ _COLUMNS = ("at", "action", "outcome", "code", "actorKind", "subject", "detail")
 @app.command("list")
 def list_entries(
     context: typer.Context,
+    action: Annotated[str | None, typer.Option(metavar="ACTION", help="Only these, such as key.revoke.")] = None,
+    outcome: Annotated[str | None, typer.Option(metavar="OUTCOME", help="done, refused or failed.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1, max=1000)] = 50,
 ) -> None:
     """List the newest entries of the audit log, of one project with --project."""
     with remote.client(context) as client:
         operation = operations.list_audit_entries(
-            remote.organization(client), project_id=habits.of(context).project, limit=limit
+            remote.organization(client),
+            project_id=habits.of(context).project,
+            action=action,
+            outcome=outcome,
+            limit=limit,
         )
         found = client.send(operation)
     output.show_list(context, found.items, columns=_COLUMNS)

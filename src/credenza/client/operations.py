@@ -205,10 +205,16 @@ def list_projects_of_organization(
 
 
 def list_audit_entries(
-    organization_id: str, *, project_id: str | None = None, limit: int | None = None, cursor: str | None = None
+    organization_id: str,
+    *,
+    project_id: str | None = None,
+    action: str | None = None,
+    outcome: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
 ) -> Operation[Page[AuditEntry]]:
     path = f"/api/organizations/{organization_id}/audit"
-    query = _query(projectId=project_id, limit=limit, cursor=cursor)
+    query = _query(projectId=project_id, action=action, outcome=outcome, limit=limit, cursor=cursor)
     return Operation("GET", path, _page(AuditEntry), query=query)
 
 

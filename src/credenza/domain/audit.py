@@ -49,6 +49,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries to read. What is left empty does not narrow; `until` itself is left out."""
+
+    action: str = ""
+    outcome: Outcome | None = None
+    user_id: str = ""
+    project_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The head of a chain at some moment. Kept away from the database it shows a cut-off tail."""
 

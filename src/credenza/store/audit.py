@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from credenza.domain import audit
-from credenza.domain.model import OrganizationId, ProjectId
+from credenza.domain.model import OrganizationId
 from credenza.store.schema import audit_entries, audit_heads
 from credenza.store.upsert import insert_if_absent
 
@@ -96,19 +96,23 @@ def entries(
 
 
 def latest(
-    connection: Connection,
-    organization_id: OrganizationId,
-    *,
-    project_id: ProjectId | None,
-    before: int | None,
-    limit: int,
+    connection: Connection, organization_id: OrganizationId, wanted: audit.Wanted, *, before: int | None, limit: int
 ) -> tuple[audit.Entry, ...]:
-    """Read the newest entries first, of one project when it is given, from the entry before `before`."""
-    query = select(*_COLUMNS).where(audit_entries.c.organization_id == organization_id)
-    if project_id is not None:
-        query = query.where(audit_entries.c.project_id == project_id)
+    """Read the newest entries that are wanted first, from the entry before `before`."""
+    query = select(*_COLUMNS).where(audit_entries.c.organization_id == organization_id, *_narrowed(wanted))
     if before is not None:
         query = query.where(audit_entries.c.sequence < before)
+    query = query.order_by(audit_entries.c.sequence.desc()).limit(limit)
+    return tuple(entry_of(row._asdict()) for row in connection.execute(query))
+
+
+def of_subject(
+    connection: Connection, organization_id: OrganizationId, subject: str, *, limit: int
+) -> tuple[audit.Entry, ...]:
+    """Read the newest entries about one thing, newest first."""
+    query = select(*_COLUMNS).where(
+        audit_entries.c.organization_id == organization_id, audit_entries.c.subject == subject
+    )
     query = query.order_by(audit_entries.c.sequence.desc()).limit(limit)
     return tuple(entry_of(row._asdict()) for row in connection.execute(query))
 
@@ -118,3 +122,13 @@ def entry_of(row: Mapping[str, Any]) -> audit.Entry:
     facts = {name: row[name] for name in _FACTS}
     record = audit.Record(**facts | {"outcome": audit.Outcome(row["outcome"])})
     return audit.Entry(row["organization_id"], row["sequence"], record, row["previous_hash"], row["hash"])
+
+
+def _narrowed(wanted: audit.Wanted) -> Iterator[ColumnElement[bool]]:
+    for name in ("action", "outcome", "user_id", "project_id"):
+        if value := getattr(wanted, name):
+            yield audit_entries.c[name] == value
+    if wanted.since is not None:
+        yield audit_entries.c.at >= wanted.since
+    if wanted.until is not None:
+        yield audit_entries.c.at < wanted.until
