@@ -52,7 +52,7 @@ def parse(spki_der: bytes) -> PublicKey:
     """
     algorithm, parameters, subject_public_key = _parts(spki_der)
     if algorithm == _RSA_ENCRYPTION:
-        _check_rsa_numbers(*_rsa_numbers(subject_public_key))
+        check_rsa_numbers(*_rsa_numbers(subject_public_key))
     elif algorithm == _EC_PUBLIC_KEY:
         _check_named_curve(parameters)
     else:
@@ -82,7 +82,7 @@ def check_type_and_size(public_key: PublicKeyTypes, *, allow_ec: bool, allow_p38
     """Raise Refused("key_type" | "key_size" | "weak_key") unless the key may be computed with."""
     if isinstance(public_key, rsa.RSAPublicKey):
         numbers = public_key.public_numbers()
-        _check_rsa_numbers(numbers.n, numbers.e)
+        check_rsa_numbers(numbers.n, numbers.e)
         return
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
         raise Refused("key_type", f"{algorithm_name(public_key)} keys are not accepted; RSA with 2048 to 4096 bits is.")
@@ -153,7 +153,8 @@ def _rsa_numbers(subject_public_key: bytes) -> tuple[int, int]:
     raise Malformed("public_key", "The RSA public key is not a modulus and an exponent (RFC 8017 A.1.1).")
 
 
-def _check_rsa_numbers(modulus: int, exponent: int) -> None:
+def check_rsa_numbers(modulus: int, exponent: int) -> None:
+    """Raise Refused("key_size" | "weak_key") unless a key of these numbers may be computed with."""
     bits = modulus.bit_length()
     if not SMALLEST_RSA_BITS <= bits <= LARGEST_RSA_BITS or bits % 8:
         raise Refused("key_size", f"The RSA key has {bits} bits; it needs 2048 to 4096, in steps of 8.")

@@ -1,0 +1,286 @@
+"""JSON Web Signatures and public keys as JSON: RFC 7515, 7517, 7518 and 7638, read as RFC 8725 asks.
+
+The one door to JOSE. Compact serialization, PS256 and ES256 and nothing else. What may have signed is known before a
+signature is looked at: `check` is given a key and the one algorithm on record for it, and nothing in a token chooses.
+
+Order of use: `parse` a token, judge its header and find the key, `check`, and only then believe the payload.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from binascii import Error, a2b_base64
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from credenza.protocol import public_key
+from credenza.protocol.errors import Malformed, Refused
+from credenza.protocol.public_key import PublicKey
+
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+LONGEST_TOKEN: Final = 8192
+_NO_JSON: Final = msgspec.Raw(b"")
+
+_Typed = TypeVar("_Typed")
+
+
+class Algorithm(StrEnum):
+    """What may sign (RFC 7518 3.1). PKCS#1 v1.5, HMAC and `none` prove too little here."""
+
+    PS256 = "PS256"  # RSASSA-PSS, SHA-256, MGF1 with SHA-256, salt of 32 bytes
+    ES256 = "ES256"  # ECDSA on P-256 with SHA-256
+
+
+_SHA256 = SHA256()
+_PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=32)
+_ECDSA = ec.ECDSA(_SHA256)
+_COORDINATE_BYTES = 32
+_ES256_BYTES = 2 * _COORDINATE_BYTES
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A JOSE header (RFC 7515 4). `jwk` is as it came, empty when it did not; members that name keys elsewhere are never followed."""
+
+    alg: str
+    typ: str = ""
+    kid: str | None = None
+    jwk: msgspec.Raw = _NO_JSON
+    crit: object = msgspec.UNSET
+    b64: object = msgspec.UNSET
+
+
+class Compact(msgspec.Struct, frozen=True):
+    """A token in its parts. Nothing of it is proven before `check`. `header_segment` is the header as it came."""
+
+    header: Header
+    header_segment: bytes
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+
+# ------------------------------------------------------------------------------------------------------------- tokens
+
+
+def parse(token: str) -> Compact:
+    """Read a token of the compact serialization (RFC 7515 7.1). Raises Malformed("token" | "header")."""
+    if len(token) > LONGEST_TOKEN or not token.isascii():
+        raise Malformed("token", f"The token is longer than {LONGEST_TOKEN} characters, or not ASCII.")
+    sent = token.encode()
+    signing_input, _, signature = sent.rpartition(b".")
+    header, dot, payload = signing_input.partition(b".")
+    if not dot or b"." in payload:
+        raise Malformed("token", "The token is not three parts with dots between them.")
+    return Compact(
+        header=_parse_header(header),
+        header_segment=header,
+        payload=decode(payload, "payload"),
+        signing_input=signing_input,
+        signature=decode(signature, "signature"),
+    )
+
+
+def check(token: Compact, key: PublicKey, algorithm: Algorithm) -> None:
+    """Prove that the key signed the token with this algorithm. Raises Refused("algorithm" | "signature")."""
+    if token.header.alg != algorithm:
+        raise Refused("algorithm", f"The token says {token.header.alg[:20]!r}; the key on record signs {algorithm}.")
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(token.signature, token.signing_input, _PSS, _SHA256)
+        else:
+            key.verify(_der_signature(token.signature), token.signing_input, _ECDSA)
+    except InvalidSignature as error:
+        raise Refused("signature", "The signature does not match: another key signed, or the token changed.") from error
+
+
+def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: PrivateKey) -> str:
+    """Sign claims; `alg` is the key's own and is put in front of the header."""
+    algorithm = algorithm_of(key.public_key())
+    head = encode(msgspec.json.encode({"alg": algorithm, **header}))
+    signing_input = head + b"." + encode(msgspec.json.encode(claims))
+    return (signing_input + b"." + encode(_signature(signing_input, key))).decode()
+
+
+def algorithm_of(key: object) -> Algorithm:
+    """Name the one algorithm that a key is used with."""
+    return Algorithm.PS256 if isinstance(key, rsa.RSAPublicKey) else Algorithm.ES256
+
+
+def read(payload: bytes, shape: type[_Typed], field: str) -> _Typed:
+    """Read JSON into a typed value. A member that comes twice is refused: two readers could see two things."""
+    try:
+        value = msgspec.json.decode(payload, type=shape)
+        json.loads(payload, object_pairs_hook=_members_once)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(field, f"The {field} is not what it should be: {_complaint(error)}.") from error
+    return value
+
+
+# --------------------------------------------------------------------------------------------------------------- keys
+
+
+class _Jwk(msgspec.Struct, frozen=True):
+    """RFC 7517 4 and RFC 7518 6. The members of private keys are listed to be refused."""
+
+    kty: str
+    crv: str = ""
+    x: str = ""
+    y: str = ""
+    n: str = ""
+    e: str = ""
+    use: str = "sig"
+    alg: str = ""
+    d: object = msgspec.UNSET
+    p: object = msgspec.UNSET
+    q: object = msgspec.UNSET
+    dp: object = msgspec.UNSET
+    dq: object = msgspec.UNSET
+    qi: object = msgspec.UNSET
+    oth: object = msgspec.UNSET
+    k: object = msgspec.UNSET
+
+
+_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+
+
+def parse_jwk(raw: bytes) -> PublicKey:
+    """Read a public key: RSA of 2048 to 4096 bits, or EC on P-256.
+
+    Raises Malformed("jwk") when it is damaged or its point is off the curve, Refused("private_key" | "key_type" |
+    "key_size" | "weak_key") for the rest, before any arithmetic with it.
+    """
+    jwk = read(raw, _Jwk, "jwk")
+    if any(getattr(jwk, name) is not msgspec.UNSET for name in _PRIVATE):
+        raise Refused(
+            "private_key", "The jwk holds a private or secret key. Send the public one, and replace this key."
+        )
+    key = _parse_key(jwk)
+    if jwk.use != "sig" or jwk.alg not in ("", algorithm_of(key)):
+        raise Refused(
+            "key_type", f"The jwk is for {jwk.use[:10]!r} {jwk.alg[:20]!r}, not for a signature of this kind."
+        )
+    return key
+
+
+def jwk(key: PublicKey) -> dict[str, str]:
+    """Write a public key as the members that RFC 7638 3.2 takes, in its order."""
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return {"e": _integer(numbers.e), "kty": "RSA", "n": _integer(numbers.n)}
+    point = key.public_numbers()
+    x, y = (encode(each.to_bytes(_COORDINATE_BYTES)).decode() for each in (point.x, point.y))
+    return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+
+
+def thumbprint(key: PublicKey) -> str:
+    """The SHA-256 thumbprint of RFC 7638, base64url: `jkt`, and a good `kid`."""
+    return encode(sha256(msgspec.json.encode(jwk(key))).digest()).decode()
+
+
+# ---------------------------------------------------------------------------------------------------------- base64url
+
+# RFC 7515 2: no padding, no white space, no other alphabet. What is not base64url becomes a character that no decoder
+# takes. The last character of a group that is not full must not carry bits that nobody reads (RFC 4648 3.5).
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"", b"==", b"=")
+_LAST = (None, b"", b"AQgw", b"AEIMQUYcgkosw048")
+
+
+def decode(text: bytes, field: str) -> bytes:
+    """Decode base64url. Raises Malformed(field)."""
+    rest = len(text) % 4
+    allowed = _LAST[rest]
+    if allowed is not None and text[-1:] not in [allowed[i : i + 1] for i in range(len(allowed))]:
+        raise _not_base64url(field)
+    try:
+        return a2b_base64(text.translate(_TO_BASE64) + _PADDING[rest], strict_mode=True)
+    except Error as error:
+        raise _not_base64url(field) from error
+
+
+def encode(octets: bytes) -> bytes:
+    return urlsafe_b64encode(octets).rstrip(b"=")
+
+
+def _not_base64url(field: str) -> Malformed:
+    return Malformed(field, f"The {field} is not base64url without padding (RFC 7515 section 2).")
+
+
+# ------------------------------------------------------------------------------------------------------------ private
+
+
+def _parse_header(segment: bytes) -> Header:
+    header = read(decode(segment, "header"), Header, "header")
+    # RFC 7515 4.1.11: an extension that must be understood and is not makes the token invalid; RFC 7797's b64 is one.
+    if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
+        raise Malformed("header", "The header asks for an extension (crit, b64) that is not used here.")
+    return header
+
+
+def _parse_key(found: _Jwk) -> PublicKey:
+    if found.kty == "EC":
+        return _parse_ec(found)
+    if found.kty == "RSA":
+        return _parse_rsa(found)
+    raise Refused("key_type", f"The jwk has the type {found.kty[:10]!r}; RSA and EC are accepted.")
+
+
+def _parse_ec(found: _Jwk) -> ec.EllipticCurvePublicKey:
+    if found.crv != "P-256":
+        raise Refused("key_type", f"The jwk lies on the curve {found.crv[:10]!r}; P-256 is accepted.")
+    x, y = decode(found.x.encode(), "jwk"), decode(found.y.encode(), "jwk")
+    if len(x) != _COORDINATE_BYTES or len(y) != _COORDINATE_BYTES:
+        raise Malformed("jwk", "The coordinates of a P-256 key have 32 bytes each (RFC 7518 6.2.1.2).")
+    try:
+        numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1())
+        return numbers.public_key()
+    except ValueError as error:
+        raise Malformed("jwk", "The point does not lie on P-256.") from error
+
+
+def _parse_rsa(found: _Jwk) -> rsa.RSAPublicKey:
+    modulus, exponent = decode(found.n.encode(), "jwk"), decode(found.e.encode(), "jwk")
+    if modulus[:1] == b"\0" or exponent[:1] == b"\0":
+        raise Malformed("jwk", "The numbers of an RSA key are written in as few bytes as they need (RFC 7518 2).")
+    public_key.check_rsa_numbers(int.from_bytes(modulus), int.from_bytes(exponent))
+    return rsa.RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus)).public_key()
+
+
+def _der_signature(signature: bytes) -> bytes:
+    # RFC 7518 3.4: r and s side by side, 32 bytes each. Zero is no signature, and cryptography refuses it.
+    if len(signature) != _ES256_BYTES:
+        raise InvalidSignature
+    r, s = signature[:_COORDINATE_BYTES], signature[_COORDINATE_BYTES:]
+    return encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
+
+
+def _signature(signing_input: bytes, key: PrivateKey) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(signing_input, _PSS, _SHA256)
+    r, s = decode_dss_signature(key.sign(signing_input, _ECDSA))
+    return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
+
+
+def _integer(number: int) -> str:
+    return encode(number.to_bytes((number.bit_length() + 7) // 8)).decode()
+
+
+def _members_once(members: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in members]
+    if len(set(names)) != len(names):
+        raise ValueError("a member comes twice")
+
+
+def _complaint(error: Exception) -> str:
+    """Say what is wrong without the value, which may be a secret in the wrong place."""
+    return str(error).splitlines()[0][:120] if isinstance(error, msgspec.ValidationError) else "it is not plain JSON"
