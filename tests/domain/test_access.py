@@ -38,6 +38,17 @@ account_key.revoke       credentials  admin compliance_admin user read_only
 project.create           projects     admin compliance_admin user
 project.list             read         admin compliance_admin user read_only
 audit.view               audit        admin compliance_admin
+expiry.view              read         admin compliance_admin user read_only
+calendar_feed.make       credentials  admin compliance_admin user read_only     | person
+calendar_feed.list       read         admin compliance_admin user read_only
+calendar_feed.revoke     credentials  admin compliance_admin user read_only
+webhook.add              credentials  admin                                     | person
+webhook.list             read         admin compliance_admin
+webhook.remove           credentials  admin
+webhook.test             credentials  admin
+delivery.list            read         admin compliance_admin
+inbox.list               read         anybody
+inbox.mark               people       anybody
 
 project.view             read         admin compliance_admin  / owner admin read_only
 project.member.list      read         admin compliance_admin  / owner admin read_only

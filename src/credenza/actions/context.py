@@ -57,6 +57,15 @@ class WeakKeys(Protocol):
     def check(self, spki_der: bytes) -> str | None: ...
 
 
+class Passwords(Protocol):
+    """Hashes passwords slowly, few at a time; whoever comes when too many wait is refused (BUSY)."""
+
+    def hash(self, secret: str) -> str: ...
+    def matches(self, hashed: str | None, secret: str) -> bool: ...
+    def is_outdated(self, hashed: str) -> bool: ...
+    def is_common(self, password: str) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """The issuing authority of one environment, ready to sign."""
@@ -77,6 +86,7 @@ class Policy:
     answers_kept: timedelta = timedelta(hours=24)
     secret_answers_kept: timedelta = timedelta(minutes=10)
     lease: timedelta = LEASE
+    webhook_schemes: frozenset[str] = frozenset({"https"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,8 @@ class Platform:
     """Everything an action needs from outside, passed and never global.
 
     `random(n)` gives n random bytes; `failpoint(name)` is called between the steps that a crash could part, and does
-    nothing outside tests. `pki_url` is where the authorities' certificates are served.
+    nothing outside tests. `pki_url` is where the authorities' certificates are served, `public_url` where people reach
+    the portal.
     """
 
     database: Database
@@ -93,8 +104,10 @@ class Platform:
     checkpoint_key: EllipticCurvePrivateKey = field(repr=False)
     issuers: Mapping[EnvironmentName, Issuer] = field(repr=False)
     weak_keys: WeakKeys
+    passwords: Passwords = field(repr=False)
     random: Callable[[int], bytes]
     pki_url: str
+    public_url: str
     policy: Policy = Policy()
     failpoint: Callable[[str], None] = lambda _name: None
 

@@ -84,6 +84,17 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
+    EXPIRY_VIEW = "expiry.view"
+    INBOX_LIST = "inbox.list"
+    INBOX_MARK = "inbox.mark"
+    CALENDAR_FEED_MAKE = "calendar_feed.make"
+    CALENDAR_FEED_LIST = "calendar_feed.list"
+    CALENDAR_FEED_REVOKE = "calendar_feed.revoke"
+    WEBHOOK_ADD = "webhook.add"
+    WEBHOOK_LIST = "webhook.list"
+    WEBHOOK_REMOVE = "webhook.remove"
+    WEBHOOK_TEST = "webhook.test"
+    DELIVERY_LIST = "delivery.list"
     AUDIT_VIEW = "audit.view"
     DATABASE_RESTORE = "database.restore"
     DATABASE_RELEASE = "database.release"
@@ -161,6 +172,17 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.PROJECT_CREATE: _organization(Scope.PROJECTS, _MAKERS),
     Action.PROJECT_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.AUDIT_VIEW: _organization(Scope.AUDIT, _OVERSEERS),
+    Action.EXPIRY_VIEW: _organization(Scope.READ, _EVERYBODY),
+    Action.INBOX_LIST: _self(Scope.READ),
+    Action.INBOX_MARK: _self(Scope.PEOPLE),
+    Action.CALENDAR_FEED_MAKE: _organization(Scope.CREDENTIALS, _EVERYBODY, machine=False),
+    Action.CALENDAR_FEED_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.CALENDAR_FEED_REVOKE: _organization(Scope.CREDENTIALS, _EVERYBODY),
+    Action.WEBHOOK_ADD: _organization(Scope.CREDENTIALS, _ADMIN, machine=False, fresh=True),
+    Action.WEBHOOK_LIST: _organization(Scope.READ, _OVERSEERS),
+    Action.WEBHOOK_REMOVE: _organization(Scope.CREDENTIALS, _ADMIN),
+    Action.WEBHOOK_TEST: _organization(Scope.CREDENTIALS, _ADMIN),
+    Action.DELIVERY_LIST: _organization(Scope.READ, _OVERSEERS),
     Action.PROJECT_VIEW: _project_read(),
     Action.PROJECT_CHANGE: _project_write(Scope.PROJECTS),
     Action.PROJECT_DELETE: _project_write(Scope.PROJECTS, fresh=True),
@@ -196,6 +218,11 @@ class Standing:
     @property
     def sees_project(self) -> bool:
         return self.project_role is not None or self.organization_role in _OVERSEERS
+
+    @property
+    def oversees(self) -> bool:
+        """Whether all projects of the organization are seen."""
+        return self.organization_role in _OVERSEERS
 
     @property
     def sees_everybody(self) -> bool:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from credenza.domain.model import (
+    CredentialId,
+    CredentialKind,
+    EnvironmentName,
+    OrganizationId,
+    ProjectId,
+    Status,
+    UserId,
+)
 
 VALIDITY_MONTHS = 13
 NOTICE_DAYS = (90, 60, 30, 15, 7, 1, 0)
@@ -11,6 +22,31 @@ NOTICE_DAYS = (90, 60, 30, 15, 7, 1, 0)
 
 EXPIRING = timedelta(days=NOTICE_DAYS[0])
 """A credential with this much time or less to go is called expiring, and may be renewed."""
+
+QUIET = timedelta(hours=72)
+"""Unused for so long, a credential with a successor in use has been replaced."""
+
+_WIDEST_GAP = timedelta(days=30)
+_OVERLAP = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A credential that ends, as far as those who hear of it need to know. `issued_at` is when it was given the end it
+    has: at its making, or at its last renewal. No project means an account-level key."""
+
+    credential_id: CredentialId
+    organization_id: OrganizationId
+    organization: str
+    kind: CredentialKind
+    alias: str
+    project_id: ProjectId | None
+    project: str
+    environment: EnvironmentName | None
+    owner_id: UserId | None
+    status: Status
+    not_after: datetime
+    issued_at: datetime
 
 
 def add_months(start: datetime, months: int) -> datetime:
@@ -27,3 +63,25 @@ def is_expiring(not_after: datetime, *, now: datetime) -> bool:
 def notices_due(not_after: datetime, *, since: datetime, now: datetime) -> tuple[int, ...]:
     """Name the notices whose moment lies after `since` and not after `now`, the most distant first."""
     return tuple(days for days in NOTICE_DAYS if since < not_after - timedelta(days=days) <= now)
+
+
+def is_silent(*, successor_used: bool, last_used: datetime | None, now: datetime) -> bool:
+    """Say nothing of a credential whose successor is in use and which nobody has used for a while (settled 30)."""
+    return successor_used and (last_used is None or now - last_used >= QUIET)
+
+
+def look_back(done_until: datetime | None, *, now: datetime) -> datetime:
+    """Say since when a look for due notices must reach back: to the look before it, and a little further.
+
+    A clock that was set back must not hide what becomes due before it is as far again, and the first look of all takes
+    the widest gap of the list, so that everything expiring is told of once.
+    """
+    if done_until is None:
+        return now - _WIDEST_GAP
+    return min(done_until, now) - _OVERLAP
+
+
+def month_starts(first: datetime, months: int) -> tuple[datetime, ...]:
+    """Give the beginnings of `months` calendar months from the one that `first` lies in, and the end of the last."""
+    start = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return tuple(add_months(start, number) for number in range(months + 1))

@@ -29,7 +29,7 @@ _COLUMNS = (
     outbox.c.sent_at,
     outbox.c.error,
 )
-_LANE: ColumnElement[str] = case(
+_lane: ColumnElement[str] = case(
     (outbox.c.channel == Channel.MAIL, literal(Channel.MAIL.value)),
     else_=literal(f"{Channel.WEBHOOK} ").concat(outbox.c.recipient),
 )
@@ -84,7 +84,7 @@ def mark_tried(connection: Connection, delivery_id: str, reason: str, *, due_at:
 
 def fail_older(connection: Connection, lane: str, reason: str, *, than: datetime) -> int:
     """Give up what has waited for a receiver since before `than`; say how many."""
-    statement = update(outbox).where(_WAITING, _LANE == lane, outbox.c.created_at <= than)
+    statement = update(outbox).where(_WAITING, _lane == lane, outbox.c.created_at <= than)
     return connection.execute(statement.values(_gone(State.FAILED, error=reason[:_LONGEST_ERROR]))).rowcount
 
 
@@ -152,7 +152,7 @@ _WAITING = outbox.c.state == State.WAITING
 
 
 def _due(channel: Channel, now: datetime) -> ColumnElement[bool]:
-    paused = exists().where(outages.c.lane == _LANE, outages.c.until > now)
+    paused = exists().where(outages.c.lane == _lane, outages.c.until > now)
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now)
     return _WAITING & (outbox.c.channel == channel) & (outbox.c.due_at <= now) & free & ~paused
 

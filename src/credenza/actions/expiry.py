@@ -1,0 +1,96 @@
+"""What expires in an organization, as far as the viewer sees it: an overseer everything, others their projects and
+their own account-level keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from credenza.actions.context import Act, Attempt, Platform, viewing
+from credenza.domain.access import Action
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.expiry import Ending, month_starts
+from credenza.domain.model import Actor, EnvironmentName, OrganizationId, ProjectId, UserId
+from credenza.store import endings
+from credenza.store.schema import at_micros, micros
+
+MONTHS = 13
+
+
+@dataclass(frozen=True, slots=True)
+class MonthCount:
+    """How many credentials end in the calendar month (UTC) that begins at `start`."""
+
+    start: datetime
+    count: int
+
+
+def list_page(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    environment: EnvironmentName | None = None,
+    project_id: ProjectId | None = None,
+    after: str | None = None,
+    limit: int,
+    now: datetime,
+) -> tuple[Ending, ...]:
+    """List up to `limit` credentials that end from `begin` (now) on and before `end`, the nearest first, from the one
+    after the cursor `after`. Revoked ones end no more."""
+    attempt = Attempt(actor, Action.EXPIRY_VIEW, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        return endings.list_ending(
+            act.connection,
+            organization_id,
+            seen_by=sight(act, actor),
+            begin=begin or now,
+            end=end,
+            environment=environment,
+            project_id=project_id,
+            after=None if after is None else _place(after),
+            limit=limit,
+        )
+
+
+def count_by_month(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    *,
+    environment: EnvironmentName | None = None,
+    project_id: ProjectId | None = None,
+    now: datetime,
+) -> tuple[MonthCount, ...]:
+    """Count what ends in this month and the twelve after it; what has ended in this month already counts too."""
+    starts = month_starts(now, MONTHS)
+    attempt = Attempt(actor, Action.EXPIRY_VIEW, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        counts = endings.count_between(
+            act.connection,
+            organization_id,
+            starts,
+            seen_by=sight(act, actor),
+            environment=environment,
+            project_id=project_id,
+        )
+    return tuple(map(MonthCount, starts, counts))
+
+
+def cursor_of(ending: Ending) -> str:
+    return f"{micros(ending.not_after):x}-{ending.credential_id}"
+
+
+def sight(act: Act, actor: Actor) -> UserId | None:
+    """Whose eyes the act has; None sees everything."""
+    return None if act.standing.oversees or actor.user_id is None else actor.user_id
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    number, _, credential_id = cursor.partition("-")
+    try:
+        return at_micros(int(number, 16)), credential_id
+    except (ValueError, OverflowError, OSError):
+        raise Refusal(Code.INVALID, "This is no cursor of this list.", field="cursor") from None
