@@ -36,6 +36,7 @@ from credenza.actions import (
 )
 from credenza.actions.context import Platform
 from credenza.actions.issuing import NewKey
+from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.api.app import create_app
@@ -113,8 +114,10 @@ class Desk:
             self.database,
             LocalVault(b"k" * 32),
             WeakKeys(),
+            Argon2Passwords(memory_kib=CHEAP),
             random=os.urandom,
             pki_url=f"{ORIGIN}/pki",
+            public_url=ORIGIN,
             now=self.clock.now(),
         )
         if template is None:
@@ -144,7 +147,7 @@ class Desk:
 
     async def decide(self, call: Call, *, now: datetime) -> Decision:
         """Be the verifier of signed calls; the real one is made for the first of them (on SQLite)."""
-        return await self.verifier.decide(call, now=now)
+        return await self.verifier.decide(call, clock=self.clock.now)
 
     @cached_property
     def verifier(self) -> Verifier:

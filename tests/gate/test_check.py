@@ -132,6 +132,14 @@ async def test_a_question_that_cannot_be_read_is_400(scene: Scene, question: byt
     assert response.status_code == 400
 
 
+async def test_a_closed_gate_is_not_healthy(scene: Scene) -> None:
+    async with asking(scene) as gate:
+        scene.reader.close()
+        health = await gate.get("/health")
+
+    assert (health.status_code, health.text) == (503, "closed\n")
+
+
 async def test_health_and_metrics_are_told(scene: Scene) -> None:
     async with asking(scene) as gate:
         stranger = Client(scene.add_key().consumer_key, another_key())

@@ -25,16 +25,19 @@ from tests.gate.scene import (
 
 from credenza.gate.decision import Admitted, Call, Code, Decision, Refused
 from credenza.gate.explanation import explain
+from credenza.gate.freshness import SqliteFreshness
+from credenza.gate.keyring import Keyring
 from credenza.protocol import oauth1
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
+from credenza.store.lookup import KeySnapshot
 
 SECOND = timedelta(seconds=1)
 Make: TypeAlias = Callable[[Scene], Call]
 
 
 def decide(scene: Scene, asked: Call, **policy: object) -> Decision:
-    return asyncio.run(scene.verifier(**policy).decide(asked, now=scene.clock.now()))
+    return asyncio.run(scene.verifier(**policy).decide(asked, clock=scene.clock.now))
 
 
 def refused(scene: Scene, asked: Call, code: Code, **policy: object) -> Refused:
@@ -497,10 +500,10 @@ def test_a_revoked_key_is_refused_by_the_very_next_decision(scene: Scene) -> Non
 async def test_a_change_seen_at_the_last_look_is_decided_by_what_is_true_now(scene: Scene) -> None:
     client = scene.add_key()
     verifier = scene.verifier()
-    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), now=NOON), Admitted)
+    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now), Admitted)
 
     scene.revoke(client)
-    decision = await verifier.decide(call(client.sign("GET", ORDER)), now=NOON)
+    decision = await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now)
 
     assert isinstance(decision, Refused)
     assert decision.code == Code.REVOKED
@@ -510,36 +513,36 @@ async def test_a_change_seen_at_the_last_look_is_decided_by_what_is_true_now(sce
 async def test_a_change_that_takes_nothing_away_refuses_nobody(scene: Scene) -> None:
     client = scene.add_key()
     verifier = scene.verifier()
-    await verifier.decide(call(client.sign("GET", ORDER)), now=NOON)
+    await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now)
 
     projects = schema.projects
     scene.change(projects, projects.c.id == PROJECT, ChangeKind.PROJECT, PROJECT, region="US")
 
-    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), now=NOON), Admitted)
+    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now), Admitted)
 
 
 @pytest.mark.anyio
 async def test_a_refused_key_is_admitted_by_the_very_next_decision_after_it_is_renewed(scene: Scene) -> None:
     client = scene.add_key(not_after=NOON - SECOND)
     verifier = scene.verifier()
-    decision = await verifier.decide(call(client.sign("GET", ORDER)), now=NOON)
+    decision = await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now)
     assert isinstance(decision, Refused)
 
     credentials = schema.credentials
     later = NOON + timedelta(days=1)
     scene.change(credentials, credentials.c.id == client.key_id, ChangeKind.CREDENTIAL, client.key_id, not_after=later)
 
-    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), now=NOON), Admitted)
+    assert isinstance(await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now), Admitted)
 
 
 @pytest.mark.anyio
 async def test_a_retired_route_admits_nobody_from_the_next_decision_on(scene: Scene) -> None:
     client = scene.add_key()
     verifier = scene.verifier()
-    await verifier.decide(call(client.sign("GET", ORDER)), now=NOON)
+    await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now)
 
     scene.change(schema.services, schema.services.c.id == ORDERS, ChangeKind.CATALOG, ORDERS, status="RETIRED")
-    decision = await verifier.decide(call(client.sign("GET", ORDER)), now=NOON)
+    decision = await verifier.decide(call(client.sign("GET", ORDER)), clock=scene.clock.now)
 
     assert isinstance(decision, Refused)
     assert decision.code == Code.UNMAPPED_PATH
@@ -596,6 +599,77 @@ def test_a_replay_memory_that_has_forgotten_refuses_what_it_cannot_judge(scene: 
     decision = refused(scene, asked, Code.REPLAY_UNAVAILABLE)
 
     assert (decision.status, decision.reason_code) == (503, "SERVICE_UNAVAILABLE")
+
+
+# ------------------------------------------------------------------------------------- time, for a call that waited
+
+
+class _Slow:
+    """A replay memory that is waited for, while the clock goes on."""
+
+    remembers_since = 0.0
+
+    def __init__(self, scene: Scene, takes: timedelta) -> None:
+        self._scene = scene
+        self._takes = takes
+        self._memory = scene.replay
+
+    async def first_seen(self, key: bytes, now: float) -> bool:
+        self._scene.clock.advance(self._takes)
+        return self._memory.first_seen(key, now)
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+class _SlowKeys:
+    """A database that is waited for, while the clock goes on."""
+
+    def __init__(self, scene: Scene, takes: timedelta) -> None:
+        self._scene = scene
+        self._takes = takes
+
+    def key_now(self, key_id: str) -> None:
+        return None
+
+    async def key(self, key_id: str) -> KeySnapshot:
+        self._scene.clock.advance(self._takes)
+        return self._scene.reader.key(key_id)
+
+
+def waits_for_replay_memory(scene: Scene) -> None:
+    scene.replay = _Slow(scene, 2 * SECOND)
+
+
+def waits_for_its_key(scene: Scene) -> None:
+    scene.keyring = Keyring(_SlowKeys(scene, 2 * SECOND), clock=lambda: 0.0)
+    scene.freshness = SqliteFreshness(scene.reader, scene.keyring, scene.routes)
+    scene.freshness.look()
+
+
+@pytest.mark.parametrize("wait", [waits_for_replay_memory, waits_for_its_key])
+def test_a_call_that_ages_out_while_it_waits_is_refused(scene: Scene, wait: Callable[[Scene], None]) -> None:
+    client = scene.add_key()
+    wait(scene)
+
+    refused(scene, call(client.sign("GET", ORDER, now=NOON - 299 * SECOND)), Code.TIMESTAMP)
+    scene.clock.set(NOON)
+    assert isinstance(decide(scene, call(client.sign("GET", ORDER, now=NOON - 298 * SECOND))), Admitted)
+
+
+@pytest.mark.parametrize("wait", [waits_for_replay_memory, waits_for_its_key])
+def test_a_key_that_expires_while_its_call_waits_is_refused(scene: Scene, wait: Callable[[Scene], None]) -> None:
+    client = scene.add_key(not_after=NOON + SECOND)
+    wait(scene)
+
+    refused(scene, call(client.sign("GET", ORDER)), Code.EXPIRED)
+
+
+def test_a_call_from_too_far_ahead_is_not_saved_by_waiting_for_the_replay_memory(scene: Scene) -> None:
+    client = scene.add_key()
+    waits_for_replay_memory(scene)
+
+    refused(scene, call(client.sign("GET", ORDER, now=NOON + 301 * SECOND)), Code.TIMESTAMP)
 
 
 def test_a_screened_call_is_refused_before_its_body_is_read_and_nothing_is_remembered(scene: Scene) -> None:

@@ -31,6 +31,7 @@ from credenza.gate.arrival import BadRequest
 from credenza.gate.body import ClientGone, TooLarge, read_body
 from credenza.gate.decision import Admitted, Call, Code, Refused, envelope
 from credenza.gate.desk import Desk
+from credenza.gate.keyring import GateClosed
 from credenza.protocol.oauth1 import Request
 from credenza.wire import decisions
 from credenza.wire.decisions import Answer, Identity, Question
@@ -56,13 +57,22 @@ class DecisionApp:
             raise ValueError(f"a gate serves http, not {scope['type']}")
         verb, *rest = scope["path"].removeprefix("/").split("/")
         if not rest and verb == "health":
-            await send_answer(send, 200, [("Content-Type", _PLAIN)], b"ok\n")
+            await self._health(send)
         elif not rest and verb == "metrics":
             await send_answer(send, 200, [("Content-Type", _PLAIN)], generate_latest(self._desk.metrics.registry))
         elif len(rest) == 1 and rest[0] in self._origins and verb in ("check", "decide"):
             await self._decide(verb, self._origins[EnvironmentName(rest[0])], scope, receive, send)
         else:
             await send_answer(send, 404, [("Content-Type", _PLAIN)], b"There is nothing here.\n")
+
+    async def _health(self, send: Send) -> None:
+        """503 while calls are refused for want of knowledge: a load balancer shall send them elsewhere."""
+        try:
+            self._desk.look()
+        except GateClosed:
+            await send_answer(send, 503, [("Content-Type", _PLAIN), ("Retry-After", "1")], b"closed\n")
+        else:
+            await send_answer(send, 200, [("Content-Type", _PLAIN)], b"ok\n")
 
     async def _decide(self, verb: str, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
         asked = _Asked(scope["headers"])

@@ -36,10 +36,14 @@ class Desk:
         self.refusals = refusals
         self.metrics = metrics
 
+    def look(self) -> None:
+        """Make sure that calls can be decided now. Raises GateClosed."""
+        self._verifier.look()
+
     async def decide(self, call: Call) -> Decision:
         started = perf_counter()
         now = self._clock()
-        decision = await self._verifier.decide(call, now=now)
+        decision = await self._verifier.decide(call, clock=self._clock)
         if isinstance(decision, Refused):
             self.note(decision, _environment(call))
             return decision

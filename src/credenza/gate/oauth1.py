@@ -10,7 +10,7 @@ Refusals are values; no exception of one leaves this module.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
@@ -106,11 +106,21 @@ class Verifier:
         # Calls by unknown keys are checked against this one and take as long as a wrong signature (settled 14).
         self._nobodys_key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
 
-    async def decide(self, call: Call, *, now: datetime) -> Decision:
-        outcome = self.decide_now(call, now=now)
-        while isinstance(outcome, (_Load, _Ask)):
-            outcome = await self._wait(outcome, call, now)
-        return outcome
+    def look(self) -> None:
+        """Make sure that calls can be decided now. Raises GateClosed."""
+        self._freshness.look()
+
+    async def decide(self, call: Call, *, clock: Callable[[], datetime]) -> Decision:
+        outcome = self.decide_now(call, now=clock())
+        return outcome if isinstance(outcome, Admitted | Refused) else await self.finish(outcome, call, clock=clock)
+
+    async def finish(self, outcome: Waiting, call: Call, *, clock: Callable[[], datetime]) -> Decision:
+        """Wait for what `decide_now` could not answer without."""
+        while True:
+            after = await self._wait(outcome, call, clock)
+            if isinstance(after, Admitted | Refused):
+                return after
+            outcome = after
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Waiting:
         """Decide from memory, or say what has to be waited for; `decide` does both."""
@@ -138,21 +148,43 @@ class Verifier:
         outcome = self._settle(verdict, call, now, remembered=False)
         return outcome if isinstance(outcome, Refused) else None
 
-    async def _wait(self, waiting: Waiting, call: Call, now: datetime) -> Decision | Waiting:
+    async def _wait(self, waiting: Waiting, call: Call, clock: Callable[[], datetime]) -> Decision | Waiting:
         if isinstance(waiting, _Ask):
-            try:
-                first_seen = await waiting.answer
-            except ReplayUnavailable:
-                return _unavailable(Code.REPLAY_UNAVAILABLE, waiting.verdict, call, now)
-            return self._conclude(waiting.verdict, call, now, first_seen=first_seen)
+            return await self._wait_for_replay_memory(waiting, call, clock)
         try:
             await self._keyring.load(waiting.key_id)
         except GateClosed:
-            return _refused(Code.GATE_CLOSED, _UNAVAILABLE[Code.GATE_CLOSED], Evidence(call, now))
+            return _refused(Code.GATE_CLOSED, _UNAVAILABLE[Code.GATE_CLOSED], Evidence(call, clock()))
+        now = clock()
         if not waiting.remembered:
             return self.decide_now(call, now=now)
         verdict = self._examine(call, now)
         return verdict if isinstance(verdict, _Load) else self._settle(verdict, call, now, remembered=True)
+
+    async def _wait_for_replay_memory(
+        self, asked: _Ask, call: Call, clock: Callable[[], datetime]
+    ) -> Decision | Waiting:
+        try:
+            first_seen = await asked.answer
+        except ReplayUnavailable:
+            return _unavailable(Code.REPLAY_UNAVAILABLE, asked.verdict, call, clock())
+        now = clock()
+        late = self._late(asked.verdict, call, now)
+        return late or self._conclude(asked.verdict, call, now, first_seen=first_seen)
+
+    def _late(self, verdict: _Verdict, call: Call, now: datetime) -> Refused | None:
+        """Judge time once more. A call that waited must be in time when it came, which was seen, and when it is
+        admitted: the replay memory keeps its nonce only as long as it would be."""
+        claim, entry = verdict.claim, verdict.entry
+        assert claim is not None, "a call that could be admitted has claimed something"
+        assert entry is not None, "and is by a key"
+        evidence = _evidence(verdict, call, now)
+        try:
+            oauth1.check_timestamp(claim, now=now, max_skew=self._policy.max_skew)
+        except Disproven as failure:
+            return self._disproven(failure, evidence)
+        unfit = _unfit(entry.record, call, now)
+        return None if unfit is None else self._unproven(unfit, evidence)
 
     def _examine(self, call: Call, now: datetime) -> _Verdict | _Load:
         """Decide all that needs no memory of other calls."""

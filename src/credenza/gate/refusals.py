@@ -18,7 +18,7 @@ FLUSH_EVERY = timedelta(seconds=0.25)
 KEPT_FOR = timedelta(hours=1)
 PER_CREDENTIAL_AND_MINUTE = 20
 PER_MINUTE = 2_000
-"""For one gate process, whoever sends them: made-up keys are as many as their attacker likes."""
+"""For one gate process, all credentials together: whoever knows many consumer keys can have many calls refused."""
 
 _QUEUE_LIMIT = 10_000
 _SWEEP_EVERY = timedelta(minutes=1)
