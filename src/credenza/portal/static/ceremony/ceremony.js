@@ -8,11 +8,10 @@
 //
 // Nothing here sends anything. Whatever is refused throws Refused, whose `reason` names a sentence of the page.
 
-import { encryptKey } from "./encryption.js";
+import { armored, certificates, latin1 } from "./der.js";
+import { encryptKey, random } from "./encryption.js";
 import { write as writeKeystore } from "./keystore.js";
-import { armored, certificates, latin1 } from "./pem.js";
 import { write as writeRequest } from "./request.js";
-import { random } from "./encryption.js";
 
 export const SHORTEST_PASSWORD = 12;
 export const LONGEST_ALIAS = 120;

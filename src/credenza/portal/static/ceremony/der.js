@@ -1,4 +1,4 @@
-// DER (ITU-T X.690), written and never read: nothing here looks into what somebody else encoded.
+// DER (ITU-T X.690), written and never read: nothing here looks into what somebody else encoded. And PEM (RFC 7468).
 
 /** @param {...Uint8Array} parts */
 export function concat(...parts) {
@@ -30,8 +30,8 @@ export const bits = (content) => element(0x03, Uint8Array.of(0), content);
 export const utf8 = (text) => element(0x0c, new TextEncoder().encode(text));
 export const bmp = (text) => element(0x1e, utf16(text));
 
-/** X.690 11.6: the elements of a SET OF stand in the order of their encodings. */
-export const setOf = (...parts) => element(0x31, ...parts.sort(compare));
+/** In the given order, where X.690 11.6 would sort: PKCS#12 asks for BER only, and elsewhere there is one element. */
+export const setOf = (...parts) => element(0x31, ...parts);
 
 /** @param {Uint8Array} magnitude big-endian */
 export function unsigned(magnitude) {
@@ -56,12 +56,22 @@ function base128(number) {
   return digits;
 }
 
-/** Big-endian, with surrogate pairs for what BMPString has no room for: OpenSSL, Java and Python read them. */
+/** Big-endian, with surrogate pairs for what BMPString has no room for: Java and OpenSSL read them, Python shows no name. */
 export function utf16(text) {
-  return Uint8Array.from([...Array(text.length).keys()].flatMap((at) => [text.charCodeAt(at) >> 8, text.charCodeAt(at)]));
+  return Uint8Array.from({ length: 2 * text.length }, (_, at) => text.charCodeAt(at >> 1) >> (at % 2 ? 0 : 8));
 }
 
-function compare(one, other) {
-  const at = one.findIndex((octet, index) => octet !== other[index]);
-  return at < 0 ? one.length - other.length : one[at] - (other[at] ?? -1);
+/** One character for each octet. @param {Uint8Array} der */
+export const latin1 = (der) => Array.from(der, (octet) => String.fromCharCode(octet)).join("");
+
+/** @param {string} label @param {Uint8Array} der */
+export function armored(label, der) {
+  const lines = btoa(latin1(der)).match(/.{1,64}/g);
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}
+
+/** The certificates of a text, in its order. @param {string} text @returns {Uint8Array[]} */
+export function certificates(text) {
+  const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g);
+  return Array.from(blocks, ([, block]) => Uint8Array.from(atob(block), (octet) => octet.charCodeAt(0)));
 }
