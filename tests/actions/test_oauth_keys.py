@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -367,3 +368,15 @@ def test_a_key_of_another_project_is_not_found(shop: Shop, stage: Stage, owner_o
 
 def test_an_operator_is_told_that_a_project_does_not_exist(stage: Stage) -> None:
     stage.refused("key.list", Code.PROJECT_NOT_FOUND, oauth_keys.list_page, OPERATOR, ProjectId("x"), limit=1)
+
+
+def test_the_end_of_the_issuing_authority_is_not_the_request_s_fault(shop: Shop, logs: list[Any]) -> None:
+    end = shop.stage.platform.issuers[SANDBOX].certificate.not_valid_after_utc
+    shop.stage.clock.set(end - timedelta(days=1))
+    assert shop.add().not_after == end
+
+    shop.stage.clock.set(end)
+    refusal = shop.refused("key.add", Code.ISSUER_ENDED, oauth_keys.add_by_csr, shop.stage.new_key(), SANDBOX)
+
+    assert f"ended on {end:%Y-%m-%d}" in refusal.message
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["issuing.authority_ended"]

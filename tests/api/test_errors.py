@@ -23,7 +23,7 @@ from credenza.actions.once import Once
 from credenza.api.errors import CODES, REASONS, answer
 from credenza.api.idempotency import request_hash
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import OrganizationRole, ProjectType
+from credenza.domain.model import Actor, ActorKind, OrganizationRole, ProjectType
 from credenza.store.engine import open_database, reading
 from credenza.wire.errors import Envelope, ReasonCode
 
@@ -450,6 +450,25 @@ def test_a_taken_name_is_a_conflict() -> None:
     response = answer(Refusal(Code.DUPLICATE_NAME, "Taken.", field="name"))
 
     assert (response.status_code, b"NAME_ALREADY_EXISTS" in response.body) == (409, True)
+
+
+async def test_the_end_of_the_issuing_authority_is_answered_as_a_fault_of_the_server(desk: Desk) -> None:
+    end = desk.platform.issuers[SANDBOX].certificate.not_valid_after_utc
+    person = Actor(ActorKind.SESSION, "s", desk.users["owner"].id)
+
+    with pytest.raises(Refusal) as refused:
+        oauth_keys.add_by_csr(
+            desk.platform,
+            person,
+            desk.view.project.id,
+            NewKey("late", request_for(9).encode()),
+            SANDBOX,
+            now=end,
+        )
+
+    response = answer(refused.value)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert b"SERVICE_UNAVAILABLE" in response.body
 
 
 def documented_codes(response: httpx.Response) -> set[str]:

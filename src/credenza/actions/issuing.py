@@ -18,7 +18,7 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from credenza.actions.context import Act, Attempt, Platform, acting, recording
+from credenza.actions.context import Act, Attempt, Issuer, Platform, acting, recording
 from credenza.actions.once import Once, check_open, outrun
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName
@@ -111,6 +111,7 @@ def _draw(
 ) -> Reservation:
     """Draw serial, period and (for a new key) key id: 32 hex digits and 16 zeros, as consumer keys have them."""
     issuer = platform.issuers[environment]
+    _check_issuer(issuer, environment, now=now)
     period = issuance.validity(now, ends_at=ends_at, issuer_not_after=issuer.certificate.not_valid_after_utc)
     serial = issuance.serial_from(platform.random(issuance.SERIAL_RANDOM_BYTES))
     return Reservation(
@@ -119,6 +120,19 @@ def _draw(
         serial_hex=f"{serial:x}",
         not_before=period.not_before,
         not_after=period.not_after,
+    )
+
+
+def _check_issuer(issuer: Issuer, environment: EnvironmentName, *, now: datetime) -> None:
+    """Our own authority has ended: nothing is wrong with the request, and nobody but an operator can help."""
+    end = issuer.certificate.not_valid_after_utc
+    if end > now:
+        return
+    log.error("issuing.authority_ended", environment=environment, authority=issuer.id, ended=end.isoformat())
+    raise Refusal(
+        Code.ISSUER_ENDED,
+        f"No key can be certified in {environment}: the platform's issuing authority ended on {end:%Y-%m-%d}. "
+        "Tell the operator of the platform; nothing was changed.",
     )
 
 

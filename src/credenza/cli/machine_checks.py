@@ -145,7 +145,8 @@ def authority_checks(database: Database, *, now: datetime) -> Iterator[Check]:
     for row in sorted(rows, key=lambda each: (each.environment, each.role)):
         ends = x509.load_der_x509_certificate(row.certificate_der).not_valid_after_utc
         name = f"{row.environment.lower()}_{row.role.lower()}_authority"
-        yield Check(name, ends - now > EXPIRING, f"until {ends:%Y-%m-%d}", "Make its successor before it ends.")
+        cure = "Make its successor before it ends: keys end with it, and none is certified afterwards."
+        yield Check(name, ends - now > EXPIRING, f"until {ends:%Y-%m-%d}", cure)
 
 
 def weak_keys_check() -> Check:

@@ -36,6 +36,7 @@ class Code(StrEnum):
     LAST_ACTIVE_CREDENTIAL = "last_active_credential"
     NOT_RENEWABLE = "not_renewable"
     NOT_ACTIVE = "not_active"
+    ISSUER_ENDED = "issuer_ended"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     IDEMPOTENCY_ANSWER_GONE = "idempotency_answer_gone"
     IDEMPOTENCY_IN_PROGRESS = "idempotency_in_progress"
