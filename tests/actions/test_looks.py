@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.actions.stage import Shop, request
+from tests.actions.stage import SANDBOX, Shop, request
 
 from credenza.actions import (
     access_tokens,
@@ -16,11 +16,13 @@ from credenza.actions import (
     people,
     project_members,
     projects,
+    search,
     services,
     traces,
 )
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code
+from credenza.domain.lists import KeyQuery, ProjectQuery
 from credenza.domain.model import CredentialId, OrganizationRole, ProjectType
 
 Look = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -47,13 +49,27 @@ def looks(shop: Shop) -> dict[str, Look]:
     }
 
 
+def more_looks(shop: Shop) -> list[tuple[str, Look]]:
+    """Other ways to look at the same, for the pages of the portal."""
+    organization, project, key = shop.organization.id, shop.project.id, shop.key.id
+    return [
+        ("project.list", (projects.search_page, (organization, ProjectQuery()), {})),
+        ("project.list", (search.find, (organization, "billing"), {})),
+        ("project.view", (projects.in_sight, (project,), {})),
+        ("key.list", (oauth_keys.search_page, (project, KeyQuery(SANDBOX)), {})),
+        ("key.view", (oauth_keys.get_in_context, (project, key), {})),
+        ("usage.view", (traces.uses, (project, (key,)), {})),
+        ("audit.view", (audit_log.of_subject, (organization, key), {"limit": 1})),
+    ]
+
+
 def test_a_look_needs_its_scope_and_leaves_a_row_only_when_it_is_refused(shop: Shop) -> None:
     """Asked as a person whose proof is narrowed, so that the list of organizations is asked for as such."""
     admin = shop.stage.member(shop.organization, OrganizationRole.ADMIN)
     person = replace(admin.actor, organization_id=None)
     narrow = replace(person, scopes=frozenset({Scope.CATALOG}))
 
-    for action, (call, arguments, named) in looks(shop).items():
+    for action, (call, arguments, named) in [*looks(shop).items(), *more_looks(shop)]:
         code = Code.PROJECT_FORBIDDEN if shop.project.id in arguments else Code.FORBIDDEN
         shop.stage.refused(action, code, call, narrow, *arguments, **named)
         shop.stage.looked(call, person, *arguments, **named)

@@ -14,6 +14,7 @@ from credenza.actions.once import Once, claim, settle
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
+from credenza.domain.lists import KeyQuery
 from credenza.domain.model import (
     Actor,
     Credential,
@@ -172,6 +173,34 @@ def list_page(
             limit=limit,
             now=now,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInContext:
+    """A key, and what stands around it. `other_active` counts the usable keys beside it in its environment."""
+
+    credential: Credential
+    other_active: int
+    predecessor: Credential | None
+    successors: tuple[Credential, ...]
+
+
+def get_in_context(
+    platform: Platform, actor: Actor, project_id: ProjectId, key_id: CredentialId, *, now: datetime
+) -> KeyInContext:
+    with viewing(platform, Attempt(actor, Action.KEY_VIEW, now, project_id=project_id)) as act:
+        key = _signing_key(act, key_id)
+        before = credentials.find(act.connection, key.predecessor_id) if key.predecessor_id else None
+        others = credentials.count_other_active(act.connection, key, now=now)
+        return KeyInContext(key, others, before, credentials.successors(act.connection, key_id))
+
+
+def search_page(
+    platform: Platform, actor: Actor, project_id: ProjectId, wanted: KeyQuery, *, now: datetime
+) -> tuple[Credential, ...]:
+    """List the project's keys as `wanted` asks."""
+    with viewing(platform, Attempt(actor, Action.KEY_LIST, now, project_id=project_id)) as act:
+        return credentials.search_page(act.connection, project_id, wanted, now=now)
 
 
 def place_in(project: Project, environment: EnvironmentName | None) -> Environment:

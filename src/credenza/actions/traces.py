@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, CredentialId, ProjectId
 from credenza.store import credentials, traces
 from credenza.store.engine import reading
-from credenza.store.traces import Caller, StoredRefusal
+from credenza.store.traces import Caller, StoredRefusal, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ def callers(
             raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
     with reading(platform.database.traces) as connection:
         return traces.list_callers(connection, key_id)
+
+
+def uses(
+    platform: Platform, actor: Actor, project_id: ProjectId, key_ids: Sequence[CredentialId], *, now: datetime
+) -> Mapping[CredentialId, Use]:
+    """Sum up the use of some of the project's keys; one that was never used is missing."""
+    attempt = Attempt(actor, Action.USAGE_VIEW, now, project_id=project_id)
+    with viewing(platform, attempt) as act:
+        own = credentials.of_project(act.connection, project_id, key_ids)
+    with reading(platform.database.traces) as connection:
+        return traces.uses(connection, own)
 
 
 def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: datetime) -> RefusedCall:

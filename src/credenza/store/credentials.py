@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, exists, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING
+from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
 from credenza.domain.model import (
     Credential,
     CredentialId,
@@ -21,7 +23,7 @@ from credenza.domain.model import (
     Status,
     UserId,
 )
-from credenza.store.schema import credentials
+from credenza.store.schema import credentials, environments, folded, projects
 from credenza.store.upsert import violates
 
 _COLUMNS = (
@@ -149,6 +151,153 @@ def list_page(
     if after is not None:
         query = query.where(credentials.c.id > after)
     return tuple(map(_credential, connection.execute(query.order_by(credentials.c.id).limit(limit))))
+
+
+_SORTED_BY = {
+    KeyOrder.EXPIRES: credentials.c.not_after,
+    KeyOrder.EXPIRES_LAST: credentials.c.not_after,
+    KeyOrder.ALIAS: credentials.c.folded_alias,
+    KeyOrder.ALIAS_LAST: credentials.c.folded_alias,
+}
+_LAST_FIRST = frozenset({KeyOrder.EXPIRES_LAST, KeyOrder.ALIAS_LAST})
+
+
+def search_page(
+    connection: Connection, project_id: ProjectId, wanted: KeyQuery, *, now: datetime
+) -> tuple[Credential, ...]:
+    """List a project's signing keys as `wanted` asks, at most its limit."""
+    column, last_first = _SORTED_BY[wanted.order], wanted.order in _LAST_FIRST
+    place = tuple_(column, credentials.c.id)
+    query = select(*_COLUMNS).where(
+        credentials.c.project_id == project_id,
+        credentials.c.environment == wanted.environment,
+        credentials.c.kind == CredentialKind.SIGNING_KEY,
+        *_in_state(wanted.state, now),
+    )
+    if wanted.text:
+        query = query.where(_named_like(wanted.text))
+    if wanted.after:
+        # The row itself is still there: credentials are revoked, and never deleted.
+        shown = select(column).where(credentials.c.id == wanted.after).scalar_subquery()
+        last = tuple_(shown, literal(wanted.after))
+        query = query.where(place < last if last_first else place > last)
+    order = (column.desc(), credentials.c.id.desc()) if last_first else (column, credentials.c.id)
+    return tuple(map(_credential, connection.execute(query.order_by(*order).limit(wanted.limit))))
+
+
+def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    live, end = credentials.c.status != Status.REVOKED, credentials.c.not_after
+    return {
+        KeyState.CURRENT: (live, end >= now),
+        KeyState.EXPIRING: (live, end > now, end <= now + EXPIRING),
+        KeyState.EXPIRED: (live, end < now),
+        KeyState.REVOKED: (credentials.c.status == Status.REVOKED,),
+        KeyState.ALL: (),
+    }[state]
+
+
+def _named_like(text: str) -> ColumnElement[bool]:
+    found = credentials.c.folded_alias.contains(folded(text), autoescape=True)
+    digits = _hex_digits(text)
+    return or_(found, _begins_with_digits(credentials.c.id, digits)) if digits else found
+
+
+def _hex_digits(text: str) -> str:
+    """Read a key id or fingerprint, or the beginning of one, colons and spaces allowed; empty when it is none."""
+    digits = text.lower().replace(":", "").replace(" ", "")
+    return digits if digits and not digits.strip("0123456789abcdef") else ""
+
+
+# Ranges, because SQLite uses no index for LIKE. Each ends behind whatever may follow: the last character that there is
+# where bytes are compared, and for digits the letter after f, which comes next in every collation.
+
+
+def _begins_with(text: str) -> ColumnElement[bool]:
+    return credentials.c.folded_alias.between(folded(text), folded(text) + "\U0010ffff")
+
+
+def _begins_with_digits(column: Column[str], digits: str) -> ColumnElement[bool]:
+    return column.between(digits, digits + "g")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many usable keys a project has in one environment, and when the first of them ends."""
+
+    keys: int
+    first_end: datetime
+
+
+def holdings(
+    connection: Connection, project_ids: Sequence[ProjectId], *, now: datetime
+) -> dict[tuple[ProjectId, EnvironmentName], Holding]:
+    """Count the usable signing keys of projects by environment; who has none is left out."""
+    place = (credentials.c.project_id, credentials.c.environment)
+    query = (
+        select(*place, func.count().label("keys"), func.min(credentials.c.not_after).label("first_end"))
+        .where(
+            credentials.c.project_id.in_(project_ids),
+            credentials.c.environment.is_not(None),
+            credentials.c.status == Status.ACTIVE,
+            credentials.c.not_after >= now,
+        )
+        .group_by(*place)
+    )
+    return {
+        (ProjectId(row.project_id), EnvironmentName(row.environment)): Holding(row.keys, row.first_end)
+        for row in connection.execute(query)
+    }
+
+
+def search(
+    connection: Connection,
+    organization_id: OrganizationId,
+    text: str,
+    *,
+    of_projects: Sequence[ProjectId] | None,
+    limit: int,
+) -> tuple[Credential, ...]:
+    """Find an organization's signing keys whose alias, key id or public key's SHA-256 begins with `text`, or whose
+    client id it is; in some of its projects or, with None, in all."""
+    found: dict[CredentialId, Credential] = {}
+    for condition in _ways_to_find(text):
+        query = select(*_COLUMNS).where(
+            credentials.c.organization_id == organization_id,
+            credentials.c.kind == CredentialKind.SIGNING_KEY,
+            condition,
+            exists().where(projects.c.id == credentials.c.project_id, projects.c.deleted_at.is_(None)),
+        )
+        if of_projects is not None:
+            query = query.where(credentials.c.project_id.in_(of_projects))
+        rows = connection.execute(query.order_by(credentials.c.folded_alias, credentials.c.id).limit(limit))
+        found |= {key.id: key for key in map(_credential, rows)}
+    return tuple(found.values())[:limit]
+
+
+def _ways_to_find(text: str) -> tuple[ColumnElement[bool], ...]:
+    """Each has an index of its own; together in one query they would have none."""
+    client_id, _, key_id = text.strip().rpartition("!")  # a whole consumer key is sought by its key id
+    digits = _hex_digits(key_id)
+    by_digits = (_begins_with_digits(credentials.c.id, digits), _begins_with_digits(credentials.c.spki_sha256, digits))
+    of_client = select(environments.c.project_id).where(environments.c.client_id == (client_id or key_id))
+    return (
+        _begins_with(text),
+        *(by_digits if digits else ()),
+        credentials.c.project_id.in_(of_client) & (credentials.c.client_id == (client_id or key_id)),
+    )
+
+
+def successors(connection: Connection, credential_id: CredentialId) -> tuple[Credential, ...]:
+    query = select(*_COLUMNS).where(credentials.c.predecessor_id == credential_id).order_by(credentials.c.created_at)
+    return tuple(map(_credential, connection.execute(query)))
+
+
+def of_project(
+    connection: Connection, project_id: ProjectId, credential_ids: Sequence[CredentialId]
+) -> tuple[CredentialId, ...]:
+    """Keep of some credentials those that belong to the project."""
+    query = select(credentials.c.id).where(credentials.c.project_id == project_id, credentials.c.id.in_(credential_ids))
+    return tuple(CredentialId(each) for each in connection.execute(query).scalars())
 
 
 def list_account_keys(

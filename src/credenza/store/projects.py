@@ -8,11 +8,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT
 from credenza.domain.errors import Code, Refusal
+from credenza.domain.lists import ProjectOrder, ProjectQuery
 from credenza.domain.model import (
     Address,
     Approval,
@@ -118,13 +119,57 @@ def list_visible(
     limit: int | None,
 ) -> tuple[Project, ...]:
     """List live projects by id, all of them or those a user owns or is on, from the one after `after`."""
-    query = select(*_PROJECT).where(projects.c.organization_id == organization_id, projects.c.deleted_at.is_(None))
-    if to_user is not None:
-        on_it = exists().where(project_members.c.project_id == projects.c.id, project_members.c.user_id == to_user)
-        query = query.where(or_(projects.c.owner_id == to_user, on_it))
+    query = _visible(select(*_PROJECT), organization_id, to_user)
     if after is not None:
         query = query.where(projects.c.id > after)
     return _projects(connection, query.order_by(projects.c.id).limit(limit))
+
+
+def ids_visible(connection: Connection, organization_id: OrganizationId, *, to_user: UserId) -> tuple[ProjectId, ...]:
+    query = _visible(select(projects.c.id), organization_id, to_user)
+    return tuple(ProjectId(each) for each in connection.execute(query).scalars())
+
+
+_SORTED_BY = {
+    ProjectOrder.NAME: func.lower(projects.c.name),
+    ProjectOrder.NAME_LAST: func.lower(projects.c.name),
+    ProjectOrder.OLDEST: projects.c.created_at,
+    ProjectOrder.NEWEST: projects.c.created_at,
+}
+_LAST_FIRST = frozenset({ProjectOrder.NAME_LAST, ProjectOrder.NEWEST})
+
+
+def search_page(
+    connection: Connection, organization_id: OrganizationId, wanted: ProjectQuery, *, to_user: UserId | None
+) -> tuple[Project, ...]:
+    """List live projects as `wanted` asks, at most its limit: all of them, or those a user owns or is on."""
+    column, last_first = _SORTED_BY[wanted.order], wanted.order in _LAST_FIRST
+    place = tuple_(column, projects.c.id)
+    query = _visible(select(*_PROJECT), organization_id, to_user)
+    if wanted.text:
+        query = query.where(projects.c.name.icontains(wanted.text, autoescape=True))
+    if wanted.type is not None:
+        query = query.where(projects.c.type == wanted.type)
+    if wanted.environment is not None:
+        there = (environments.c.project_id == projects.c.id) & (environments.c.name == wanted.environment)
+        query = query.where(exists().where(there))
+    if wanted.after:
+        # A project that was deleted meanwhile still has its row.
+        shown = select(column).where(projects.c.id == wanted.after).scalar_subquery()
+        last = tuple_(shown, literal(wanted.after))
+        query = query.where(place < last if last_first else place > last)
+    order = (column.desc(), projects.c.id.desc()) if last_first else (column, projects.c.id)
+    return _projects(connection, query.order_by(*order).limit(wanted.limit))
+
+
+def _visible(
+    query: Select[*tuple[Any, ...]], organization_id: OrganizationId, to_user: UserId | None
+) -> Select[*tuple[Any, ...]]:
+    query = query.where(projects.c.organization_id == organization_id, projects.c.deleted_at.is_(None))
+    if to_user is None:
+        return query
+    on_it = exists().where(project_members.c.project_id == projects.c.id, project_members.c.user_id == to_user)
+    return query.where(or_(projects.c.owner_id == to_user, on_it))
 
 
 def insert_environment(connection: Connection, project: Project, environment: Environment, *, now: datetime) -> None:

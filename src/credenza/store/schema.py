@@ -28,6 +28,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 
@@ -181,6 +182,7 @@ passwords = Table(
     _organization(),
     Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
     Column("hash", String(200), nullable=False),
+    Column("stands_alone", Boolean, nullable=False),
     Column("changed_at", Instant, nullable=False),
 )
 
@@ -388,6 +390,21 @@ Index("ix_project_members_user_id", project_members.c.user_id)
 
 # --- credentials -----------------------------------------------------------------------------------------------------
 
+LONGEST_ALIAS = 120
+
+
+def folded(name: str) -> str:
+    """Spell a name as it is sought and sorted: without regard to case, whatever the database thinks of letters."""
+    return name.casefold()[:LONGEST_ALIAS]
+
+
+def _folded_alias(context: Any) -> str:
+    return folded(context.get_current_parameters()["alias"])
+
+
+# Byte by byte on both databases, so that all names that begin alike stand together.
+_FOLDED = String(LONGEST_ALIAS).with_variant(String(LONGEST_ALIAS, collation="C"), "postgresql")
+
 credentials = Table(
     "credentials",
     records,
@@ -398,7 +415,8 @@ credentials = Table(
     Column("environment", String(16)),
     Column("service_id", Integer, ForeignKey("services.id")),
     Column("client_id", String(48), nullable=False),
-    Column("alias", String(120), nullable=False),
+    Column("alias", String(LONGEST_ALIAS), nullable=False),
+    Column("folded_alias", _FOLDED, nullable=False, default=_folded_alias, server_default=text("''")),
     Column("status", String(16), nullable=False),
     Column("key_algorithm", String(16), nullable=False),
     Column("public_key_der", LargeBinary, nullable=False),
@@ -439,6 +457,25 @@ Index(
 Index("ix_credentials_project", credentials.c.project_id, credentials.c.environment, credentials.c.id)
 Index("ix_credentials_organization", credentials.c.organization_id, credentials.c.kind, credentials.c.id)
 Index("ix_credentials_expiry", credentials.c.organization_id, credentials.c.not_after)
+# A project's list, in its two orders. The status comes last, so that a filter by it is decided in the index.
+Index(
+    "ix_credentials_by_end",
+    credentials.c.project_id,
+    credentials.c.environment,
+    credentials.c.not_after,
+    credentials.c.id,
+    credentials.c.status,
+)
+Index(
+    "ix_credentials_by_alias",
+    credentials.c.project_id,
+    credentials.c.environment,
+    credentials.c.folded_alias,
+    credentials.c.id,
+    credentials.c.status,
+)
+Index("ix_credentials_search", credentials.c.organization_id, credentials.c.folded_alias)
+Index("ix_credentials_predecessor_id", credentials.c.predecessor_id)
 Index("ix_credentials_not_after", credentials.c.not_after, credentials.c.id)
 
 certificates = Table(
@@ -642,6 +679,7 @@ audit_entries = Table(
     CheckConstraint("outcome IN ('done', 'refused', 'failed')", name="outcome"),
 )
 Index("ix_audit_entries_project", audit_entries.c.organization_id, audit_entries.c.project_id, audit_entries.c.sequence)
+Index("ix_audit_entries_subject", audit_entries.c.organization_id, audit_entries.c.subject, audit_entries.c.sequence)
 
 # --- traces ----------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, select
+from sqlalchemy import Connection, Row, case, delete, func, select
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.store.schema import callers, refusals
@@ -95,6 +95,41 @@ def list_callers(connection: Connection, credential_id: CredentialId) -> tuple[C
     query = select(*_CALLER).where(callers.c.credential_id == credential_id)
     query = query.order_by(callers.c.last_seen_at.desc(), callers.c.service_id, callers.c.address, callers.c.user_agent)
     return tuple(Caller(*row) for row in connection.execute(query))
+
+
+def last_uses(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, datetime]:
+    """When credentials were last used by anybody, admitted or not; those never seen are missing."""
+    query = select(callers.c.credential_id, func.max(callers.c.last_seen_at).label("at"))
+    query = query.where(callers.c.credential_id.in_(credential_ids)).group_by(callers.c.credential_id)
+    return {CredentialId(row.credential_id): row.at for row in connection.execute(query)}
+
+
+def in_use(connection: Connection, credential_ids: Sequence[CredentialId]) -> frozenset[CredentialId]:
+    """Which of these credentials were ever admitted."""
+    query = select(callers.c.credential_id).where(callers.c.credential_id.in_(credential_ids), callers.c.admitted > 0)
+    return frozenset(map(CredentialId, connection.execute(query.distinct()).scalars()))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much a credential was used, by how many callers, and when last."""
+
+    last_at: datetime
+    callers: int
+    admitted: int
+
+
+def uses(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, Use]:
+    """Sum up who has used credentials; those that nobody has tried are missing."""
+    query = select(
+        callers.c.credential_id,
+        func.max(callers.c.last_seen_at).label("last_at"),
+        func.count().label("callers"),
+        func.sum(callers.c.admitted).label("admitted"),
+    )
+    query = query.where(callers.c.credential_id.in_(credential_ids), callers.c.admitted > 0)
+    rows = connection.execute(query.group_by(callers.c.credential_id))
+    return {CredentialId(row.credential_id): Use(row.last_at, row.callers, int(row.admitted)) for row in rows}
 
 
 def insert_refusals(connection: Connection, found: Sequence[StoredRefusal]) -> None:

@@ -11,6 +11,7 @@ def upgrade() -> None:
     _proofs()
     _people()
     _notices()
+    _lists()
 
 
 def _proofs() -> None:
@@ -19,6 +20,7 @@ def _proofs() -> None:
         sa.Column("organization_id", sa.String(length=36), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("hash", sa.String(length=200), nullable=False),
+        sa.Column("stands_alone", sa.Boolean(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_passwords_user_id"),
         sa.PrimaryKeyConstraint("user_id", name="pk_passwords"),
@@ -224,3 +226,20 @@ def _notices() -> None:
         sa.Column("done_until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_chores"),
     )
+
+
+def _lists() -> None:
+    """What lists of credentials are sorted and searched by."""
+    column = sa.String(length=120).with_variant(sa.String(length=120, collation="C"), "postgresql")
+    op.add_column("credentials", sa.Column("folded_alias", column, nullable=False, server_default=sa.text("''")))
+    credentials = sa.table("credentials", sa.column("id"), sa.column("alias"), sa.column("folded_alias"))
+    bind = op.get_bind()
+    for row in bind.execute(sa.select(credentials.c.id, credentials.c.alias)).all():
+        statement = credentials.update().where(credentials.c.id == row.id)
+        bind.execute(statement.values(folded_alias=row.alias.casefold()[:120]))
+    place = ["project_id", "environment"]
+    op.create_index("ix_credentials_by_end", "credentials", [*place, "not_after", "id", "status"])
+    op.create_index("ix_credentials_by_alias", "credentials", [*place, "folded_alias", "id", "status"])
+    op.create_index("ix_credentials_search", "credentials", ["organization_id", "folded_alias"])
+    op.create_index("ix_credentials_predecessor_id", "credentials", ["predecessor_id"])
+    op.create_index("ix_audit_entries_subject", "audit_entries", ["organization_id", "subject", "sequence"])
