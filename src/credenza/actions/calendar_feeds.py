@@ -87,7 +87,7 @@ def revoke(platform: Platform, actor: Actor, organization_id: OrganizationId, fe
         act.note(feed_id)
 
 
-def read(platform: Platform, token: str, *, portal_url: str, now: datetime) -> str:
+def read(platform: Platform, token: str, *, now: datetime) -> str:
     """Write the calendar file that belongs to a token. Whatever is wrong with the token, the refusal is the same."""
     with reading(platform.database.records) as connection:
         feed = calendar_feeds.find_by_token(connection, _hash(platform, token))
@@ -107,16 +107,16 @@ def read(platform: Platform, token: str, *, portal_url: str, now: datetime) -> s
         )
         organization = people.find_organization(connection, feed.organization_id)
     assert organization is not None, "it has a member"
-    return write(organization.name, found, portal_url=portal_url, now=now)
+    return write(organization.name, found, public_url=platform.public_url, now=now)
 
 
-def write(organization: str, found: tuple[Ending, ...], *, portal_url: str, now: datetime) -> str:
+def write(organization: str, found: tuple[Ending, ...], *, public_url: str, now: datetime) -> str:
     """Write what ends as a calendar file."""
-    events = [_event(each, portal_url) for each in found]
+    events = [_event(each, public_url) for each in found]
     return calendar(f"Credenza: {shown(organization)}", events, product=_PRODUCT, refresh=_REFRESH, now=now)
 
 
-def _event(ending: Ending, portal_url: str) -> Event:
+def _event(ending: Ending, public_url: str) -> Event:
     place = "account" if ending.project_id is None else f"projects/{ending.project_id}"
     name = f"{NAMES[ending.kind]} {shown(ending.alias)}"
     where = f"{shown(ending.project)}, {ending.environment}" if ending.project_id else shown(ending.organization)
@@ -127,7 +127,7 @@ def _event(ending: Ending, portal_url: str) -> Event:
         at=ending.not_after,
         summary=f"{name[:1].upper()}{name[1:]} expires",
         description=f"{where}. It expires on {moment(ending.not_after)}. Id: {ending.credential_id}",
-        url=f"{portal_url}/{place}",
+        url=f"{public_url}/{place}",
         alarm_days=tuple(each for each in NOTICE_DAYS if each),
     )
 

@@ -38,21 +38,21 @@ def take_turn(platform: Platform, holder: str, *, term: timedelta, now: datetime
         return chores.take(connection, CHORE, holder, until=now + term, now=now)
 
 
-def plan(platform: Platform, *, portal_url: str, now: datetime) -> int:
+def plan(platform: Platform, *, now: datetime) -> int:
     """Put every notice that has become due since the last time where it will be sent from; say how many.
 
     A credential has the nearest one alone, however many came due: after a month's sleep nobody is told six times.
     """
     with reading(platform.database.records) as connection:
         since = expiry.look_back(chores.done_until(connection, CHORE), now=now)
-    told = sum(_plan_days(platform, days, portal_url, since=since, now=now) for days in sorted(NOTICE_DAYS))
+    told = sum(_plan_days(platform, days, since=since, now=now) for days in sorted(NOTICE_DAYS))
     platform.failpoint("notices_planned")
     with writing(platform.database.records) as connection:
         chores.mark_done(connection, CHORE, until=now)
     return told
 
 
-def _plan_days(platform: Platform, days: int, portal_url: str, *, since: datetime, now: datetime) -> int:
+def _plan_days(platform: Platform, days: int, *, since: datetime, now: datetime) -> int:
     told, after = 0, None
     while True:
         with writing(platform.database.records) as connection:
@@ -60,7 +60,7 @@ def _plan_days(platform: Platform, days: int, portal_url: str, *, since: datetim
             silent = _silent(platform, connection, found, now=now)
             for ending in found:
                 if ending.credential_id not in silent and _is_due(ending, days, since=since, now=now):
-                    told += _tell(platform, connection, ending, days, portal_url, now=now)
+                    told += _tell(platform, connection, ending, days, now=now)
             platform.failpoint("notices_before_commit")
         platform.failpoint("notices_after_commit")
         if len(found) < _BATCH:
@@ -80,17 +80,13 @@ def _silent(
     successors = _successors(connection, found, now=now)
     if not successors:
         return frozenset()
-    asked = sorted(frozenset(successors).union(*successors.values()))
     with reading(platform.database.traces) as reader:
-        uses = traces.uses(reader, asked)
+        used = traces.in_use(reader, sorted(frozenset[CredentialId]().union(*successors.values())))
+        last_uses = traces.last_uses(reader, sorted(successors))
     return frozenset(
         each
         for each, followers in successors.items()
-        if expiry.is_silent(
-            successor_used=not followers.isdisjoint(uses),
-            last_used=uses[each].last_at if each in uses else None,
-            now=now,
-        )
+        if expiry.is_silent(successor_used=not used.isdisjoint(followers), last_used=last_uses.get(each), now=now)
     )
 
 
@@ -115,9 +111,7 @@ def _next(
     return frozenset(follower for head in heads for follower in followers.get(head, ()))
 
 
-def _tell(
-    platform: Platform, connection: Connection, ending: Ending, days: int, portal_url: str, *, now: datetime
-) -> bool:
+def _tell(platform: Platform, connection: Connection, ending: Ending, days: int, *, now: datetime) -> bool:
     """Say it to everybody concerned, unless another node has."""
     notice = Notice(
         id=derived_id(ending.credential_id, ending.not_after.isoformat(), str(days)),
@@ -132,7 +126,7 @@ def _tell(
     platform.failpoint("notice_inserted")
     people = endings.audience(connection, ending)
     notices.insert_into_inboxes(connection, notice, [each.id for each in people])
-    letter = msgspec.json.encode(_letter(ending, days, portal_url))
+    letter = msgspec.json.encode(_letter(platform, ending, days))
     for person in people:
         _send(platform, connection, notice, Channel.MAIL, person.email, letter)
     event = msgspec.json.encode(_event(ending, days, now=now))
@@ -158,7 +152,7 @@ def _send(
     )
 
 
-def _letter(ending: Ending, days: int, portal_url: str) -> ExpiryNotice:
+def _letter(platform: Platform, ending: Ending, days: int) -> ExpiryNotice:
     place = "account" if ending.project_id is None else f"projects/{ending.project_id}"
     return ExpiryNotice(
         credential_id=ending.credential_id,
@@ -169,7 +163,7 @@ def _letter(ending: Ending, days: int, portal_url: str) -> ExpiryNotice:
         environment=ending.environment,
         not_after=ending.not_after,
         days=days,
-        link=f"{portal_url}/{place}",
+        link=f"{platform.public_url}/{place}",
     )
 
 
