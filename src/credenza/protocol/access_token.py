@@ -1,0 +1,71 @@
+"""JWT access tokens: RFC 9068, bound to their holder's key (`cnf`, RFC 7800) by DPoP (RFC 9449 6) or a certificate
+(RFC 8705 3.1).
+
+A token names the credential that fetched it. Whoever enforces it looks that record up: the live record always wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from credenza.protocol import jose
+from credenza.protocol.errors import Malformed, Refused
+from credenza.protocol.jose import PrivateKey
+
+TYPE: Final = "at+jwt"
+_TYPES = frozenset({TYPE, f"application/{TYPE}"})
+
+
+class Confirmation(msgspec.Struct, frozen=True, rename={"x5t_s256": "x5t#S256"}, omit_defaults=True):
+    """Which key the holder must show: a DPoP key's thumbprint, or a certificate's. Neither for a Bearer token."""
+
+    jkt: str = ""
+    x5t_s256: str = ""
+
+
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9068 2.2. `key_id` is the credential that authenticated the client. Times are seconds since 1970."""
+
+    iss: str
+    exp: int
+    aud: str
+    sub: str
+    client_id: str
+    iat: int
+    jti: str
+    key_id: str = ""
+    scope: str = ""
+    cnf: Confirmation = Confirmation()
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime.fromtimestamp(self.exp, UTC)
+
+
+def issue(claims: Claims, key: PrivateKey, *, kid: str) -> str:
+    """Sign a token. `kid` names the key among those the issuer publishes."""
+    members: Mapping[str, Any] = msgspec.to_builtins(claims)
+    return jose.sign({"typ": TYPE, "kid": kid}, members, key)
+
+
+def parse(access_token: str) -> tuple[jose.Compact, Claims]:
+    """Read a token (RFC 9068 4). Raises Malformed, also for a token of another type (an assertion, a proof)."""
+    token = jose.parse(access_token)
+    if token.header.typ.lower() not in _TYPES:
+        raise Malformed("access_token", f"The typ of an access token is {TYPE}.")
+    return token, jose.read(token.payload, Claims, "access_token")
+
+
+def check_claims(claims: Claims, *, issuer: str, audience: str, now: datetime) -> None:
+    """Refuse a token of another issuer, for another resource, or past its end. Raises Refused("issuer" | "audience" |
+    "expired"). No skew is given: the issuer's clock is the enforcer's."""
+    if claims.iss != issuer:
+        raise Refused("issuer", f"The token is of the issuer {claims.iss[:200]!r}, not of {issuer!r}.")
+    if claims.aud != audience:
+        raise Refused("audience", f"The token is for {claims.aud[:200]!r}, not for {audience!r}.")
+    if claims.exp <= now.timestamp():
+        raise Refused("expired", f"The token ended at {claims.expires_at:%FT%TZ}; it is {now:%FT%TZ}.")
