@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -110,6 +110,26 @@ class Settings(BaseSettings):
     body_memory_bytes: int = Field(
         256 * 1024, ge=0, description="Bytes of a body kept in memory; what is longer goes to a temporary file."
     )
+    head_deadline_s: float = Field(
+        10.0, gt=0, le=300, description="Every listener: seconds a client may take for request line and headers."
+    )
+    body_deadline_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Every listener: seconds a client may take for a body, or leave an answer unread.",
+    )
+    idle_deadline_s: float = Field(
+        65.0, gt=0, le=3600, description="Every listener: seconds a connection may wait for its next request."
+    )
+    head_limit_bytes: int = Field(
+        80 * 1024, ge=8192, le=1024 * 1024, description="Every listener: longest request line with headers, in bytes."
+    )
+    connection_limit: int = Field(
+        2_000,
+        ge=1,
+        description="Connections a listener keeps open in each worker; then those that have waited longest are closed.",
+    )
     upstream_timeout_s: float = Field(30.0, gt=0, description="Seconds an upstream may take to begin its answer.")
     lease_s: float = Field(
         5.0,
@@ -123,6 +143,36 @@ class Settings(BaseSettings):
     allow_sha1_requests: bool = Field(False, description="Accept certification requests signed with SHA-1.")
     commercial_countries: frozenset[str] = Field(
         frozenset(), description="ISO 3166 alpha-3 codes projects may name; empty for all."
+    )
+    smtp_host: str = Field("", description="Mail server. Empty: mail waits, and fails after 3 days.")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Its port: 587 with `starttls`, 465 with `tls`.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="`starttls` and `tls` are demanded, never merely tried; `none` sends in the clear."
+    )
+    smtp_username: str = Field("", description="Name to sign in to the mail server with, if it wants one.")
+    smtp_password: SecretStr | None = Field(None, description="Password that belongs to `smtp_username`.")
+    smtp_ca_file: Path | None = Field(
+        None, description="PEM certificates that the mail server's must lead to; empty: what the system trusts."
+    )
+    smtp_timeout_s: float = Field(
+        20.0, gt=0, le=30, description="Seconds the mail server has to take a connection, and then every mail."
+    )
+    mail_from: str = Field(
+        "",
+        pattern=r"^$|^[^\x00-\x1f\x7f]*[^\s<>@]+@[A-Za-z0-9.-]+>?$",
+        description="Sender: `credenza@example.com`, or `Credenza <credenza@example.com>`. Empty: `credenza@` and the "
+        "host of `manage_origin`.",
+    )
+    notices_interval_s: float = Field(
+        300.0, ge=1, le=3600, description="Seconds between two looks for notices of expiry that have become due."
+    )
+    outbox_interval_s: float = Field(
+        5.0, ge=0.1, le=600, description="Seconds between two looks for mail and webhooks that wait to be sent."
+    )
+    webhook_timeout_s: float = Field(10.0, gt=0, le=30, description="Seconds a webhook's receiver has to answer.")
+    webhook_allow_http: bool = Field(False, description="Let webhooks have URLs of plain `http://`, unencrypted.")
+    webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks that webhooks may lead to although they are not public, such as `10.1.0.0/16`."
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 
@@ -143,6 +193,12 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_private_key belong together")
         if (self.manage_tls_certificate is None) != (self.manage_tls_private_key is None):
             raise ValueError("manage_tls_certificate and manage_tls_private_key belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _passwords_travel_sealed(self) -> Settings:
+        if self.smtp_security == "none" and self.smtp_username and not is_local(f"{self.smtp_host}:{self.smtp_port}"):
+            raise ValueError("smtp_username would send its password in the clear: set smtp_security to starttls or tls")
         return self
 
     @model_validator(mode="after")

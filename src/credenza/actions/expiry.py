@@ -3,13 +3,14 @@ their own account-level keys."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.expiry import Ending, month_starts
+from credenza.domain.expiry import Ending, day_starts, month_starts
 from credenza.domain.model import Actor, EnvironmentName, OrganizationId, ProjectId, UserId
 from credenza.store import endings
 from credenza.store.schema import at_micros, micros
@@ -66,17 +67,22 @@ def count_by_month(
 ) -> tuple[MonthCount, ...]:
     """Count what ends in this month and the twelve after it; what has ended in this month already counts too."""
     starts = month_starts(now, MONTHS)
-    attempt = Attempt(actor, Action.EXPIRY_VIEW, now, organization_id=organization_id)
-    with viewing(platform, attempt) as act:
-        counts = endings.count_between(
-            act.connection,
-            organization_id,
-            starts,
-            seen_by=sight(act, actor),
-            environment=environment,
-            project_id=project_id,
-        )
+    counts = _counts(platform, actor, organization_id, starts, environment, project_id, now=now)
     return tuple(map(MonthCount, starts, counts))
+
+
+def count_by_day(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    month: datetime,
+    *,
+    environment: EnvironmentName | None = None,
+    project_id: ProjectId | None = None,
+    now: datetime,
+) -> tuple[int, ...]:
+    """Count what ends on every day (UTC) of the calendar month that `month` lies in."""
+    return _counts(platform, actor, organization_id, day_starts(month), environment, project_id, now=now)
 
 
 def cursor_of(ending: Ending) -> str:
@@ -86,6 +92,28 @@ def cursor_of(ending: Ending) -> str:
 def sight(act: Act, actor: Actor) -> UserId | None:
     """Whose eyes the act has; None sees everything."""
     return None if act.standing.oversees or actor.user_id is None else actor.user_id
+
+
+def _counts(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    boundaries: Sequence[datetime],
+    environment: EnvironmentName | None,
+    project_id: ProjectId | None,
+    *,
+    now: datetime,
+) -> tuple[int, ...]:
+    attempt = Attempt(actor, Action.EXPIRY_VIEW, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        return endings.count_between(
+            act.connection,
+            organization_id,
+            boundaries,
+            seen_by=sight(act, actor),
+            environment=environment,
+            project_id=project_id,
+        )
 
 
 def _place(cursor: str) -> tuple[datetime, str]:

@@ -134,7 +134,7 @@ def _expiry_notice(letter: ExpiryNotice) -> Mail:
     else:
         advice = "Calls with it are refused. Make a new one, or revoke this one if nobody needs it."
     return _mail(
-        f"{kind.capitalize()} {name} {verb} on {letter.not_after:%Y-%m-%d} (UTC)",
+        f"{kind[:1].upper()}{kind[1:]} {name} {verb} on {letter.not_after:%Y-%m-%d} (UTC)",
         f"The {kind} {name} {verb} on {moment(letter.not_after)}.",
         *_places(letter),
         advice,

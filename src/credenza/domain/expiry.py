@@ -27,7 +27,8 @@ QUIET = timedelta(hours=72)
 """Unused for so long, a credential with a successor in use has been replaced."""
 
 _WIDEST_GAP = timedelta(days=30)
-_OVERLAP = timedelta(hours=1)
+OVERLAP = timedelta(hours=1)
+"""Clocks of nodes may differ by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,16 @@ def look_back(done_until: datetime | None, *, now: datetime) -> datetime:
     """
     if done_until is None:
         return now - _WIDEST_GAP
-    return min(done_until, now) - _OVERLAP
+    return min(done_until, now) - OVERLAP
 
 
 def month_starts(first: datetime, months: int) -> tuple[datetime, ...]:
     """Give the beginnings of `months` calendar months from the one that `first` lies in, and the end of the last."""
     start = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return tuple(add_months(start, number) for number in range(months + 1))
+
+
+def day_starts(month: datetime) -> tuple[datetime, ...]:
+    """Give the beginnings of all days of the calendar month that `month` lies in, and the end of the last."""
+    start, end = month_starts(month, 1)
+    return tuple(start + timedelta(days=number) for number in range((end - start).days + 1))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
-from credenza.domain.expiry import Ending
+from credenza.domain.expiry import OVERLAP, Ending
 from credenza.domain.model import (
     CredentialId,
     CredentialKind,
@@ -48,11 +48,13 @@ _STANDS = credentials.c.status != Status.REVOKED
 def list_due(
     connection: Connection, days: int, *, since: datetime, after: Ending | None, limit: int, now: datetime
 ) -> tuple[Ending, ...]:
-    """List what came to have `days` to go after `since`, and has had no notice as near to its end or nearer."""
+    """List what came to have `days` to go after `since`, and has had no notice as near to its end or nearer. One that
+    was said tomorrow, by a clock that was wrong, does not count."""
     nearer = exists().where(
         notices.c.credential_id == credentials.c.id,
         notices.c.not_after == credentials.c.not_after,
         notices.c.days <= days,
+        notices.c.created_at <= now + OVERLAP,
     )
     to_go = timedelta(days=days)
     query = _endings().where(
