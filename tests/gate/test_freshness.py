@@ -16,8 +16,9 @@ from tests.servers import PostgreSQLServer
 from tests.store.rows import PRODUCTION, SANDBOX, Rows
 
 from credenza.domain.model import PLATFORM, Reach, Status
-from credenza.gate.freshness import GateClosed, PostgresFreshness, PostgresKeys, SqliteFreshness, SqliteKeys
+from credenza.gate.freshness import GateClosed, SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Entry, Keyring, RouteTable
+from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
 from credenza.store import changes, leases, migrate
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
 
-from credenza.store import changes, migrate, schema
+from credenza.store import changes, migrate, revision, schema
 from credenza.store.engine import Database, open_database, reading, writing
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +140,21 @@ def test_the_wheel_carries_its_migrations(tmp_path: Path) -> None:
     )
 
     assert done.stdout.split() == [str(tmp_path / "installed/credenza/store/migrate.py"), "False"]
+
+
+@pytest.mark.parametrize("name", ["records", "traces"])
+def test_the_newest_revision_is_told_without_alembic(name: str) -> None:
+    script = ScriptDirectory.from_config(migrate._config(name))
+
+    assert script.get_current_head() == revision.newest(name)
+
+
+def test_a_database_is_current_when_both_sets_are_at_the_newest_revision(empty: Database) -> None:
+    assert not revision.is_current(empty)
+
+    migrate.upgrade(empty)
+    assert revision.is_current(empty)
+
+    with writing(empty.traces) as connection:
+        connection.execute(text("UPDATE alembic_version_traces SET version_num = '0001'"))
+    assert not revision.is_current(empty)

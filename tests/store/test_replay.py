@@ -14,7 +14,8 @@ import redis
 from tests.clock import NOON
 from tests.servers import RedisServer
 
-from credenza.store.replay import CLOCK_TOLERANCE_S, LmdbReplay, RedisReplay, ReplayUnavailable
+from credenza.store.redis_replay import RedisReplay
+from credenza.store.replay import CLOCK_TOLERANCE_S, LmdbReplay, ReplayUnavailable
 
 REMEMBER = timedelta(seconds=600)
 AHEAD = timedelta(seconds=300)

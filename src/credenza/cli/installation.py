@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from credenza import settings as configuration
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.settings import Settings
-from credenza.store import migrate, wrapped_secrets
+from credenza.store import revision, wrapped_secrets
 from credenza.store.engine import Database, open_database, reading
 
 
@@ -42,16 +43,22 @@ def database(settings: Settings) -> Iterator[Database]:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     opened = open_database(settings.database)
     try:
-        if opened.embedded:
-            migrate.upgrade(opened)
-        elif migrate.pending(opened):
-            raise CommandFailed("The database is of an older release, or empty. Run: credenza db upgrade")
+        if not revision.is_current(opened):
+            _upgrade(opened)
         yield opened
     except OperationalError as error:
         # The driver's text names hosts and users, never a password.
         raise CommandFailed(f"The database does not answer: {str(error.orig).strip()}") from error
     finally:
         opened.close()
+
+
+def _upgrade(opened: Database) -> None:
+    migrate = import_module("credenza.store.migrate")
+    if opened.embedded:
+        migrate.upgrade(opened)
+    elif migrate.pending(opened):
+        raise CommandFailed("The database is of an older release, or empty. Run: credenza db upgrade")
 
 
 def has_started(opened: Database) -> bool:

@@ -24,7 +24,8 @@ from credenza.cli.listeners import Listener
 from credenza.domain.expiry import EXPIRING
 from credenza.settings import Settings
 from credenza.store.engine import Database, reading
-from credenza.store.replay import BYTES_PER_KEY, RESERVE_BYTES, RedisReplay
+from credenza.store.redis_replay import RedisReplay
+from credenza.store.replay import BYTES_PER_KEY, RESERVE_BYTES
 from credenza.store.schema import authorities
 
 CLOCKS_APART = timedelta(seconds=2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from credenza.cli import installation
 from credenza.gate import refusals, usage
 from credenza.gate.flushing import Flusher
-from credenza.gate.freshness import Freshness, PostgresFreshness, PostgresKeys, SqliteFreshness, SqliteKeys
+from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.oauth1 import Policy, ReplayMemory, Verifier
 from credenza.gate.refusals import Refusals
@@ -26,12 +26,10 @@ from credenza.settings import Settings
 from credenza.store import enforced
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database
-from credenza.store.postgresql import LineReader
-from credenza.store.replay import LmdbReplay, RedisReplay
+from credenza.store.replay import LmdbReplay
 
 log = structlog.get_logger()
 
-_READ_DEADLINE_S = 2.0
 _NOTE_ENFORCED_EVERY = timedelta(seconds=1)
 
 
@@ -50,12 +48,13 @@ class Plane:
 async def open_plane(settings: Settings, database: Database) -> AsyncIterator[Plane]:
     async with AsyncExitStack() as stack:
         routes = RouteTable()
-        replay = _open_replay(settings)
-        stack.push_async_callback(_close_replay, replay)
+        replay = _open_replay(settings, stack)
         if database.embedded:
             keyring, freshness = _embedded(settings, routes, stack)
         else:
-            keyring, freshness = await _postgresql(settings, routes, stack)
+            # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
+            postgresql = import_module("credenza.cli.postgresql_plane")
+            keyring, freshness = await postgresql.open_freshness(settings, routes, stack, report=_report)
         counted = Usage(database.traces, report=_report)
         kept = Refusals(database.traces, clock=installation.now, report=_report)
         noted = _Enforced(settings.data_dir, keyring)
@@ -83,43 +82,23 @@ def _embedded(settings: Settings, routes: RouteTable, stack: AsyncExitStack) -> 
     return keyring, freshness
 
 
-async def _postgresql(settings: Settings, routes: RouteTable, stack: AsyncExitStack) -> tuple[Keyring, Freshness]:
-    url = make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
-    keys = PostgresKeys(LineReader(url, deadline_s=_READ_DEADLINE_S))
-    keyring = Keyring(keys, clock=time.monotonic)
-    freshness = PostgresFreshness(
-        url,
-        keys,
-        keyring,
-        routes,
-        name=socket.gethostname(),
-        clock=_boottime,
-        report=_report,
-        lease=timedelta(seconds=settings.lease_s),
-    )
-    await freshness.start()
-    stack.push_async_callback(freshness.stop)
-    return keyring, freshness
-
-
-def _open_replay(settings: Settings) -> ReplayMemory:
+def _open_replay(settings: Settings, stack: AsyncExitStack) -> ReplayMemory:
     ahead = timedelta(seconds=settings.max_skew_s)
     if settings.replay_url:
-        return RedisReplay(settings.replay_url, remember=2 * ahead, ahead=ahead)
-    return LmdbReplay(
+        shared: ReplayMemory = import_module("credenza.store.redis_replay").RedisReplay(
+            settings.replay_url, remember=2 * ahead, ahead=ahead
+        )
+        stack.push_async_callback(shared.close)  # type: ignore[attr-defined]  # a RedisReplay
+        return shared
+    replay = LmdbReplay(
         settings.data_dir / "replay",
         remember=2 * ahead,
         ahead=ahead,
         now=time.time(),
         capacity=settings.replay_capacity,
     )
-
-
-async def _close_replay(replay: ReplayMemory) -> None:
-    if isinstance(replay, RedisReplay):
-        await replay.close()
-    elif isinstance(replay, LmdbReplay):
-        replay.close()
+    stack.callback(replay.close)
+    return replay
 
 
 class _Enforced:
@@ -140,11 +119,6 @@ class _Enforced:
             _report(error)
         else:
             self._noted = number
-
-
-def _boottime() -> float:
-    """Seconds on a clock that runs on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _report(error: Exception) -> None:

@@ -38,7 +38,7 @@ from credenza.settings import Settings
 from credenza.store import changes, enforced
 from credenza.store.enforced import OlderDatabase
 from credenza.store.engine import Database, reading
-from credenza.store.replay import LmdbReplay, RedisReplay
+from credenza.store.replay import LmdbReplay
 
 app = typer.Typer()
 
@@ -198,7 +198,8 @@ def _establish_replay(settings: Settings) -> None:
     window = timedelta(seconds=settings.max_skew_s)
 
     async def establish() -> None:
-        memory = RedisReplay(settings.replay_url, remember=2 * window, ahead=window)
+        redis = import_module("credenza.store.redis_replay")
+        memory = redis.RedisReplay(settings.replay_url, remember=2 * window, ahead=window)
         try:
             await memory.establish()
         finally:

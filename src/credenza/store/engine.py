@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import psycopg
-from psycopg.abc import RV, PQGen
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
@@ -23,8 +22,7 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 STATEMENT_DEADLINE = timedelta(seconds=5)
 """No statement, lock wait or connection attempt outlives this; a hung database must not hang us."""
 
-_CLIENT_DEADLINE_S = STATEMENT_DEADLINE.total_seconds() + 0.5  # the server's own comes first, with a better reason
-_POOL_SIZE = 10
+POOL_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,9 @@ def open_database(url: str) -> Database:
             raise ValueError("The database needs a file: sqlite:///path/to/credenza.db")
         return Database(_sqlite(parsed), _sqlite(parsed.set(database=str(traces_path(Path(parsed.database))))))
     if parsed.get_backend_name() == "postgresql":
-        engine = _postgresql(parsed.set(drivername="postgresql+psycopg"))
+        # Imported by those who have one: psycopg takes 7 MB that an embedded database can do without.
+        postgresql = import_module("credenza.store.postgresql_engine")
+        engine: Engine = postgresql.open_engine(parsed.set(drivername="postgresql+psycopg"))
         return Database(engine, engine)
     raise ValueError(f"Unknown database {parsed.get_backend_name()}: use sqlite:///… or postgresql://…")
 
@@ -102,7 +102,7 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         connect_args={"timeout": STATEMENT_DEADLINE.total_seconds(), "check_same_thread": False},
-        pool_size=_POOL_SIZE,
+        pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=STATEMENT_DEADLINE.total_seconds(),
         execution_options={"credenza_turn": Lock()},
@@ -123,40 +123,3 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("credenza_reading", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-class _PatientConnection(psycopg.Connection[Any]):
-    """A connection whose every wait ends. The kernel of a frozen server goes on acknowledging, so neither the server's
-    statement timeout nor one of TCP ends the wait (security.md, decision 4; R12)."""
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        try:
-            return super().wait(gen, interval, timeout or _CLIENT_DEADLINE_S)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # nobody knows what it is doing: the pool must not keep it
-            raise
-
-
-def _postgresql(url: URL) -> Engine:
-    deadline_s = STATEMENT_DEADLINE.total_seconds()
-    deadline_ms = int(deadline_s * 1000)
-    target = url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-    def connect() -> psycopg.Connection[Any]:
-        return _PatientConnection.connect(
-            target,
-            connect_timeout=int(deadline_s),
-            options=f"-c statement_timeout={deadline_ms} -c lock_timeout={deadline_ms} -c timezone=UTC "
-            f"-c idle_in_transaction_session_timeout={2 * deadline_ms}",
-        )
-
-    return create_engine(
-        url,
-        creator=connect,
-        pool_size=_POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=deadline_s,
-        pool_pre_ping=True,
-        hide_parameters=True,
-    )

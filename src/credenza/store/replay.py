@@ -1,8 +1,8 @@
 """Replay memory: was this key seen before? One atomic question, asked after the proof and as the last check.
 
 RFC 5849 3.3 (timestamp and nonce), RFC 7523 3 item 7 (`jti`), RFC 9449 11.1 (DPoP proofs). LmdbReplay serves all
-processes of one machine, RedisReplay several machines. Both answer True to exactly one caller per key, outlive the
-process that asked, and raise ReplayUnavailable instead of guessing.
+processes of one machine, RedisReplay (`redis_replay`) several machines. Both answer True to exactly one caller per key,
+outlive the process that asked, and raise ReplayUnavailable instead of guessing.
 
 A memory that is not as old as the installation may have forgotten keys. `remembers_since` says which calls it can
 judge: one whose own time (`oauth_timestamp`, `iat`) is at or before it must be refused, whatever `first_seen` said.
@@ -16,24 +16,20 @@ All times are seconds since the epoch and come from the caller.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import math
 import os
 import struct
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lmdb
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Any
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -51,21 +47,6 @@ STATE_KEY = b"state"
 # drop a generation: LMDB needs free pages to write down which pages became free.
 BYTES_PER_KEY = 60
 RESERVE_BYTES = 4 * 1024 * 1024
-
-# KEYS: the birth marker, then the keys in question. ARGV: now, the birth last seen, the life of a key in milliseconds.
-# One script is one command: atomic, and a third of what redis-py takes for a pipeline of single ones.
-ASK = """
-local born = redis.call('GET', KEYS[1])
-if not born or tonumber(born) < tonumber(ARGV[2]) then
-    born = ARGV[1]
-    redis.call('SET', KEYS[1], born)
-end
-local answers = {born}
-for i = 2, #KEYS do
-    answers[i] = redis.call('SET', KEYS[i], '', 'NX', 'PX', ARGV[3]) and 1 or 0
-end
-return answers
-"""
 
 
 class ReplayUnavailable(Exception):  # noqa: N818 - says what is the case, as the other refusals do
@@ -178,123 +159,6 @@ class LmdbReplay:
         return self._slots[current], self._slots[current ^ 1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    digest: bytes
-    now: float
-    answer: asyncio.Future[bool]
-
-
-class RedisReplay:
-    """Replay memory of several machines: one Redis or Valkey with `appendonly yes` and `appendfsync always`.
-
-    Questions that wait when the event loop comes round travel as one batch, one batch at a time. Each is SET NX PX, and
-    each batch reads the birth marker, a key that says when this memory was born and is set when it is absent. A Redis
-    that lost its memory lost the marker with it: the first gate to ask sets a new birth, and every gate learns it with
-    its next answer. A marker older than the one seen before belongs to another memory, which is new to us and marked
-    so. Refusing until the window has passed and refusing what is not later than birth + ahead admit the same replays,
-    none; the latter lets honest calls back in sooner.
-
-    Accepted: Redis expires keys by its own clock, which must not jump. A replica that is promoted, or an old copy that
-    is restored, brings the old marker and lacks the newest keys: run neither, or delete the marker when you do.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        remember: timedelta,
-        ahead: timedelta,
-        deadline: timedelta = timedelta(milliseconds=500),
-        prefix: str = "credenza:replay:",
-    ) -> None:
-        """Nothing is sent yet. deadline: how long a batch may take before all who wait are refused."""
-        # No retry: a SET whose answer was lost, sent again, would call a first call a replay.
-        # RESP2: with RESP3 redis-py expects notices on idle connections and no longer sees that one was closed.
-        self._client = Redis.from_url(url, retry=None, protocol=2)
-        self._lifetime_ms = math.ceil((remember.total_seconds() + CLOCK_TOLERANCE_S) * 1000)
-        self._ahead_s = ahead.total_seconds()
-        self._deadline_s = deadline.total_seconds()
-        self._prefix = prefix.encode()
-        self._birth_key = self._prefix + b"born"
-        self._waiting: list[_Question] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._born = 0.0
-        self.remembers_since = math.inf
-
-    async def establish(self) -> None:
-        """Say that the installation begins now: its memory has nothing to forget. Keeps the marker that is there."""
-        with _fail_closed("cannot establish replay memory"):
-            async with asyncio.timeout(self._deadline_s):
-                await self._client.set(self._birth_key, 0, nx=True)
-
-    async def first_seen(self, key: bytes, now: float) -> bool:
-        digest = blake2b(key, digest_size=DIGEST_BYTES).digest()
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question(digest, now, answer))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        return bool(await answer)
-
-    async def warnings(self) -> tuple[str, ...]:
-        """What in this Redis's configuration lets it forget; for `credenza doctor`."""
-        wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                found = await self._client.config_get(*wanted)
-        except (RedisError, OSError) as error:
-            return (f"the configuration of Redis cannot be read: {error}",)
-        return tuple(
-            f"Redis has {name} {found.get(name, 'unset')}: replay memory needs {value}"
-            for name, value in wanted.items()
-            if found.get(name) != value
-        )
-
-    async def close(self) -> None:
-        if self._flushing is not None and not self._flushing.done():
-            self._flushing.cancel()
-            await asyncio.wait([self._flushing])
-        await self._client.aclose()
-
-    async def _flush(self) -> None:
-        while batch := self._take():
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    answers = await self._ask(batch)
-            except BaseException as error:
-                # Whoever waits behind this batch would only wait for the same Redis.
-                _refuse([*batch, *self._take()], error)
-                if not isinstance(error, RedisError | OSError | ValueError):
-                    raise
-            else:
-                for question, new in zip(batch, answers, strict=True):
-                    if not question.answer.done():
-                        question.answer.set_result(new)
-
-    def _take(self) -> list[_Question]:
-        taken, self._waiting = self._waiting, []
-        return taken
-
-    async def _ask(self, batch: Sequence[_Question]) -> list[bool]:
-        keys = (self._birth_key, *(self._prefix + question.digest for question in batch))
-        now = max(question.now for question in batch)
-        arguments = (repr(now), repr(self._born), self._lifetime_ms)
-        # redis-py leaves this method without types
-        asked = self._client.execute_command("EVAL", ASK, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-        born, *answers = await asked
-        self._born = float(born)
-        self.remembers_since = self._born + self._ahead_s + CLOCK_TOLERANCE_S
-        return [answer == 1 for answer in answers]
-
-
-def _refuse(questions: Sequence[_Question], cause: BaseException) -> None:
-    for question in questions:
-        if not question.answer.done():
-            refusal = ReplayUnavailable("replay memory does not answer")
-            refusal.__cause__ = cause
-            question.answer.set_exception(refusal)
-
-
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
@@ -303,5 +167,5 @@ def _content(path: Path) -> bytes | None:
 def _fail_closed(message: str) -> Iterator[None]:
     try:
         yield
-    except (lmdb.Error, RedisError, OSError) as error:
+    except (lmdb.Error, OSError) as error:
         raise ReplayUnavailable(message) from error
