@@ -18,6 +18,7 @@ from credenza.actions.context import Platform, Policy
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject, ProjectView
 from credenza.actions.services import NewService
+from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.domain.access import Scope
@@ -72,8 +73,10 @@ def new_platform(
         database,
         LocalVault(KEY_ENCRYPTION_KEY),
         WeakKeys(),
+        Argon2Passwords(memory_kib=8),
         random=secrets.token_bytes,
         pki_url="http://127.0.0.1:8080/pki",
+        public_url="http://127.0.0.1:8080",
         now=now,
         policy=policy,
         failpoint=failpoint,

@@ -10,6 +10,7 @@ from tests.actions.stage import KEY_ENCRYPTION_KEY, PRODUCTION, SANDBOX, Shop, n
 from tests.clock import NOON
 
 from credenza.actions import access_tokens, authorities, start
+from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.domain.model import EnvironmentName
@@ -50,8 +51,10 @@ def test_a_wrong_key_encryption_key_refuses_to_start_and_changes_nothing(shop: S
             shop.stage.platform.database,
             LocalVault(bytes(32)),
             WeakKeys(),
+            Argon2Passwords(memory_kib=8),
             random=secrets.token_bytes,
             pki_url="",
+            public_url="",
             now=LATER,
         )
 

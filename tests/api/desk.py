@@ -114,7 +114,7 @@ class Desk:
             self.database,
             LocalVault(b"k" * 32),
             WeakKeys(),
-            Argon2Passwords(memory_kib=CHEAP),
+            Argon2Passwords(memory_kib=8),
             random=os.urandom,
             pki_url=f"{ORIGIN}/pki",
             public_url=ORIGIN,

@@ -14,15 +14,22 @@ from tests.clock import Clock
 
 from credenza.actions import access_tokens, first_admin, start
 from credenza.actions.context import Platform
+from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.portal.first_admin import routes
+from credenza.portal.portal import Portal
 from credenza.store import migrate
 from credenza.store.engine import open_database
 
 pytestmark = pytest.mark.anyio
 
-FORM = {"email": "ada@example.com", "name": "Ada Lovelace", "organization": "Example"}
+FORM = {
+    "email": "ada@example.com",
+    "name": "Ada Lovelace",
+    "password": "an engine of brass and steam",
+    "organization": "Example",
+}
 
 
 @pytest.fixture
@@ -33,15 +40,17 @@ def platform(tmp_path: Path, clock: Clock) -> Iterator[Platform]:
         database,
         LocalVault(b"k" * 32),
         WeakKeys(),
+        Argon2Passwords(memory_kib=8),
         random=os.urandom,
         pki_url="http://desk.test/pki",
+        public_url="http://desk.test",
         now=clock.now(),
     )
     database.close()
 
 
 def browser(platform: Platform, clock: Clock) -> httpx.AsyncClient:
-    app = Starlette(routes=routes(platform, public_url="https://desk.example.com", clock=clock.now))
+    app = Starlette(routes=routes(Portal(platform, "https://desk.example.com", clock.now)))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk.test")
 
 

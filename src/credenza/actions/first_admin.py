@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from credenza.actions import access_tokens, people
-from credenza.actions.access_tokens import LONGEST_DAYS
-from credenza.actions.context import Attempt, Platform, acting
+from credenza.actions import access_tokens, links, passwords, people, sessions
+from credenza.actions.access_tokens import LONGEST_DAYS, IssuedToken
+from credenza.actions.context import Act, Attempt, Platform, acting, recording
+from credenza.actions.sessions import Begun, Visitor
 from credenza.domain.access import PROJECT_LIMIT_DEFAULT, Action, Scope
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, Organization, OrganizationId, OrganizationRole, User
-from credenza.store import access_tokens as rows
+from credenza.domain.model import Actor, ActorKind, Organization, OrganizationId, OrganizationRole, SignInMethod, User
+from credenza.store import one_time_links
+from credenza.store import passwords as password_rows
 from credenza.store import people as people_rows
 from credenza.store.engine import reading, writing
+from credenza.store.one_time_links import Purpose
 
-_PURPOSE = "first-admin"
 _LINK_LIVES = timedelta(hours=24)
 _SETUP = Actor(ActorKind.OPERATOR, "first-admin-link")
 _TOKEN_DAYS = 90
@@ -29,60 +29,82 @@ class FirstAdmin:
     user: User
     organization: Organization
     access_token: str = field(repr=False)
+    begun: Begun
 
 
 def make_link(platform: Platform, *, now: datetime) -> str | None:
     """Make the token of a new one-time link; None when there is already a user. Earlier links stay good."""
-    token = platform.random(24).hex()
     with writing(platform.database.records) as connection:
         if people_rows.any_user(connection):
             return None
-        rows.insert_link(connection, _hash(platform, token), _PURPOSE, expires_at=now + _LINK_LIVES)
-    return token
+        return links.insert(platform, connection, Purpose.FIRST_ADMIN, None, expires_at=now + _LINK_LIVES)
 
 
 def accept(
-    platform: Platform, token: str, *, email: str, name: str, organization: str, address: str = "", now: datetime
+    platform: Platform,
+    token: str,
+    *,
+    email: str,
+    name: str,
+    password: str,
+    organization: str,
+    visitor: Visitor,
+    now: datetime,
 ) -> FirstAdmin:
-    """Make the first admin, an organization and an access token, once.
+    """Make the first admin, an organization and an access token, once, and sign the admin in.
 
     A token that nobody was ever given leaves no audit row, as a made-up access token leaves none: strangers could fill
     the log, which is never shortened, and hold its lock.
     """
     with reading(platform.database.records) as connection:
-        if not rows.link_exists(connection, _hash(platform, token), _PURPOSE):
+        if one_time_links.find(connection, links.hash_of(platform, token), Purpose.FIRST_ADMIN) is None:
             raise _spent()
-    actor = Actor(_SETUP.kind, _SETUP.id, address=address)
-    with acting(platform, Attempt(actor, Action.USER_CREATE, now)) as act:
-        if not rows.use_link(act.connection, _hash(platform, token), _PURPOSE, now=now):
-            raise _spent()
-        if people_rows.any_user(act.connection):
-            raise _spent()
+    attempt = Attempt(Actor(_SETUP.kind, _SETUP.id, address=visitor.address), Action.USER_CREATE, now)
+    with recording(platform, attempt):
+        chosen = passwords.make(platform, password, words=(email, name, organization), now=now)
+    with acting(platform, attempt) as act:
+        _use(platform, act, token, now=now)
         user = people.insert_user(platform, act, email=email, name=name, now=now)
-        identity = OrganizationId(platform.new_id())
-        made = Organization(identity, organization.strip(), PROJECT_LIMIT_DEFAULT, now)
-        if not people_rows.insert_organization(act.connection, made):
-            raise Refusal(
-                Code.DUPLICATE_NAME, f"There is already an organization named {made.name!r}.", field="organization"
-            )
-        people_rows.set_member(act.connection, made.id, user.id, OrganizationRole.ADMIN, now=now)
+        password_rows.put(act.connection, user.id, chosen)
+        made = _insert_organization(platform, act, organization, user, now=now)
+        issued = _issue_token(platform, act, made, user, now=now)
         act.note(user.id, f"first admin {user.email} of {made.name}")
-        issued = access_tokens.insert_token(
-            platform,
-            act.connection,
-            made.id,
-            user.id,
-            name="first sign-in",
-            scopes=frozenset(Scope),
-            days=_TOKEN_DAYS,
-            now=now,
-        )
         act.organization_id = made.id  # the first entry of the organization's own chain
-    return FirstAdmin(user, made, issued.secret)
+    begun = sessions.begin(platform, user, SignInMethod.PASSWORD, visitor, now=now)
+    return FirstAdmin(user, made, issued.secret, begun)
 
 
-def _hash(platform: Platform, token: str) -> str:
-    return hmac.new(platform.pepper, b"link\n" + token.encode(), hashlib.sha256).hexdigest()
+def _use(platform: Platform, act: Act, token: str, *, now: datetime) -> None:
+    one_time_links.hold(
+        act.connection, Purpose.FIRST_ADMIN
+    )  # of two links, used at the same moment, one makes an admin
+    if not one_time_links.use(act.connection, links.hash_of(platform, token), Purpose.FIRST_ADMIN, now=now):
+        raise _spent()
+    if people_rows.any_user(act.connection):
+        raise _spent()
+
+
+def _insert_organization(platform: Platform, act: Act, name: str, admin: User, *, now: datetime) -> Organization:
+    made = Organization(OrganizationId(platform.new_id()), name.strip(), PROJECT_LIMIT_DEFAULT, now)
+    if not people_rows.insert_organization(act.connection, made):
+        raise Refusal(
+            Code.DUPLICATE_NAME, f"There is already an organization named {made.name!r}.", field="organization"
+        )
+    people_rows.set_member(act.connection, made.id, admin.id, OrganizationRole.ADMIN, now=now)
+    return made
+
+
+def _issue_token(platform: Platform, act: Act, made: Organization, admin: User, *, now: datetime) -> IssuedToken:
+    return access_tokens.insert_token(
+        platform,
+        act.connection,
+        made.id,
+        admin.id,
+        name="first sign-in",
+        scopes=frozenset(Scope),
+        days=_TOKEN_DAYS,
+        now=now,
+    )
 
 
 def _spent() -> Refusal:

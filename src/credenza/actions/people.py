@@ -9,9 +9,10 @@ from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, Member, OrganizationId, OrganizationRole, User, UserId
-from credenza.store import changes, leases, people, projects
+from credenza.domain.model import Actor, ActorKind, Member, OrganizationId, OrganizationRole, User, UserId
+from credenza.store import changes, leases, one_time_links, people, projects, sessions
 
+_LONGEST_NAME = 120
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9][a-z0-9.-]{0,188}", re.ASCII)
 
 
@@ -30,7 +31,7 @@ def create_user(
 def insert_user(platform: Platform, act: Act, *, email: str, name: str, now: datetime) -> User:
     """Insert a user under the address's usual form: no spaces around it, lower case."""
     identity = UserId(platform.new_id())
-    user = User(identity, usual_address(email), name.strip(), now, None)
+    user = User(identity, usual_address(email), _usual_name(name), now, None)
     if not people.insert_user(act.connection, user):
         raise Refusal(Code.DUPLICATE_NAME, f"There is already a user {user.email}.", field="email")
     return user
@@ -44,15 +45,30 @@ def usual_address(email: str) -> str:
 
 
 def disable_user(platform: Platform, actor: Actor, email: str, *, now: datetime) -> User:
-    """Disable a user: access tokens and account-level keys have stopped everywhere when it returns."""
+    """Disable a user: access tokens and account-level keys have stopped everywhere when it returns.
+
+    Sessions and links end for good: a user who is enabled again signs in anew.
+    """
     with acting(platform, Attempt(actor, Action.USER_DISABLE, now)) as act:
         user = find_by_email(act, email)
         people.mark_disabled(act.connection, user.id, now=now)
+        sessions.mark_all_ended(act.connection, user.id, now=now)
+        one_time_links.use_all(act.connection, user.id, now=now)
         number = changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
         act.note(user.id, user.email)
         user = find_by_email(act, email)
     leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
     return user
+
+
+def enable_user(platform: Platform, actor: Actor, email: str, *, now: datetime) -> User:
+    """Let a disabled user in again: roles, access tokens and account-level keys are as they were."""
+    with acting(platform, Attempt(actor, Action.USER_ENABLE, now)) as act:
+        user = find_by_email(act, email)
+        people.mark_enabled(act.connection, user.id)
+        changes.record(act.connection, act.organization_id, changes.ChangeKind.USER, user.id)
+        act.note(user.id, user.email)
+        return find_by_email(act, email)
 
 
 def list_users(platform: Platform, actor: Actor, *, now: datetime) -> tuple[User, ...]:
@@ -77,13 +93,14 @@ def set_member(
     now: datetime,
     once: Once | None = None,
 ) -> Member:
-    """Take a user into the organization, or give a member another role."""
+    """Give a member another role. An operator may take a user in; everybody else invites, and does not learn who has an
+    account."""
     attempt = Attempt(actor, Action.MEMBER_SET, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, Member, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        user = find_by_email(act, email)
+        user = find_by_email(act, email) if actor.kind is ActorKind.OPERATOR else _find_member(act, email)
         if role is not OrganizationRole.ADMIN:
             _check_admin_stays(act, user.id)
         people.set_member(act.connection, organization_id, user.id, role, now=now)
@@ -115,6 +132,22 @@ def find_by_email(act: Act, email: str) -> User:
             f"There is no user {email[:100]}. An operator makes one with: credenza user create",
             field="email",
         )
+    return user
+
+
+def _usual_name(name: str) -> str:
+    usual = name.strip()
+    if len(usual) > _LONGEST_NAME or not usual.isprintable():
+        raise Refusal(Code.INVALID, f"Give a name of at most {_LONGEST_NAME} printable characters.", field="name")
+    return usual
+
+
+def _find_member(act: Act, email: str) -> User:
+    """Find a member of the organization. Users of others are not told from those who do not exist."""
+    address = usual_address(email)
+    user = people.find_user_by_email(act.connection, address)
+    if user is None or not people.is_member(act.connection, act.organization_id, user.id):
+        raise Refusal(Code.NOT_FOUND, f"{address} is not a member of the organization. Invite it first.", field="email")
     return user
 
 

@@ -7,22 +7,24 @@ session again, and so sees at once that the user was disabled or the session end
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from credenza.actions.context import Attempt, Platform, acting, viewing
+from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.links import new_token
+from credenza.actions.people import find_by_email
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Session, SignInMethod, User
 from credenza.domain.sessions import LIFE, is_fresh, is_live
-from credenza.store import sessions
+from credenza.store import people, sessions
 from credenza.store.engine import reading, writing
 
-_TOKEN_BYTES = 32
 _SEEN_EVERY = timedelta(minutes=1)
+_KEPT_AFTER_THE_END = timedelta(days=1)
 _LONGEST_USER_AGENT = 200
 
 
@@ -42,8 +44,23 @@ class Begun:
     token: str = field(repr=False)
 
 
-def begin(platform: Platform, user: User, method: SignInMethod, visitor: Visitor, *, now: datetime) -> Begun:
-    """Sign in a user who has just been proven to be there."""
+def _nothing_to_spend(_act: Act) -> None:
+    """A password is not used up."""
+
+
+def begin(
+    platform: Platform,
+    user: User,
+    method: SignInMethod,
+    visitor: Visitor,
+    *,
+    now: datetime,
+    spend: Callable[[Act], None] = _nothing_to_spend,
+) -> Begun:
+    """Sign in a user who has just been proven to be there.
+
+    `spend` uses up what has proven it, a code or a link, in the same transaction, and refuses when it is spent.
+    """
     session = Session(
         id=platform.new_id(),
         user=user,
@@ -55,20 +72,27 @@ def begin(platform: Platform, user: User, method: SignInMethod, visitor: Visitor
         proven_at=now,
         expires_at=now + LIFE,
     )
-    token = _new_token(platform)
-    with acting(
-        platform, Attempt(actor_of(session, address=visitor.address, now=now), Action.SESSION_BEGIN, now)
-    ) as act:
+    token = new_token(platform)
+    with acting(platform, Attempt(visiting(user, method, visitor), Action.SESSION_BEGIN, now)) as act:
+        spend(act)
+        _check_enabled(act, user)
         sessions.insert_session(act.connection, session, token_hash=_hash(platform, token))
         act.note(session.id, f"{user.email} by {method}")
     return Begun(session, token)
 
 
-def find(platform: Platform, token: str, *, now: datetime) -> Session | None:
-    """Find the live session that a token belongs to, and note that it was seen, once a minute at most."""
+def peek(platform: Platform, token: str, *, now: datetime) -> Session | None:
+    """Find the live session that a token belongs to, as one that nobody has seen: what a page asks by itself must not
+    keep it alive."""
     with reading(platform.database.records) as connection:
         session = sessions.find_by_token(connection, _hash(platform, token))
-    if session is None or not is_live(session, now=now):
+    return session if session is not None and is_live(session, now=now) else None
+
+
+def find(platform: Platform, token: str, *, now: datetime) -> Session | None:
+    """Find the live session that a token belongs to, and note that it was seen, once a minute at most."""
+    session = peek(platform, token, now=now)
+    if session is None:
         return None
     if now - session.last_seen_at >= _SEEN_EVERY:
         with writing(platform.database.records) as connection:
@@ -76,17 +100,25 @@ def find(platform: Platform, token: str, *, now: datetime) -> Session | None:
     return session
 
 
-def prove(platform: Platform, session: Session, visitor: Visitor, *, now: datetime) -> Begun:
+def prove(
+    platform: Platform,
+    session: Session,
+    visitor: Visitor,
+    *,
+    now: datetime,
+    spend: Callable[[Act], None] = _nothing_to_spend,
+) -> Begun:
     """Note that the session's user has proven again who they are; the browser gets another token."""
-    token = _new_token(platform)
+    token = new_token(platform)
     with acting(
         platform, Attempt(actor_of(session, address=visitor.address, now=now), Action.SESSION_BEGIN, now)
     ) as act:
+        spend(act)
         sessions.mark_proven(act.connection, session.id, token_hash=_hash(platform, token), now=now)
-        act.note(session.id, f"{session.user.email} confirmed")
         renewed = sessions.find(act.connection, session.user.id, session.id)
-    if renewed is None:
-        raise Refusal(Code.UNAUTHENTICATED, "This sign-in has ended. Sign in again.")
+        if renewed is None:
+            raise Refusal(Code.UNAUTHENTICATED, "This sign-in has ended. Sign in again.")
+        act.note(session.id, f"{session.user.email} confirmed")
     return Begun(renewed, token)
 
 
@@ -117,6 +149,28 @@ def end_others(platform: Platform, actor: Actor, *, now: datetime) -> int:
         return ended
 
 
+def list_of(platform: Platform, actor: Actor, email: str, *, now: datetime) -> tuple[Session, ...]:
+    """List a user's sessions, for operators."""
+    with viewing(platform, Attempt(actor, Action.USER_SESSIONS, now)) as act:
+        found = sessions.list_of_user(act.connection, find_by_email(act, email).id, now=now)
+        return tuple(each for each in found if is_live(each, now=now))
+
+
+def end_all(platform: Platform, actor: Actor, email: str, *, now: datetime) -> int:
+    """End all sessions of a user, for operators; say how many."""
+    with acting(platform, Attempt(actor, Action.USER_SIGN_OUT, now)) as act:
+        user = find_by_email(act, email)
+        ended = sessions.mark_all_ended(act.connection, user.id, now=now)
+        act.note(user.id, f"{user.email}: {ended} sessions ended")
+        return ended
+
+
+def forget_ended(platform: Platform, *, now: datetime) -> int:
+    """Delete sessions that can be no one's any more; `serve` calls it every few minutes."""
+    with writing(platform.database.records) as connection:
+        return sessions.delete_expired(connection, before=now - _KEPT_AFTER_THE_END)
+
+
 def actor_of(session: Session, *, address: str, now: datetime) -> Actor:
     """The session's user, as one who asks for actions from this address."""
     return Actor(
@@ -128,8 +182,16 @@ def actor_of(session: Session, *, address: str, now: datetime) -> Actor:
     )
 
 
-def _new_token(platform: Platform) -> str:
-    return base64.urlsafe_b64encode(platform.random(_TOKEN_BYTES)).rstrip(b"=").decode()
+def visiting(user: User, method: SignInMethod, visitor: Visitor) -> Actor:
+    """Somebody who says to be the user, and is about to prove it by this method."""
+    return Actor(ActorKind.VISITOR, method, user.id, address=visitor.address)
+
+
+def _check_enabled(act: Act, user: User) -> None:
+    found = people.find_user(act.connection, user.id)
+    if found is None or found.disabled_at is not None:
+        act.note(user.id, "the user is disabled")
+        raise Refusal(Code.UNAUTHENTICATED, "This account cannot be signed in to. Ask an operator.")
 
 
 def _hash(platform: Platform, token: str) -> str:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy import Connection
 
 from credenza.actions import authorities
-from credenza.actions.context import Platform, Policy, Vault, WeakKeys
+from credenza.actions.context import Passwords, Platform, Policy, Vault, WeakKeys
 from credenza.domain.model import EnvironmentName
 from credenza.store import wrapped_secrets
 from credenza.store.engine import Database, writing
@@ -32,9 +32,11 @@ def prepare(
     database: Database,
     vault: Vault,
     weak_keys: WeakKeys,
+    passwords: Passwords,
     *,
     random: Callable[[int], bytes],
     pki_url: str,
+    public_url: str,
     now: datetime,
     policy: Policy | None = None,
     failpoint: Callable[[str], None] = _nothing,
@@ -60,8 +62,10 @@ def prepare(
         checkpoint_key=checkpoint_key,
         issuers=issuers,
         weak_keys=weak_keys,
+        passwords=passwords,
         random=random,
         pki_url=pki_url,
+        public_url=public_url,
         policy=policy or Policy(),
         failpoint=failpoint,
     )

@@ -156,6 +156,8 @@ CODES: dict[Code, ReasonCode] = {
     Code.IDEMPOTENCY_KEY_REUSED: ReasonCode.IDEMPOTENCY_KEY_REUSED,
     Code.IDEMPOTENCY_ANSWER_GONE: ReasonCode.IDEMPOTENCY_ANSWER_GONE,
     Code.IDEMPOTENCY_IN_PROGRESS: ReasonCode.IDEMPOTENCY_IN_PROGRESS,
+    Code.TOO_MANY_ATTEMPTS: ReasonCode.RATE_LIMIT_EXCEEDED,
+    Code.BUSY: ReasonCode.SERVICE_UNAVAILABLE,
 }
 
 _OUR_FAULT = "The server failed. Its log has this answer's Credenza-Request-Id."

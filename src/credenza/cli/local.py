@@ -12,6 +12,7 @@ from typing import TypeVar
 from credenza.actions import organizations, start
 from credenza.actions.context import Platform, Policy
 from credenza.adapters import vault
+from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.cli.failure import CommandFailed, ExitCode
@@ -50,14 +51,17 @@ def prepare(settings: Settings, opened: Database) -> Platform:
             opened,
             open_vault(settings, opened),
             WeakKeys(),
+            Argon2Passwords(),
             random=secrets.token_bytes,
             pki_url=f"{settings.manage_origin}/pki",
+            public_url=settings.manage_origin,
             now=now(),
             policy=Policy(
                 oauth2_key_limit=settings.oauth2_key_limit,
                 allow_sha1_requests=settings.allow_sha1_requests,
                 commercial_countries=settings.commercial_countries,
                 lease=timedelta(seconds=settings.lease_s),
+                webhook_schemes=webhook_schemes(settings),
             ),
         )
     except WrongKey as error:
@@ -65,6 +69,10 @@ def prepare(settings: Settings, opened: Database) -> Platform:
             f"{error} This database was made with another key-encryption key: give that one "
             f"(CREDENZA_KEY_ENCRYPTION_KEY or {settings.key_path}). Nothing was changed."
         ) from error
+
+
+def webhook_schemes(settings: Settings) -> frozenset[str]:
+    return frozenset({"https", "http"} if settings.webhook_allow_http else {"https"})
 
 
 def open_vault(settings: Settings, opened: Database) -> LocalVault:

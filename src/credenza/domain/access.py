@@ -45,16 +45,37 @@ class Action(StrEnum):
     SESSION_BEGIN = "session.begin"
     SESSION_LIST = "session.list"
     SESSION_END = "session.end"
+    SESSION_LINK = "session.link"
+    PASSWORD_SET = "password.set"
+    PASSWORD_RESET_ASK = "password.reset.ask"
+    PASSWORD_RESET_LINK = "password.reset.link"
+    PASSWORD_RESET = "password.reset"
+    PROOFS_VIEW = "proofs.view"
+    AUTHENTICATOR_ENROL = "authenticator.enrol"
+    AUTHENTICATOR_CONFIRM = "authenticator.confirm"
+    AUTHENTICATOR_REMOVE = "authenticator.remove"
+    RECOVERY_CODES_NEW = "recovery_codes.new"
+    PASSKEY_ADD = "passkey.add"
+    PASSKEY_LIST = "passkey.list"
+    PASSKEY_REMOVE = "passkey.remove"
+    IDENTITY_LINK = "identity.link"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_LIST = "organization.list"
     ORGANIZATION_VIEW = "organization.view"
     ORGANIZATION_LIMIT = "organization.limit"
     USER_CREATE = "user.create"
     USER_DISABLE = "user.disable"
+    USER_ENABLE = "user.enable"
+    USER_SESSIONS = "user.sessions"
+    USER_SIGN_OUT = "user.sign_out"
     USER_LIST = "user.list"
     MEMBER_LIST = "member.list"
     MEMBER_SET = "member.set"
     MEMBER_REMOVE = "member.remove"
+    INVITATION_SEND = "invitation.send"
+    INVITATION_LIST = "invitation.list"
+    INVITATION_WITHDRAW = "invitation.withdraw"
+    INVITATION_ACCEPT = "invitation.accept"
     ACCESS_TOKEN_CREATE = "access_token.create"
     ACCESS_TOKEN_LIST = "access_token.list"
     ACCESS_TOKEN_REVOKE = "access_token.revoke"
@@ -147,10 +168,28 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.SESSION_BEGIN: _self(Scope.PEOPLE, machine=False),
     Action.SESSION_LIST: _self(Scope.READ, machine=False),
     Action.SESSION_END: _self(Scope.PEOPLE, machine=False),
+    Action.SESSION_LINK: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.PASSWORD_SET: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.PASSWORD_RESET_ASK: _self(Scope.PEOPLE, machine=False),
+    Action.PASSWORD_RESET_LINK: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.PASSWORD_RESET: _self(Scope.PEOPLE, machine=False),
+    Action.PROOFS_VIEW: _self(Scope.READ, machine=False),
+    Action.AUTHENTICATOR_ENROL: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.AUTHENTICATOR_CONFIRM: _self(Scope.PEOPLE, machine=False),
+    Action.AUTHENTICATOR_REMOVE: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.RECOVERY_CODES_NEW: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.INVITATION_ACCEPT: _self(Scope.PEOPLE, machine=False),
+    Action.PASSKEY_ADD: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.PASSKEY_LIST: _self(Scope.READ, machine=False),
+    Action.PASSKEY_REMOVE: _self(Scope.PEOPLE, machine=False, fresh=True),
+    Action.IDENTITY_LINK: _self(Scope.PEOPLE, machine=False),
     Action.ORGANIZATION_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.ORGANIZATION_LIMIT: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_DISABLE: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_ENABLE: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_SESSIONS: Permission(On.PLATFORM, Scope.PEOPLE),
+    Action.USER_SIGN_OUT: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_LIST: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.DATABASE_RESTORE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.DATABASE_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
@@ -160,6 +199,9 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
     Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.INVITATION_SEND: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.INVITATION_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.INVITATION_WITHDRAW: _organization(Scope.PEOPLE, _ADMIN, machine=False),
     Action.ORGANIZATION_LIST: _self(Scope.READ),
     Action.SERVICE_LIST: _self(Scope.READ),
     Action.CSR_CHECK: _self(Scope.READ),
@@ -257,8 +299,8 @@ def allowed(actor: Actor, action: Action, standing: Standing) -> bool:
         return False
     if actor.kind is ActorKind.ACCOUNT_KEY and not permission.machine:
         return False
-    if permission.on is On.SELF:
-        return True
+    if permission.on is On.SELF or actor.kind is ActorKind.VISITOR:
+        return permission.on is On.SELF
     return (
         standing.organization_role in permission.organization_roles or standing.project_role in permission.project_roles
     )

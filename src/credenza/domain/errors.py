@@ -40,6 +40,8 @@ class Code(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     IDEMPOTENCY_ANSWER_GONE = "idempotency_answer_gone"
     IDEMPOTENCY_IN_PROGRESS = "idempotency_in_progress"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    BUSY = "busy"
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours

@@ -91,10 +91,13 @@ class ProjectRole(StrEnum):
 
 
 class ActorKind(StrEnum):
+    """A visitor has not signed in: what it holds, a password or a one-time link, is what the action checks."""
+
     OPERATOR = "operator"
     ACCESS_TOKEN = "access_token"
     ACCOUNT_KEY = "account_key"
     SESSION = "session"
+    VISITOR = "visitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,22 @@ class Session:
     created_at: datetime
     last_seen_at: datetime
     proven_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody at a mail address is asked into an organization, and onto a project when one is named. No `invited_by`
+    means an operator."""
+
+    id: str
+    organization_id: OrganizationId
+    email: str
+    role: OrganizationRole
+    project_id: ProjectId | None
+    project_role: ProjectRole | None
+    invited_by: UserId | None
+    created_at: datetime
     expires_at: datetime
 
 

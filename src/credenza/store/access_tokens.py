@@ -1,4 +1,4 @@
-"""Personal access tokens (hashed) and one-time links (hashed)."""
+"""Personal access tokens (hashed)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from credenza.domain.model import PLATFORM, OrganizationId, UserId
-from credenza.store.schema import access_tokens, memberships, one_time_links, users
+from credenza.domain.model import OrganizationId, UserId
+from credenza.store.schema import access_tokens, memberships, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,39 +100,6 @@ def mark_revoked(connection: Connection, token_id: str, *, now: datetime) -> Non
         .where(access_tokens.c.id == token_id, access_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
-
-
-def insert_link(connection: Connection, token_hash: str, purpose: str, *, expires_at: datetime) -> None:
-    connection.execute(
-        insert(one_time_links).values(
-            organization_id=PLATFORM, token_hash=token_hash, purpose=purpose, expires_at=expires_at, used_at=None
-        )
-    )
-
-
-def link_exists(connection: Connection, token_hash: str, purpose: str) -> bool:
-    """Say whether there ever was such a link, used and too old ones included."""
-    query = select(one_time_links.c.token_hash).where(
-        one_time_links.c.token_hash == token_hash, one_time_links.c.purpose == purpose
-    )
-    return connection.execute(query).one_or_none() is not None
-
-
-def use_link(connection: Connection, token_hash: str, purpose: str, *, now: datetime) -> bool:
-    """Use up a one-time link; say whether it was still good. Links of one purpose are used one at a time."""
-    links = select(one_time_links.c.token_hash).where(one_time_links.c.purpose == purpose)
-    connection.execute(links.order_by(one_time_links.c.token_hash).with_for_update()).all()
-    statement = (
-        update(one_time_links)
-        .where(
-            one_time_links.c.token_hash == token_hash,
-            one_time_links.c.purpose == purpose,
-            one_time_links.c.used_at.is_(None),
-            one_time_links.c.expires_at > now,
-        )
-        .values(used_at=now)
-    )
-    return connection.execute(statement).rowcount == 1
 
 
 def _token(row: Row[*tuple[Any, ...]]) -> AccessToken:

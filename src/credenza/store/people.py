@@ -85,6 +85,11 @@ def find_user(connection: Connection, user_id: UserId) -> User | None:
     return _user(connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none())
 
 
+def lock_user(connection: Connection, user_id: UserId) -> None:
+    """Hold the user to the end of the transaction: what is counted per user changes one at a time."""
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update()).one_or_none()
+
+
 def find_user_by_email(connection: Connection, email: str) -> User | None:
     return _user(connection.execute(select(*_USER).where(users.c.email == email)).one_or_none())
 
@@ -100,6 +105,10 @@ def mark_disabled(connection: Connection, user_id: UserId, *, now: datetime) -> 
     )
 
 
+def mark_enabled(connection: Connection, user_id: UserId) -> None:
+    connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=None))
+
+
 def find_role(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> OrganizationRole | None:
     """The role an enabled user holds in an organization."""
     query = (
@@ -113,6 +122,14 @@ def find_role(connection: Connection, organization_id: OrganizationId, user_id: 
     )
     role = connection.execute(query).scalar_one_or_none()
     return None if role is None else OrganizationRole(role)
+
+
+def is_member(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> bool:
+    """Whether a user, disabled ones included, belongs to an organization."""
+    query = select(memberships.c.role).where(
+        memberships.c.organization_id == organization_id, memberships.c.user_id == user_id
+    )
+    return connection.execute(query).one_or_none() is not None
 
 
 def list_members(connection: Connection, organization_id: OrganizationId) -> tuple[Member, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from credenza.domain.model import PLATFORM, Session, SignInMethod, User, UserId
 from credenza.store.schema import sessions, users
@@ -84,6 +84,10 @@ def mark_all_ended(connection: Connection, user_id: UserId, *, but: str = "", no
         sessions.c.user_id == user_id, sessions.c.id != but, sessions.c.ended_at.is_(None)
     )
     return connection.execute(statement.values(ended_at=now)).rowcount
+
+
+def delete_expired(connection: Connection, *, before: datetime) -> int:
+    return connection.execute(delete(sessions).where(sessions.c.expires_at <= before)).rowcount
 
 
 def _open() -> Any:
