@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from credenza.actions.context import Platform
 from credenza.domain.model import EnvironmentName
+from credenza.portal.streams import Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Portal:
     clock: Callable[[], datetime]
     platform_name: str = "Credenza"
     gates: dict[EnvironmentName, str] = field(default_factory=dict)
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def secure(self) -> bool:

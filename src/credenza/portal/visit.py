@@ -91,6 +91,11 @@ class Visit:
     def query(self, name: str, default: str = "") -> str:
         return self.request.query_params.get(name, default)[:500]
 
+    def ask_for_proof(self) -> None:
+        """Ask now for what the form would be asked for when it is sent: that the sign-in is recent."""
+        if not self.actor.fresh:
+            raise Refusal(Code.PROOF_NEEDED, "Confirm first that it is you.")
+
     def go(self, url: str) -> Response:
         """Send the browser on: 303, so that what was a POST is not repeated (RFC 9700 4.12)."""
         if self.is_fragment:
@@ -132,6 +137,13 @@ def local_path(url: str, default: str = "/") -> str:
     return url if inside and url.isprintable() and "\\" not in url else default
 
 
+def revisit(portal: Portal, request: Request) -> Visit:
+    """Make the visit of a stream anew, at a later moment. Streams are no sign of life of their session."""
+    now = portal.clock()
+    token = cookies.read_token(portal, request)
+    return Visit(portal, request, now, sessions.peek(portal.platform, token, now=now) if token else None, {}, {})
+
+
 def _arrive(portal: Portal, request: Request, fields: Mapping[str, str], files: Mapping[str, bytes]) -> Visit:
     now = portal.clock()
     token = cookies.read_token(portal, request)
@@ -164,8 +176,9 @@ def _from_here(portal: Portal, request: Request) -> bool:
 
 
 def _with_next(visit: Visit, target: str) -> str:
-    """Come back to the page that was asked for; to the one a form stood on when it was a form."""
-    if visit.request.method in _SAFE and not visit.is_fragment:
+    """Come back to the page that was asked for, also when it was for a dialog: every one is a page as well. Come back
+    to the page a form stood on when it was a form."""
+    if visit.request.method in _SAFE:
         back = visit.request.url.path + (f"?{visit.request.url.query}" if visit.request.url.query else "")
     else:
         came_from = urlsplit(visit.request.headers.get("hx-current-url") or visit.request.headers.get("referer", ""))

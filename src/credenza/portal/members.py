@@ -1,0 +1,113 @@
+"""Who belongs to an organization, in which role, and who is invited."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from credenza.actions import invitations, people
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import Member, OrganizationId, OrganizationRole, UserId
+from credenza.portal.rendering import render, status_of
+from credenza.portal.visit import Visit
+
+
+def show_list(visit: Visit) -> Response:
+    return _page(visit)
+
+
+def invite(visit: Visit) -> Response:
+    """Invite somebody; the answer is the same whether the address has a user or not."""
+    try:
+        invitations.invite(
+            visit.portal.platform,
+            visit.actor,
+            _organization(visit),
+            email=visit.fields.get("email", ""),
+            role=_role(visit),
+            now=visit.now,
+        )
+    except Refusal as refusal:
+        if refusal.code is Code.PROOF_NEEDED:
+            raise
+        return _page(visit, refusal)
+    return visit.go(_list(visit))
+
+
+def withdraw(visit: Visit) -> Response:
+    invitations.withdraw(
+        visit.portal.platform, visit.actor, _organization(visit), visit.path("invitation_id"), now=visit.now
+    )
+    return visit.go(_list(visit))
+
+
+def change_role(visit: Visit) -> Response:
+    member = _member(visit)
+    try:
+        people.set_member(
+            visit.portal.platform,
+            visit.actor,
+            _organization(visit),
+            email=member.user.email,
+            role=_role(visit),
+            now=visit.now,
+        )
+    except Refusal as refusal:
+        if refusal.code is Code.PROOF_NEEDED:
+            raise
+        return _page(visit, refusal)
+    return visit.go(_list(visit))
+
+
+def ask_remove(visit: Visit) -> Response:
+    return render(
+        visit, "member_remove.html", section="members", organization_id=_organization(visit), member=_member(visit)
+    )
+
+
+def remove(visit: Visit) -> Response:
+    people.remove_member(
+        visit.portal.platform, visit.actor, _organization(visit), UserId(visit.path("user_id")), now=visit.now
+    )
+    return visit.go(_list(visit))
+
+
+def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
+    organization_id, platform = _organization(visit), visit.portal.platform
+    members = people.list_members(platform, visit.actor, organization_id, now=visit.now)
+    own = next((each.role for each in members if each.user.id == visit.user.id), None)
+    may_change = own is OrganizationRole.ADMIN
+    return render(
+        visit,
+        "members.html",
+        section="members",
+        organization_id=organization_id,
+        status=status_of(refusal) if refusal else 200,
+        problem=refusal.message if refusal else "",
+        members=members,
+        may_change=may_change,
+        roles=tuple(OrganizationRole),
+        invited=invitations.list_open(platform, visit.actor, organization_id, now=visit.now) if may_change else (),
+    )
+
+
+def _member(visit: Visit) -> Member:
+    members = people.list_members(visit.portal.platform, visit.actor, _organization(visit), now=visit.now)
+    found = next((each for each in members if each.user.id == visit.path("user_id")), None)
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, "The organization has no such member.")
+    return found
+
+
+def _role(visit: Visit) -> OrganizationRole:
+    try:
+        return OrganizationRole(visit.fields.get("role", ""))
+    except ValueError:
+        raise Refusal(Code.INVALID, "Choose a role.", field="role") from None
+
+
+def _organization(visit: Visit) -> OrganizationId:
+    return OrganizationId(visit.path("organization_id"))
+
+
+def _list(visit: Visit) -> str:
+    return f"/organizations/{_organization(visit)}/members"
