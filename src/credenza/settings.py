@@ -123,7 +123,10 @@ class Settings(BaseSettings):
         65.0, gt=0, le=3600, description="Every listener: seconds a connection may wait for its next request."
     )
     head_limit_bytes: int = Field(
-        80 * 1024, ge=8192, le=1024 * 1024, description="Every listener: longest request line with headers, in bytes."
+        80 * 1024,
+        ge=8192,
+        le=1024 * 1024,
+        description="Every listener: longest request line with headers, in bytes and 32 for each of these.",
     )
     connection_limit: int = Field(
         2_000,

@@ -9,14 +9,19 @@ import socket
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from credenza.cli.connection import Connection, Limits
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 10
+_TICKS_PER_LOOK = 5  # of a tenth of a second
+_USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +73,34 @@ def _bind_unix(path: str) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with signals left to the process that runs several of it."""
+    """uvicorn, with signals left to the process that runs several of it, and an eye on clients that take too long."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-
-class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # chosen by what is installed
-    """HTTP/1.1 as uvicorn speaks it, but trailers are dropped.
-
-    Left alone, they are appended to the headers that the application has (RFC 9110 6.5.1 keeps the two apart), and come
-    in time when a request fits into one segment: behind the X-Forwarded-For of a trusted proxy, for one.
-    """
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self.headers: list[tuple[bytes, bytes]] = []  # the scope keeps the list there was
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_LOOK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                assert isinstance(connection, Connection), "made by make_server"
+                connection.check_deadlines(now)
+        return await super().on_tick(counter)
 
 
-def make_server(listener: Listener, app: Any) -> uvicorn.Server:
+def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=_Protocol,
+            http=partial(Connection, limits=limits),  # type: ignore[arg-type] # it only has to make one
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=65,
+            timeout_keep_alive=ceil(limits.idle_s),
             timeout_graceful_shutdown=_SHUTDOWN_S,
-            h11_max_incomplete_event_size=64 * 1024,
             ssl_certfile=listener.certificate,
             ssl_keyfile=listener.private_key,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from credenza.cli import installation, listeners, logs, output
+from credenza.cli import connection, installation, listeners, logs, output
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.plane import Plane, open_plane
@@ -41,6 +42,11 @@ from credenza.store.engine import Database, reading
 from credenza.store.replay import LmdbReplay
 
 app = typer.Typer()
+
+_GATES_OWN_ANSWER_S = 2.0
+"""What a gate is given, once a body is late, to say so in its own envelope before the listener cuts the connection."""
+
+_OPEN_FILES = 65_536
 
 
 class Role(StrEnum):
@@ -72,6 +78,7 @@ def serve(
 
 def run(context: typer.Context, settings: Settings, role: Role, workers: int) -> None:
     os.umask(0o077)  # what the server writes is for its own account alone
+    _allow_open_files()
     logs.configure(settings.log_level)
     link = prepare(settings, role)
     sockets = {each.name: _bind(each) for each in listening(settings, role)}
@@ -83,6 +90,14 @@ def run(context: typer.Context, settings: Settings, role: Role, workers: int) ->
         serve_here(Started(settings, role, sockets))
     else:
         Pool(("--role", role), sockets, workers).run()
+
+
+def _allow_open_files() -> None:
+    """Every connection is an open file, and shells usually allow 1,024; what the machine allows is ours to use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def prepare(settings: Settings, role: Role) -> str | None:
@@ -129,14 +144,21 @@ async def serve_until_stopped(started: Started) -> None:
             plane = await stack.enter_async_context(open_plane(settings, database))
             applications = await _applications(started, database, plane, stack)
             servers = [
-                (_server(listener, applications), started.sockets[listener.name])
+                (_server(settings, listener, applications), started.sockets[listener.name])
                 for listener in listening(settings, started.role)
             ]
             await listeners.serve(servers, stopping)
 
 
-def _server(listener: Listener, applications: Mapping[str, Any]) -> uvicorn.Server:
-    return listeners.make_server(listener, applications[listener.name])
+def _server(settings: Settings, listener: Listener, applications: Mapping[str, Any]) -> uvicorn.Server:
+    limits = connection.Limits(
+        head_s=settings.head_deadline_s,
+        body_s=settings.body_deadline_s + _GATES_OWN_ANSWER_S,
+        idle_s=settings.idle_deadline_s,
+        head_bytes=settings.head_limit_bytes,
+        connections=settings.connection_limit,
+    )
+    return listeners.make_server(listener, applications[listener.name], limits)
 
 
 async def _applications(started: Started, database: Database, plane: Plane, stack: AsyncExitStack) -> Mapping[str, Any]:
@@ -159,7 +181,11 @@ async def _applications(started: Started, database: Database, plane: Plane, stac
 
 async def _gates(settings: Settings, desk: Desk, stack: AsyncExitStack) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
-    limits = Limits(body_bytes=settings.body_limit_bytes, body_memory_bytes=settings.body_memory_bytes)
+    limits = Limits(
+        body_bytes=settings.body_limit_bytes,
+        body_memory_bytes=settings.body_memory_bytes,
+        body_deadline_s=settings.body_deadline_s,
+    )
     origins = {
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),

@@ -17,6 +17,9 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 
 MAX_TARGET_BYTES = 8192
+REQUEST_TARGET = "credenza.request_target"
+"""Where a scope has a target that is more than a path, as it was sent: our listeners put it there."""
+
 MAX_HEADERS_BYTES = 65_536
 
 _WANTED = frozenset(
