@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from sys import intern
 from typing import Any, TypeAlias
 
@@ -135,7 +136,7 @@ def key_snapshot(rows: Rows) -> KeySnapshot:
     number, key_id = rows[0][:2]
     if key_id is None:
         return KeySnapshot(number, None, b"")
-    services = frozenset(row[-1] for row in rows if row[-1] is not None)
+    services = _services(tuple(row[-1] for row in rows if row[-1] is not None))
     return KeySnapshot(number, _record(rows[0], services), rows[0][-2])
 
 
@@ -145,6 +146,12 @@ def route_snapshot(rows: Rows) -> RouteSnapshot:
 
 def news(rows: Rows) -> News:
     return News(rows[0][0], tuple(Change(row[1], ChangeKind(row[2]), row[3]) for row in rows if row[1] is not None))
+
+
+# The keys of a project may call the same services, and a set of its own for each would take a quarter of its memory.
+@lru_cache(maxsize=1024)
+def _services(ids: tuple[int, ...]) -> frozenset[int]:
+    return frozenset(ids)
 
 
 def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
