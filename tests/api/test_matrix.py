@@ -17,7 +17,7 @@ import pytest
 from tests.api.desk import OPERATOR, ROLES, STRANGER, Desk, request_for
 from tests.clock import NOON
 
-from credenza.actions import access_tokens, account_keys, traces
+from credenza.actions import access_tokens, account_keys, calendar_feeds, deliveries, traces, webhooks
 from credenza.domain.access import Scope
 from credenza.domain.model import OrganizationRole
 
@@ -70,6 +70,20 @@ MAY: dict[str, frozenset[str]] = {
     "listAuditEntries": OVERSEERS,
     "exportAuditLog": OVERSEERS,
     "getAuditHead": OVERSEERS,
+    "listExpiring": EVERYBODY,
+    "countExpiringByMonth": EVERYBODY,
+    "listCalendarFeeds": EVERYBODY,
+    "makeCalendarFeed": EVERYBODY,
+    "revokeCalendarFeed": ADMINS,
+    "listWebhooks": OVERSEERS,
+    "addWebhook": ADMINS,
+    "removeWebhook": ADMINS,
+    "testWebhook": ADMINS,
+    "listDeliveries": OVERSEERS,
+    "getDelivery": OVERSEERS,
+    "listInbox": ANYBODY,
+    "countUnread": ANYBODY,
+    "markRead": ANYBODY,
     "listUsers": NOBODY,
     "createUser": NOBODY,
     "listServicesInDetail": ANYBODY,
@@ -125,6 +139,9 @@ def places_of(desk: Desk) -> dict[str, str]:
         "token_id": access_tokens.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "key_id": account_keys.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "service_id": str(desk.services[0].id),
+        "feed_id": calendar_feeds.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
+        "webhook_id": webhooks.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
+        "delivery_id": deliveries.list_page(desk.platform, OPERATOR, desk.organization.id, limit=1, now=NOON)[0].id,
         "refusal_id": traces.refusals(desk.platform, OPERATOR, desk.view.project.id, limit=1, now=NOON)[0].id,
     }
 
@@ -138,6 +155,9 @@ UNKNOWN = {
     "token_id": UNKNOWN_UUID,
     "key_id": UNKNOWN_KEY,
     "service_id": "999",
+    "feed_id": UNKNOWN_UUID,
+    "webhook_id": UNKNOWN_UUID,
+    "delivery_id": UNKNOWN_UUID,
     "refusal_id": UNKNOWN_KEY[:32],
 }
 
@@ -183,6 +203,8 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "addCredential": lambda desk: signing(),
     "rotateCredential": lambda desk: new_key(),
     "checkCsr": lambda desk: {"csr": request_for(0)},
+    "addWebhook": lambda desk: {"url": "https://example.com/hook"},
+    "markRead": lambda desk: {},
 }
 
 
@@ -196,6 +218,9 @@ def prepared(desk: Desk) -> Desk:
     desk.join("spare", OrganizationRole.USER)
     desk.account_key("spare", number=1)
     desk.leave_a_refusal()
+    calendar_feeds.make(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)
+    added = webhooks.add(desk.platform, OPERATOR, desk.organization.id, url="https://example.com/hook", now=NOON)
+    webhooks.send_test(desk.platform, OPERATOR, desk.organization.id, added.webhook.id, now=NOON)
     return desk
 
 
@@ -217,7 +242,7 @@ async def test_whoever_may_not_is_refused(desk: Desk, operation: str) -> None:
         wanted = {404} if hidden and name in outsiders and MAY[operation] else {403}
         if operation == "leaveProject" and name not in outsiders:
             wanted = {400, 403}  # the owner stays, and who is not on it may not leave it
-        if operation in ("revokeAccessToken", "revokeApiKey") and name != STRANGER:
+        if operation in ("revokeAccessToken", "revokeApiKey", "revokeCalendarFeed") and name != STRANGER:
             wanted = {404}  # others' tokens and keys are not seen
         assert (name, response.status_code in wanted) == (name, True), (name, response.text)
 
@@ -301,7 +326,9 @@ async def test_a_token_for_reading_changes_nothing(desk: Desk, operation: str) -
     assert response.status_code == 403
 
 
-PERSONS_ONLY = {"setMember", "removeMember", "createAccessToken", "addApiKey", "renewCredential"}
+PERSONS_ONLY = {
+    "setMember", "removeMember", "createAccessToken", "addApiKey", "renewCredential", "addWebhook", "makeCalendarFeed",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("operation", sorted(PERSONS_ONLY))

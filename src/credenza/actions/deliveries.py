@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from credenza.actions.context import Attempt, Platform, viewing
+from credenza.actions.expiry import no_such_cursor
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, OrganizationId
@@ -26,6 +27,8 @@ def list_page(
     attempt = Attempt(actor, Action.DELIVERY_LIST, now, organization_id=organization_id)
     with viewing(platform, attempt) as act:
         earlier = None if before is None else outbox.find(act.connection, organization_id, before)
+        if earlier is None and before is not None:
+            raise no_such_cursor()
         return outbox.list_page(act.connection, organization_id, state=state, before=earlier, limit=limit)
 
 

@@ -89,6 +89,10 @@ def cursor_of(ending: Ending) -> str:
     return f"{micros(ending.not_after):x}-{ending.credential_id}"
 
 
+def no_such_cursor() -> Refusal:
+    return Refusal(Code.INVALID, "This is no cursor of this list.", field="cursor")
+
+
 def sight(act: Act, actor: Actor) -> UserId | None:
     """Whose eyes the act has; None sees everything."""
     return None if act.standing.oversees or actor.user_id is None else actor.user_id
@@ -121,4 +125,4 @@ def _place(cursor: str) -> tuple[datetime, str]:
     try:
         return at_micros(int(number, 16)), credential_id
     except (ValueError, OverflowError, OSError):
-        raise Refusal(Code.INVALID, "This is no cursor of this list.", field="cursor") from None
+        raise no_such_cursor() from None

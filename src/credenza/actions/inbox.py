@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from credenza.actions.context import Attempt, Platform, acting, viewing
+from credenza.actions.expiry import no_such_cursor
 from credenza.domain.access import Action
 from credenza.domain.model import Actor
+from credenza.domain.notices import InboxItem
 from credenza.store import notices
-from credenza.store.notices import InboxItem
 
 
 def list_own(
@@ -20,6 +21,8 @@ def list_own(
         if actor.user_id is None:
             return ()
         earlier = None if before is None else notices.find(act.connection, before)
+        if earlier is None and before is not None:
+            raise no_such_cursor()
         return notices.list_inbox(act.connection, actor.user_id, actor.organization_id, before=earlier, limit=limit)
 
 

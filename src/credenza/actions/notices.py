@@ -21,10 +21,10 @@ from credenza.actions.outbox import enqueue
 from credenza.domain import expiry
 from credenza.domain.expiry import NOTICE_DAYS, Ending
 from credenza.domain.model import CredentialId
+from credenza.domain.notices import Notice
 from credenza.domain.outbox import Channel, Kind
 from credenza.store import chores, endings, notices, traces, webhooks
 from credenza.store.engine import reading, writing
-from credenza.store.notices import Notice
 
 CHORE = "notices"
 _BATCH = 50

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from credenza.actions.projects import ProjectView
 from credenza.domain import model
 from credenza.domain.access import PERMISSIONS, On
-from credenza.domain.expiry import is_expiring
+from credenza.domain.expiry import Ending, is_expiring
 from credenza.domain.model import Actor, ProjectRole
-from credenza.wire import credentials, people, projects, services
+from credenza.domain.notices import InboxItem
+from credenza.wire import credentials, expiry, inbox, people, projects, services
 
 
 def credential(found: model.Credential, *, now: datetime) -> credentials.Credential:
@@ -199,4 +200,37 @@ def service(found: model.Service) -> services.Service:
             )
             for each in found.environments
         ),
+    )
+
+
+def ending(found: Ending, *, now: datetime) -> expiry.Ending:
+    return expiry.Ending(
+        credential_id=found.credential_id,
+        kind=found.kind.value,
+        alias=found.alias,
+        status=found.status_at(now).value,
+        environment=None if found.environment is None else found.environment.value,
+        project_id=found.project_id,
+        project=found.project,
+        not_after=found.not_after,
+        days_left=max(0, (found.not_after - now).days),
+    )
+
+
+def inbox_item(found: InboxItem, *, now: datetime) -> inbox.InboxItem:
+    return inbox.InboxItem(
+        id=found.notice.id,
+        organization_id=found.notice.organization_id,
+        organization=found.organization,
+        credential_id=found.notice.credential_id,
+        kind=found.kind.value,
+        alias=found.alias,
+        status=found.status_at(now).value,
+        project_id=found.project_id,
+        project=found.project,
+        environment=None if found.environment is None else found.environment.value,
+        not_after=found.notice.not_after,
+        days=found.notice.days,
+        created_at=found.notice.created_at,
+        read_at=found.read_at,
     )

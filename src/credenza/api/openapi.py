@@ -64,6 +64,7 @@ _NOT_JSON = {
     "exportAuditLog": ("application/jsonl",),
     "getAuthorityCertificate": ("application/pkix-cert", "application/x-pem-file"),
     "getMetrics": ("text/plain",),
+    "getCalendar": ("text/calendar",),
 }
 
 

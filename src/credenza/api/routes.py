@@ -18,12 +18,16 @@ from credenza.api import (
     audit_log,
     authorities,
     csr_checks,
+    expiry,
     health,
+    inbox,
+    invitations,
     oauth_keys,
     people,
     projects,
     services,
     traces,
+    webhooks,
 )
 from credenza.wire.errors import ReasonCode as R
 
@@ -89,6 +93,13 @@ _ORGANIZATIONS = (
     Route("GET", f"{_O}/members", people.list_members, "listMembers", _IN_ORGANIZATION),
     Route("POST", f"{_O}/members", people.set_member, "setMember", _IN_ORGANIZATION),
     Route("DELETE", f"{_O}/members/{{user_id}}", people.remove_member, "removeMember", _IN_ORGANIZATION, 204),
+    Route("GET", f"{_O}/invitations", invitations.list_open, "listInvitations", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/invitations", invitations.invite, "inviteMember", (
+        *_IN_ORGANIZATION, R.PROJECT_NOT_FOUND, R.NAME_ALREADY_EXISTS, R.RATE_LIMIT_EXCEEDED,
+    ), 201),
+    Route("DELETE", f"{_O}/invitations/{{invitation_id}}", invitations.withdraw, "withdrawInvitation", (
+        *_IN_ORGANIZATION,
+    ), 204),
     Route("GET", f"{_O}/access-tokens", access_tokens.list_own, "listAccessTokens", _IN_ORGANIZATION),
     Route("POST", f"{_O}/access-tokens", access_tokens.create, "createAccessToken", _IN_ORGANIZATION, 201),
     Route("DELETE", f"{_O}/access-tokens/{{token_id}}", access_tokens.revoke, "revokeAccessToken", (
@@ -105,6 +116,22 @@ _ORGANIZATIONS = (
     Route("GET", f"{_O}/audit", audit_log.latest, "listAuditEntries", _IN_ORGANIZATION),
     Route("GET", f"{_O}/audit/export", audit_log.export, "exportAuditLog", _IN_ORGANIZATION),
     Route("GET", f"{_O}/audit/head", audit_log.head, "getAuditHead", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/expiring", expiry.list_page, "listExpiring", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/expiring/months", expiry.count_by_month, "countExpiringByMonth", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/calendar-feeds", expiry.list_feeds, "listCalendarFeeds", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/calendar-feeds", expiry.make_feed, "makeCalendarFeed", _IN_ORGANIZATION, 201),
+    Route("DELETE", f"{_O}/calendar-feeds/{{feed_id}}", expiry.revoke_feed, "revokeCalendarFeed", (
+        *_IN_ORGANIZATION,
+    ), 204),
+    Route("GET", f"{_O}/webhooks", webhooks.list_all, "listWebhooks", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/webhooks", webhooks.add, "addWebhook", _IN_ORGANIZATION, 201),
+    Route("DELETE", f"{_O}/webhooks/{{webhook_id}}", webhooks.remove, "removeWebhook", _IN_ORGANIZATION, 204),
+    Route("POST", f"{_O}/webhooks/{{webhook_id}}/test", webhooks.send_test, "testWebhook", _IN_ORGANIZATION, 202),
+    Route("GET", f"{_O}/deliveries", webhooks.list_deliveries, "listDeliveries", _IN_ORGANIZATION),
+    Route("GET", f"{_O}/deliveries/{{delivery_id}}", webhooks.get_delivery, "getDelivery", _IN_ORGANIZATION),
+    Route("GET", "/api/inbox", inbox.list_own, "listInbox", (R.FORBIDDEN,)),
+    Route("GET", "/api/inbox/unread", inbox.count_unread, "countUnread", (R.FORBIDDEN,)),
+    Route("POST", "/api/inbox/read", inbox.mark_read, "markRead", (R.FORBIDDEN,)),
     Route("GET", "/api/users", people.list_users, "listUsers", (R.FORBIDDEN,)),
     Route("POST", "/api/users", people.create_user, "createUser", (R.FORBIDDEN, R.NAME_ALREADY_EXISTS), 201),
     Route("GET", "/api/services", services.list_live, "listServicesInDetail", (R.FORBIDDEN,)),
@@ -153,6 +180,7 @@ PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_PROJECTS)
 
 OPEN = (
     Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate"),
+    Route("GET", "/calendar/{token}.ics", expiry.calendar, "getCalendar", (R.BAD_REQUEST, R.NOT_FOUND)),
     Route("GET", "/health", health.health, "getHealth", (R.SERVICE_UNAVAILABLE,)),
     Route("GET", "/metrics", health.metrics, "getMetrics"),
 )

@@ -42,9 +42,11 @@ COMMANDS = (
     Entry("debug", "Explain step by step why a call is refused.", ("debug",)),
     Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
     Entry("doctor", "Check this installation from end to end, for operators.", ("doctor",)),
+    Entry("expiry", "What expires: list it, check it, put it into a calendar.", ("expiry",)),
     Entry("gateway", "Serve the gates alone.", ("gateway",)),
     Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),
     Entry("member", "Who belongs to an organization, for operators.", ("member",)),
+    Entry("notices", "Send notices of what expires, for operators.", ("notices",)),
     Entry("org", "Organizations, for operators.", ("org",)),
     Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
     Entry("project", "Projects, their environments and their people.", ("project",)),
@@ -54,6 +56,7 @@ COMMANDS = (
     Entry("token", "Access tokens, for operators.", ("token",)),
     Entry("user", "Users, for operators.", ("user",)),
     Entry("version", "Print the version.", ("version",)),
+    Entry("webhook", "Webhooks that are told of what expires.", ("webhook",)),
     Entry("worker", "One process of serve --workers.", ("worker",), hidden=True),
 )
 

@@ -11,11 +11,12 @@ import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from credenza.actions import first_admin
+from credenza.actions import first_admin, links, sessions, sign_in_attempts
 from credenza.actions.context import Platform
+from credenza.actions.delivery import forget_old
 from credenza.actions.once import forget_expired
 from credenza.api.app import create_app
-from credenza.cli import local
+from credenza.cli import local, sending
 from credenza.cli.plane import Plane
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Call, Decision
@@ -25,6 +26,7 @@ from credenza.gate.keyring import GateClosed
 from credenza.portal import app as portal_app
 from credenza.portal import first_admin as first_admin_page
 from credenza.portal.portal import Portal
+from credenza.portal.streams import Streams
 from credenza.settings import Settings
 from credenza.store.engine import Database
 
@@ -41,11 +43,14 @@ def prepare(settings: Settings, database: Database) -> str | None:
     return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
 
 
-def application(settings: Settings, database: Database, plane: Plane, desk: Desk, stack: AsyncExitStack) -> Any:
+def application(
+    settings: Settings, database: Database, plane: Plane, desk: Desk, stack: AsyncExitStack, stopping: asyncio.Event
+) -> Any:
     platform = local.prepare(settings, database)
     keeper = Flusher(_Housekeeping(platform).flush, every=_HOUSEKEEPING_EVERY)
     keeper.start()
     stack.push_async_callback(keeper.stop)
+    sending.start(settings, platform, desk.metrics.registry, stack)
     return create_app(
         platform,
         _Asking(desk),
@@ -53,12 +58,12 @@ def application(settings: Settings, database: Database, plane: Plane, desk: Desk
         ready=plane.freshness.look,
         public_url=settings.manage_origin,
         outages=_OUTAGES,
-        pages=portal_app.routes(_portal(settings, platform)),
+        pages=portal_app.routes(_portal(settings, platform, stopping)),
         registry=desk.metrics.registry,
     )
 
 
-def _portal(settings: Settings, platform: Platform) -> Portal:
+def _portal(settings: Settings, platform: Platform, stopping: asyncio.Event) -> Portal:
     return Portal(
         platform,
         public_url=settings.manage_origin,
@@ -68,6 +73,7 @@ def _portal(settings: Settings, platform: Platform) -> Portal:
             EnvironmentName.SANDBOX: settings.sandbox_origin,
             EnvironmentName.PRODUCTION: settings.production_origin,
         },
+        streams=Streams(stopping),
     )
 
 
@@ -90,5 +96,6 @@ class _Housekeeping:
     async def flush(self) -> None:
         try:
             await asyncio.to_thread(forget_expired, self._platform, now=local.now())
+            await asyncio.to_thread(forget_old, self._platform, now=local.now())
         except SQLAlchemyError as error:
             log.warning("housekeeping.failed", error=type(error).__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -27,10 +27,14 @@ from credenza.wire.credentials import (
     Reach,
     Status,
 )
+from credenza.wire.expiry import CalendarFeed, Ending, MadeCalendarFeed, MonthCount
 from credenza.wire.health import Health
+from credenza.wire.inbox import InboxCount, InboxItem, ReadMark
 from credenza.wire.people import (
+    Invitation,
     Me,
     Member,
+    NewInvitation,
     NewMember,
     NewOrganization,
     NewUser,
@@ -53,6 +57,7 @@ from credenza.wire.refusals import Caller, CallRefusal
 from credenza.wire.services import NewService, Service
 from credenza.wire.shape import EnvironmentName
 from credenza.wire.tokens import AccessToken, IssuedAccessToken, NewAccessToken
+from credenza.wire.webhooks import AddedWebhook, Delivery, NewWebhook, Webhook
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -172,6 +177,18 @@ def remove_member(organization_id: str, user_id: str) -> Operation[None]:
     return Operation("DELETE", f"/api/organizations/{organization_id}/members/{user_id}", _nothing)
 
 
+def list_invitations(organization_id: str) -> Operation[tuple[Invitation, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/invitations", _many(Invitation))
+
+
+def invite_member(organization_id: str, new: NewInvitation) -> Operation[Invitation]:
+    return Operation("POST", f"/api/organizations/{organization_id}/invitations", _one(Invitation), body=new)
+
+
+def withdraw_invitation(organization_id: str, invitation_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/organizations/{organization_id}/invitations/{invitation_id}", _nothing)
+
+
 def list_access_tokens(organization_id: str) -> Operation[tuple[AccessToken, ...]]:
     return Operation("GET", f"/api/organizations/{organization_id}/access-tokens", _many(AccessToken))
 
@@ -225,6 +242,90 @@ def export_audit_log(organization_id: str) -> Operation[bytes]:
 
 def get_audit_head(organization_id: str) -> Operation[SignedCheckpoint]:
     return Operation("GET", f"/api/organizations/{organization_id}/audit/head", _one(SignedCheckpoint))
+
+
+def list_expiring(
+    organization_id: str,
+    *,
+    within_days: int | None = None,
+    environment: EnvironmentName | None = None,
+    project_id: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[Ending]]:
+    path = f"/api/organizations/{organization_id}/expiring"
+    query = _query(
+        withinDays=within_days, environment=environment, projectId=project_id, limit=limit, cursor=cursor
+    )
+    return Operation("GET", path, _page(Ending), query=query)
+
+
+def count_expiring_by_month(
+    organization_id: str, *, environment: EnvironmentName | None = None, project_id: str | None = None
+) -> Operation[tuple[MonthCount, ...]]:
+    path = f"/api/organizations/{organization_id}/expiring/months"
+    return Operation("GET", path, _many(MonthCount), query=_query(environment=environment, projectId=project_id))
+
+
+def list_calendar_feeds(organization_id: str) -> Operation[tuple[CalendarFeed, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/calendar-feeds", _many(CalendarFeed))
+
+
+def make_calendar_feed(organization_id: str) -> Operation[MadeCalendarFeed]:
+    return Operation("POST", f"/api/organizations/{organization_id}/calendar-feeds", _one(MadeCalendarFeed))
+
+
+def revoke_calendar_feed(organization_id: str, feed_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/organizations/{organization_id}/calendar-feeds/{feed_id}", _nothing)
+
+
+def get_calendar(token: str) -> Operation[bytes]:
+    """The calendar file of a feed (RFC 5545); the token is what its URL ends with."""
+    return Operation("GET", f"/calendar/{token}.ics", _bytes)
+
+
+def list_webhooks(organization_id: str) -> Operation[tuple[Webhook, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/webhooks", _many(Webhook))
+
+
+def add_webhook(organization_id: str, new: NewWebhook) -> Operation[AddedWebhook]:
+    return Operation("POST", f"/api/organizations/{organization_id}/webhooks", _one(AddedWebhook), body=new)
+
+
+def remove_webhook(organization_id: str, webhook_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/organizations/{organization_id}/webhooks/{webhook_id}", _nothing)
+
+
+def test_webhook(organization_id: str, webhook_id: str) -> Operation[Delivery]:
+    """Have a test sent; `get_delivery` tells within seconds what came of it."""
+    return Operation("POST", f"/api/organizations/{organization_id}/webhooks/{webhook_id}/test", _one(Delivery))
+
+
+def list_deliveries(
+    organization_id: str,
+    *,
+    state: Literal["waiting", "sent", "failed", "dropped"] | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[Delivery]]:
+    path = f"/api/organizations/{organization_id}/deliveries"
+    return Operation("GET", path, _page(Delivery), query=_query(state=state, limit=limit, cursor=cursor))
+
+
+def get_delivery(organization_id: str, delivery_id: str) -> Operation[Delivery]:
+    return Operation("GET", f"/api/organizations/{organization_id}/deliveries/{delivery_id}", _one(Delivery))
+
+
+def list_inbox(*, limit: int | None = None, cursor: str | None = None) -> Operation[Page[InboxItem]]:
+    return Operation("GET", "/api/inbox", _page(InboxItem), query=_query(limit=limit, cursor=cursor))
+
+
+def count_unread() -> Operation[InboxCount]:
+    return Operation("GET", "/api/inbox/unread", _one(InboxCount))
+
+
+def mark_read(mark: ReadMark) -> Operation[InboxCount]:
+    return Operation("POST", "/api/inbox/read", _one(InboxCount), body=mark)
 
 
 def list_users() -> Operation[tuple[User, ...]]:

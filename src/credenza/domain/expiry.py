@@ -49,6 +49,11 @@ class Ending:
     not_after: datetime
     issued_at: datetime
 
+    def status_at(self, now: datetime) -> Status:
+        """Status as of `now`: what has ended is EXPIRED, unless it was revoked before."""
+        ended = self.status is not Status.REVOKED and now > self.not_after
+        return Status.EXPIRED if ended else self.status
+
 
 def add_months(start: datetime, months: int) -> datetime:
     """Go `months` calendar months on; a day the month does not have becomes its last one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,36 +17,9 @@ from credenza.domain.model import (
     Status,
     UserId,
 )
+from credenza.domain.notices import InboxItem, Notice
 from credenza.store.schema import credentials, inbox, memberships, notices, organizations, projects
 from credenza.store.upsert import insert_if_absent
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """`days` before `not_after`; 0 says that the end has come."""
-
-    id: str
-    organization_id: OrganizationId
-    credential_id: CredentialId
-    not_after: datetime
-    days: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class InboxItem:
-    """A notice as it lies before one person. `status` is what the credential is today, `not_after` what it was then."""
-
-    notice: Notice
-    organization: str
-    kind: CredentialKind
-    alias: str
-    status: Status
-    project_id: ProjectId | None
-    project: str
-    environment: EnvironmentName | None
-    read_at: datetime | None
-
 
 _NOTICE = (
     notices.c.id,
@@ -97,6 +69,7 @@ def list_inbox(
         credentials.c.kind,
         credentials.c.alias,
         credentials.c.status,
+        credentials.c.not_after.label("ends_at"),
         credentials.c.project_id,
         projects.c.name.label("project"),
         credentials.c.environment,
@@ -164,6 +137,7 @@ def _item(row: Row[*tuple[Any, ...]]) -> InboxItem:
         kind=CredentialKind(row.kind),
         alias=row.alias,
         status=Status(row.status),
+        ends_at=row.ends_at,
         project_id=None if row.project_id is None else ProjectId(row.project_id),
         project=row.project or "",
         environment=None if row.environment is None else EnvironmentName(row.environment),
