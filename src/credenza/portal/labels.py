@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from gettext import NullTranslations
 
+from credenza.domain.audit import Outcome
 from credenza.domain.model import (
     AuthenticationType,
+    CredentialKind,
     EnvironmentName,
     OrganizationRole,
     ProjectRole,
@@ -16,6 +18,7 @@ from credenza.domain.model import (
     SignInMethod,
     Status,
 )
+from credenza.domain.outbox import Channel, Kind, State
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -51,6 +54,24 @@ _WORDS: dict[Enum, str] = {
     SignInMethod.PASSKEY: _("passkey"),
     SignInMethod.SSO: _("single sign-on"),
     SignInMethod.LINK: _("one-time link"),
+    CredentialKind.SIGNING_KEY: _("project key"),
+    CredentialKind.ACCOUNT_KEY: _("API key"),
+    CredentialKind.MTLS_CERTIFICATE: _("certificate"),
+    CredentialKind.RESPONSE_ENCRYPTION: _("encryption key"),
+    CredentialKind.REQUEST_ENCRYPTION: _("client encryption key"),
+    CredentialKind.REQUEST_SIGNATURE: _("signature key"),
+    Outcome.DONE: _("done"),
+    Outcome.REFUSED: _("refused"),
+    Outcome.FAILED: _("failed"),
+    Channel.MAIL: _("mail"),
+    Channel.WEBHOOK: _("webhook"),
+    Kind.EXPIRY: _("notice of expiry"),
+    Kind.INVITATION: _("invitation"),
+    Kind.PASSWORD_RESET: _("password reset"),
+    Kind.TEST: _("test"),
+    State.WAITING: _("waiting"),
+    State.SENT: _("sent"),
+    State.DROPPED: _("dropped"),
 }
 
 
@@ -62,6 +83,10 @@ class Words:
 
     def label(self, value: Enum) -> str:
         return self.translations.gettext(_WORDS[value])
+
+    def said(self, text: str) -> str:
+        """What the code says to people, in the reader's language where the catalogue has it."""
+        return self.translations.gettext(text) if text else ""
 
     def ago(self, at: datetime, now: datetime) -> str:
         """How long ago it was, in the largest unit that is not zero."""

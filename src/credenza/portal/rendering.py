@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from credenza.actions import organizations
+from credenza.actions import inbox, organizations
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Organization, OrganizationId
-from credenza.portal import cookies, languages, static_files
+from credenza.portal import cookies, dates, languages, static_files
 from credenza.portal.labels import Words
 from credenza.portal.visit import Visit
 
@@ -111,7 +109,7 @@ def _frame(visit: Visit, organization_id: OrganizationId | None, section: str) -
         return None
     known = organizations_of(visit)
     chosen = next((each for each in known if each.id == organization_id), known[0] if known else None)
-    return Frame(known, chosen, section, 0)
+    return Frame(known, chosen, section, inbox.count_unread(visit.portal.platform, visit.actor, now=visit.now))
 
 
 def _language(visit: Visit) -> str:
@@ -138,16 +136,8 @@ def _environment(language: str) -> Environment:
     made.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] # the extension's
     words = Words(translations)
     made.globals |= {"static": static_files.url, "languages": languages.NAMES, "sections": _SECTIONS}
-    made.filters |= {"moment": _moment, "day": _day, "ago": words.ago, "left": words.left, "label": words.label}
+    made.filters |= {"ago": words.ago, "left": words.left, "label": words.label, "said": words.said}
+    written = dates.dates(language)
+    for name in ("moment", "day", "month", "month_name", "weekday", "weekday_short", "decimal", "percent"):
+        made.filters[name] = getattr(written, name)
     return made
-
-
-def _moment(at: datetime) -> Markup:
-    """A time in UTC; the page's script adds what it is on the reader's clock."""
-    utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M} UTC")
-
-
-def _day(at: datetime) -> Markup:
-    utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d}")

@@ -56,7 +56,8 @@ def list_since(connection: Connection, organization_id: OrganizationId, since: d
 def last_at(connection: Connection, organization_id: OrganizationId) -> datetime | None:
     """When the latest call came that is still counted by the minute."""
     query = select(func.max(traffic.c.last_at)).where(traffic.c.organization_id == organization_id)
-    return connection.execute(query).scalar_one()
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found
 
 
 def delete_before(connection: Connection, moment: datetime) -> int:
