@@ -21,6 +21,7 @@ import typer
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from credenza.actions import sign_in_links
 from credenza.cli import demo_seed, demo_tls, demo_upstream, files, listeners, local, logs, output, profiles, serve
 from credenza.cli.demo_seed import PartnerKey, Seeded
 from credenza.cli.failure import CommandFailed
@@ -78,7 +79,7 @@ def demo(
     serve.prepare(settings, Role.ALL)
     known = _load(directory) or _seed(directory, settings)
     _write_env(known, settings)
-    output.note(context, _welcome(known))
+    output.note(context, _welcome(known, _sign_in_link(settings)))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, running, known))
 
@@ -124,6 +125,12 @@ def _seed(directory: Path, settings: Settings) -> Demo:
     known = _known(directory, seeded)
     files.write_secret(directory / _SEEDED, msgspec.json.encode(known, enc_hook=str), overwrite=True)
     return known
+
+
+def _sign_in_link(settings: Settings) -> str:
+    with local.platform(settings) as platform:
+        token = sign_in_links.make(platform, local.OPERATOR, demo_seed.ADMIN, now=local.now())
+        return sign_in_links.link_to(platform, token)
 
 
 def _known(directory: Path, seeded: Seeded) -> Demo:
@@ -185,12 +192,16 @@ def _write_env(known: Demo, settings: Settings) -> None:
     files.write_secret(known.directory / "env", f"{text}export PATH='{scripts}':\"$PATH\"\n".encode(), overwrite=True)
 
 
-def _welcome(known: Demo) -> str:
+def _welcome(known: Demo, link: str) -> str:
     shown = os.path.relpath(known.directory)
     return f"""
 Credenza is running, with {known.organization} as its first organization. It is a demo: for this machine only.
 
-  API       http://localhost:8080    (seeds' API below /developer, our own below /api, /openapi.json)
+Open the portal, signed in as its admin, once and within 15 minutes:
+
+  {link}
+
+  portal    http://localhost:8080    (seeds' API below /developer, our own below /api, /openapi.json)
   sandbox   https://localhost:8443   production  https://localhost:8444
   data      {shown}                  (partner's private keys in {shown}/partner)
 
@@ -204,6 +215,7 @@ is admitted. A key that was revoked yesterday is refused, and you can ask why:
   credenza call GET https://localhost:8443/payments/42 --consumer-key "$LAPTOP_CONSUMER_KEY" --key "$LAPTOP_KEY"
   credenza debug oauth1 --last
 
+Another link to the portal: credenza user sign-in-link {demo_seed.ADMIN}
 Also: credenza project list, credenza key list, credenza key view KID (who calls), credenza audit list.
 Stop with Ctrl-C. Start over with: credenza demo --reset
 """

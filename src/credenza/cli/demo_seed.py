@@ -50,6 +50,10 @@ from credenza.domain.model import (
 )
 from credenza.protocol import csr
 
+_DOMAIN = "acme.example"
+ADMIN = f"ada@{_DOMAIN}"
+"""Who the demo's link to the portal signs in."""
+
 _OPERATOR = Actor(ActorKind.OPERATOR, "demo")
 _DAY = timedelta(days=1)
 _SANDBOX, _PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
@@ -119,7 +123,7 @@ def _people(desk: _Desk) -> tuple[Organization, User]:
     now = add_months(desk.now, -14)
     organization = organizations.create(desk.platform, _OPERATOR, name="Acme Payments", now=now)
     made = {
-        role: people.create_user(desk.platform, _OPERATOR, email=f"{name.lower()}@acme.example", name=name, now=now)
+        role: people.create_user(desk.platform, _OPERATOR, email=f"{name.lower()}@{_DOMAIN}", name=name, now=now)
         for name, role in {
             "Ada": OrganizationRole.ADMIN,
             "Grace": OrganizationRole.USER,
@@ -209,5 +213,5 @@ def _billing(
 def _team(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
     for name, role in {"grace": ProjectRole.ADMIN, "linus": ProjectRole.READ_ONLY}.items():
         project_members.set_role(
-            desk.platform, owner, project_id, email=f"{name}@acme.example", role=role, now=desk.now - _DAY
+            desk.platform, owner, project_id, email=f"{name}@{_DOMAIN}", role=role, now=desk.now - _DAY
         )
