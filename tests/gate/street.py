@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
+from credenza.cli import listeners
+from credenza.cli.listeners import Listener
 
 HOST = "127.0.0.1"
 
@@ -25,9 +26,7 @@ def served(app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[int]
 
 @contextmanager
 def served_on(bound: socket.socket, app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[None]:
-    server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
-    )
+    server = listeners.make_server(Listener("street", HOST), app)
 
     async def run() -> None:
         async with AsyncExitStack() as stack:

@@ -335,6 +335,39 @@ def test_a_trace_is_refused_though_it_was_signed(street: Street) -> None:
     assert street.upstream.seen == []
 
 
+@pytest.mark.parametrize("origin", [f"https://{AUTHORITY}", f"HTTPS://{AUTHORITY.upper()}:443"])
+def test_an_absolute_target_of_the_gate_s_own_origin_is_its_path(street: Street, origin: str) -> None:
+    """RFC 9112 3.2.2: a server has to take absolute targets, though only proxies are sent them."""
+    header = street.scene.add_key().sign("GET", f"https://{AUTHORITY}/orders/1?a=b")
+
+    response = request(street.port, "GET", f"{origin}/orders/1?a=b", [("Authorization", header)])
+
+    assert (response.status, response.json()["target"]) == (200, "/orders/1?a=b")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://other.example",
+        f"http://{AUTHORITY}",
+        f"https://{AUTHORITY}:8443",
+        f"https://user@{AUTHORITY}",
+        f"https://{AUTHORITY}.",
+    ],
+)
+@pytest.mark.parametrize("host", [AUTHORITY, "other.example"])
+def test_an_absolute_target_of_another_origin_is_refused_though_its_path_was_signed(
+    street: Street, origin: str, host: str
+) -> None:
+    header = street.scene.add_key().sign("GET", ORDER)
+
+    response = request(street.port, "GET", f"{origin}/orders/1", [("Authorization", header)], host=host)
+
+    assert response.status == 400
+    assert response.error["Description"] == "The target names another origin than the one it came to."
+    assert street.upstream.seen == []
+
+
 def test_the_public_authority_is_the_configured_one_whatever_host_says(street: Street) -> None:
     response = street.call(street.scene.add_key(), host="evil.example")
 

@@ -76,6 +76,7 @@ class GateApp:
         call_id = secrets.token_hex(16)
         try:
             arrived = arrival.read(scope, self._trusted_proxies)
+            self._check_origin(arrived, scope)
         except BadRequest as bad:
             await self._refuse(send, Refused(call_id, Code.BAD_REQUEST, str(bad)), unread_body=True)
             return
@@ -83,6 +84,15 @@ class GateApp:
             await self._serve(call_id, arrived, scope, receive, send)
         except ClientGone:
             return  # nobody is left to answer
+
+    def _check_origin(self, arrived: Arrival, scope: Scope) -> None:
+        # RFC 9112 3.2.2: the host of an absolute target stands above Host. What is verified and forwarded is ours, so a
+        # request for another origin, which some program on the way may have routed by that name, is not served.
+        if not arrived.origin:
+            return
+        scheme, authority = self._origin.scheme or scope["scheme"], self._origin.authority or arrived.host
+        if arrived.origin != arrival.origin_of(scheme, authority):
+            raise BadRequest("The target names another origin than the one it came to.")
 
     async def _serve(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(call_id, arrived, scope, receive)

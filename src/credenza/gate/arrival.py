@@ -5,6 +5,7 @@ Nothing is decoded or normalised on the way: the target is the bytes of the requ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, TypeAlias
@@ -16,12 +17,14 @@ from credenza.wire.decisions import is_form
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 
-MAX_TARGET_BYTES = 8192
 REQUEST_TARGET = "credenza.request_target"
 """Where a scope has a target that is more than a path, as it was sent: our listeners put it there."""
 
+MAX_TARGET_BYTES = 8192
 MAX_HEADERS_BYTES = 65_536
 
+_OWN_PORTS = {"http": ":80", "https": ":443"}
+_AUTHORITY_END = re.compile(r"[/?#]")
 _WANTED = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding", b"user-agent"}
     | {b"x-forwarded-for"}
@@ -33,9 +36,11 @@ class BadRequest(Exception):  # noqa: N818 - a verdict on the request, not an er
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """`content_length` is 0 when there is no body and None when it comes in chunks of unknown number."""
+    """`content_length` is 0 when there is no body and None when it comes in chunks of unknown number. `origin` is the
+    one that an absolute target names, spelt as `origin_of` does; empty for a path."""
 
     method: str
+    origin: str
     path: str
     query: str
     host: str
@@ -65,6 +70,7 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
         raise BadRequest("TRACE is not served.")
     return Arrival(
         scope["method"],
+        _named_origin(scope.get(REQUEST_TARGET, b"")),
         path.decode("ascii"),
         query.decode("ascii"),
         _host(found.get(b"host", ())),
@@ -76,6 +82,17 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
         # uvicorn appends trailers to its list of headers when they come (RFC 9110 6.5.1 wants them kept apart).
         list(scope["headers"]),
     )
+
+
+def origin_of(scheme: str, authority: str) -> str:
+    """Spell an origin so that equal ones are equal: lower case, without the scheme's own port (RFC 3986 6.2.3)."""
+    scheme, authority = scheme.lower(), authority.lower()
+    return f"{scheme}://{authority.removesuffix(_OWN_PORTS.get(scheme, ''))}"
+
+
+def _named_origin(target: bytes) -> str:
+    scheme, separator, rest = target.decode("latin-1").partition("://")
+    return origin_of(scheme, _AUTHORITY_END.split(rest, maxsplit=1)[0]) if separator else ""
 
 
 def _wanted(headers: Headers) -> dict[bytes, list[bytes]]:
