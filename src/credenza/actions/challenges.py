@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from credenza.actions.context import Platform
 from credenza.domain.errors import Code, Refusal
 from credenza.store import spent
-from credenza.store.engine import writing
 from credenza.store.schema import at_micros, micros
 
 LIFE = timedelta(minutes=5)
@@ -53,11 +52,6 @@ def use_up(connection: Connection, challenge: bytes, *, now: datetime) -> None:
     spent_hash = hashlib.sha256(challenge).hexdigest()
     if not spent.mark(connection, spent_hash, _LABEL, expires_at=_end(challenge), now=now):
         raise _too_late()
-
-
-def forget_expired(platform: Platform, *, now: datetime) -> int:
-    with writing(platform.database.records) as connection:
-        return spent.delete_expired(connection, (_LABEL,), now=now)
 
 
 def _end(challenge: bytes) -> datetime:

@@ -143,6 +143,22 @@ def accept(platform: Platform, token: str, *, name: str, password: str, visitor:
     return sessions.begin(platform, user, SignInMethod.PASSWORD, visitor, now=now)
 
 
+def accept_proven(platform: Platform, *, email: str, name: str, visitor: Visitor, now: datetime) -> User | None:
+    """Make a user for an address that somebody has proven to have, and join wherever it is invited; None when it is
+    invited nowhere."""
+    with reading(platform.database.records) as connection:
+        waiting = invitations.list_open_of(connection, email, now=now)
+    user = None
+    for invitation in waiting:
+        actor = Actor(ActorKind.VISITOR, SignInMethod.SSO, user.id if user else None, address=visitor.address)
+        attempt = Attempt(actor, Action.INVITATION_ACCEPT, now, organization_id=invitation.organization_id)
+        with acting(platform, attempt) as act:
+            _use(act, invitation, now=now)
+            user = user or people.insert_user(platform, act, email=email, name=name, now=now)
+            _join(act, invitation, user, now=now)
+    return user
+
+
 def join(platform: Platform, actor: Actor, token: str, *, now: datetime) -> Organization:
     """Join with the account that the actor is signed in to; it must be the invitation's address."""
     invitation = _find(platform, token)

@@ -45,6 +45,12 @@ def list_open(connection: Connection, organization_id: OrganizationId, *, now: d
     return tuple(map(_invitation, connection.execute(query.order_by(invitations.c.email))))
 
 
+def list_open_of(connection: Connection, email: str, *, now: datetime) -> tuple[Invitation, ...]:
+    """List where an address is invited, the oldest first."""
+    query = select(*_COLUMNS).where(invitations.c.email == email, _OPEN, invitations.c.expires_at > now)
+    return tuple(map(_invitation, connection.execute(query.order_by(invitations.c.created_at, invitations.c.id))))
+
+
 def find_by_token(connection: Connection, token_hash: str) -> Invitation | None:
     """Find an invitation, also one that was accepted or withdrawn or is too old."""
     row = connection.execute(select(*_COLUMNS).where(invitations.c.token_hash == token_hash)).one_or_none()

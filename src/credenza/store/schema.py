@@ -231,6 +231,8 @@ identities = Table(
     Column("subject", String(255), primary_key=True),
     _user(),
     Column("created_at", Instant, nullable=False),
+    # Whose address another person is given at the provider is not signed in as by that person.
+    UniqueConstraint("issuer", "user_id"),
 )
 Index("ix_identities_user_id", identities.c.user_id)
 

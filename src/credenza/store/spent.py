@@ -1,14 +1,13 @@
 """What is good once and kept nowhere before it is used: answered challenges, states of a sign-in at a provider.
 
-They share the table of one-time links. A row is remembered until what it spent would have ended by itself.
+They share the table of one-time links, which is cleared of rows that have ended (`links.forget_expired`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from credenza.domain.model import PLATFORM
 from credenza.store.schema import one_time_links
@@ -25,10 +24,3 @@ def mark(connection: Connection, token_hash: str, purpose: str, *, expires_at: d
         "used_at": now,
     }
     return insert_if_absent(connection, one_time_links, row)
-
-
-def delete_expired(connection: Connection, purposes: Collection[str], *, now: datetime) -> int:
-    statement = delete(one_time_links).where(
-        one_time_links.c.purpose.in_(purposes), one_time_links.c.used_at.is_not(None), one_time_links.c.expires_at < now
-    )
-    return connection.execute(statement).rowcount

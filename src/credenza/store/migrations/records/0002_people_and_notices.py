@@ -70,6 +70,7 @@ def _proofs() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_identities_user_id"),
         sa.PrimaryKeyConstraint("issuer", "subject", name="pk_identities"),
+        sa.UniqueConstraint("issuer", "user_id", name="uq_identities_issuer_user_id"),
     )
     op.create_index("ix_identities_user_id", "identities", ["user_id"])
 
