@@ -40,7 +40,20 @@ def _origin(value: Any) -> Any:
     return value
 
 
+def _issuer(value: Any) -> Any:
+    """Accept an issuer identifier (OpenID Connect Discovery 1.0 section 3): https, or http on this machine."""
+    if not isinstance(value, str) or not value:
+        return value
+    parts = AnyHttpUrl(value)
+    if parts.query is not None or parts.fragment is not None:
+        raise ValueError("an issuer has neither query nor fragment")
+    if parts.scheme != "https" and not is_local(f"{parts.host}:{parts.port}"):
+        raise ValueError("an issuer is reached by https, unless it runs on this machine")
+    return value
+
+
 Bind = Annotated[str, BeforeValidator(_bind)]
+Issuer = Annotated[str, BeforeValidator(_issuer)]
 Origin = Annotated[str, BeforeValidator(_origin)]
 
 
@@ -177,6 +190,23 @@ class Settings(BaseSettings):
     webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks that webhooks may lead to although they are not public, such as `10.1.0.0/16`."
     )
+    oidc_issuer: Issuer = Field(
+        "",
+        description="Issuer of an OpenID Connect provider that people may sign in through; empty: none. Needs the "
+        "extra `sso`.",
+    )
+    oidc_client_id: str = Field("", max_length=500, description="How this installation is registered at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The secret that belongs to `oidc_client_id`; without one it is a public client."
+    )
+    oidc_name: str = Field(
+        "single sign-on", min_length=1, max_length=60, description="What the sign-in page calls the provider."
+    )
+    oidc_allowed_domains: frozenset[str] = Field(
+        frozenset(),
+        description="Domains whose mail addresses the provider vouches for. Whoever runs it can sign in as any user "
+        "who has an address there.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 
     @classmethod
@@ -202,6 +232,14 @@ class Settings(BaseSettings):
     def _passwords_travel_sealed(self) -> Settings:
         if self.smtp_security == "none" and self.smtp_username and not is_local(f"{self.smtp_host}:{self.smtp_port}"):
             raise ValueError("smtp_username would send its password in the clear: set smtp_security to starttls or tls")
+        return self
+
+    @model_validator(mode="after")
+    def _single_sign_on_is_whole(self) -> Settings:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id: register this installation at the provider")
+        if self.oidc_issuer and not self.oidc_allowed_domains:
+            raise ValueError("oidc_issuer needs oidc_allowed_domains: nobody could sign in without one")
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from credenza.actions.context import Platform
 from credenza.actions.delivery import forget_old
 from credenza.actions.once import forget_expired
 from credenza.api.app import create_app
-from credenza.cli import local, sending
+from credenza.cli import local, sending, single_sign_on
 from credenza.cli.plane import Plane
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Call, Decision
@@ -74,6 +74,7 @@ def _portal(settings: Settings, platform: Platform, stopping: asyncio.Event) -> 
             EnvironmentName.PRODUCTION: settings.production_origin,
         },
         streams=Streams(stopping),
+        provider=single_sign_on.open_provider(settings),
     )
 
 

@@ -23,7 +23,7 @@ def set_password(visit: Visit) -> Response:
     try:
         passwords.set_password(visit.portal.platform, visit.actor, old, new, now=visit.now)
     except Refusal as refusal:
-        return _again(visit, refusal)
+        return show_again(visit, refusal)
     return visit.go(f"{_PAGE}?done=password")
 
 
@@ -32,7 +32,7 @@ def enrol(visit: Visit) -> Response:
     try:
         made = authenticators.enrol(visit.portal.platform, visit.actor, now=visit.now)
     except Refusal as refusal:
-        return _again(visit, refusal)
+        return show_again(visit, refusal)
     return _enrolment(visit, made.secret, made.uri)
 
 
@@ -40,7 +40,7 @@ def confirm(visit: Visit) -> Response:
     try:
         codes = authenticators.confirm(visit.portal.platform, visit.actor, visit.fields.get("code", ""), now=visit.now)
     except Refusal as refusal:
-        return _again(visit, refusal)
+        return show_again(visit, refusal)
     return render(visit, "recovery_codes.html", codes=codes.codes)
 
 
@@ -53,11 +53,12 @@ def remove_authenticator(visit: Visit) -> Response:
     try:
         authenticators.remove(visit.portal.platform, visit.actor, now=visit.now)
     except Refusal as refusal:
-        return _again(visit, refusal)
+        return show_again(visit, refusal)
     return visit.go(_PAGE)
 
 
-def _again(visit: Visit, refusal: Refusal) -> Response:
+def show_again(visit: Visit, refusal: Refusal) -> Response:
+    """Show the page with what was wrong; ask for a proof first where one is needed."""
     if refusal.code is Code.PROOF_NEEDED:
         raise refusal
     return _page(visit, refusal)

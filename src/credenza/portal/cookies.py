@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from credenza.actions import single_sign_on
 from credenza.domain.sessions import LIFE
 from credenza.portal.portal import Portal
 
@@ -34,6 +35,29 @@ def drop_token(portal: Portal, response: Response) -> None:
     response.delete_cookie(_session_cookie(portal), path="/", secure=portal.secure, httponly=True, samesite="lax")
 
 
+def read_departure(portal: Portal, request: Request) -> str:
+    """Read what a sign-in at the provider was begun with, sealed."""
+    return request.cookies.get(_departure_cookie(portal), "")
+
+
+def keep_departure(portal: Portal, response: Response, sealed: str) -> None:
+    """Lax: the browser comes back from another site."""
+    response.set_cookie(
+        _departure_cookie(portal),
+        sealed,
+        max_age=int(single_sign_on.LIFE.total_seconds()),
+        path="/",
+        secure=portal.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def drop_departure(portal: Portal, response: Response) -> None:
+    name = _departure_cookie(portal)
+    response.delete_cookie(name, path="/", secure=portal.secure, httponly=True, samesite="lax")
+
+
 def keep_preference(portal: Portal, response: Response, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=_YEAR_S, path="/", secure=portal.secure, httponly=True, samesite="lax")
 
@@ -41,3 +65,7 @@ def keep_preference(portal: Portal, response: Response, name: str, value: str) -
 def _session_cookie(portal: Portal) -> str:
     # The prefix makes browsers insist on Secure, Path=/ and no Domain; plain HTTP on localhost cannot have it.
     return "__Host-credenza" if portal.secure else "credenza"
+
+
+def _departure_cookie(portal: Portal) -> str:
+    return "__Host-credenza-sso" if portal.secure else "credenza-sso"

@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from credenza.actions.context import Platform
+from credenza.actions.single_sign_on import Provider
 from credenza.domain.model import EnvironmentName
 from credenza.portal.streams import Streams
 
@@ -15,7 +16,7 @@ from credenza.portal.streams import Streams
 @dataclass(frozen=True, slots=True)
 class Portal:
     """`public_url` is where people reach it; `gates` where calls go, by environment; `platform_name` what the API
-    platform calls itself."""
+    platform calls itself; `provider` is where people may sign in instead of here."""
 
     platform: Platform
     public_url: str
@@ -23,6 +24,7 @@ class Portal:
     platform_name: str = "Credenza"
     gates: dict[EnvironmentName, str] = field(default_factory=dict)
     streams: Streams = field(default_factory=Streams)
+    provider: Provider | None = None
 
     @property
     def secure(self) -> bool:

@@ -16,7 +16,7 @@ from credenza.portal.visit import SIGN_IN, Visit, local_path
 def show(visit: Visit) -> Response:
     if visit.signed_in is not None:
         return visit.go(_next(visit))
-    return _form(visit)
+    return show_form(visit)
 
 
 def sign_in(visit: Visit) -> Response:
@@ -24,7 +24,7 @@ def sign_in(visit: Visit) -> Response:
     try:
         found = passwords.sign_in(visit.portal.platform, email, password, visit.visitor, now=visit.now)
     except Refusal as refusal:
-        return _form(visit, refusal)
+        return show_form(visit, refusal)
     if isinstance(found, SecondFactor):
         return _code_form(visit, found.token)
     return enter(visit, found)
@@ -36,7 +36,7 @@ def check_code(visit: Visit) -> Response:
     try:
         begun = passwords.finish(visit.portal.platform, token, code, visit.visitor, now=visit.now)
     except Refusal as refusal:
-        return _code_form(visit, token, refusal) if refusal.field == "code" else _form(visit, refusal)
+        return _code_form(visit, token, refusal) if refusal.field == "code" else show_form(visit, refusal)
     return enter(visit, begun)
 
 
@@ -53,7 +53,7 @@ def accept_link(visit: Visit) -> Response:
 
 
 def ask_proof(visit: Visit) -> Response:
-    return _proof_form(visit)
+    return show_proof_form(visit)
 
 
 def take_proof(visit: Visit) -> Response:
@@ -66,7 +66,7 @@ def take_proof(visit: Visit) -> Response:
             password = visit.fields.get("password", "")
             begun = passwords.confirm(platform, visit.session, password, visit.visitor, now=visit.now)
     except Refusal as refusal:
-        return _proof_form(visit, refusal)
+        return show_proof_form(visit, refusal)
     return enter(visit, begun)
 
 
@@ -84,7 +84,8 @@ def enter(visit: Visit, begun: Begun) -> Response:
     return response
 
 
-def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
+def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
+    """Show the ways to sign in, once more with what was wrong."""
     return render(
         visit,
         "sign_in.html",
@@ -106,7 +107,7 @@ def _code_form(visit: Visit, token: str, refusal: Refusal | None = None) -> Resp
     )
 
 
-def _proof_form(visit: Visit, refusal: Refusal | None = None) -> Response:
+def show_proof_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "confirm.html",

@@ -1,0 +1,54 @@
+"""Leave for the provider and come back signed in."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+
+from credenza.actions import single_sign_on
+from credenza.actions.single_sign_on import Provider
+from credenza.domain.errors import Code, Refusal
+from credenza.portal import cookies
+from credenza.portal.sign_in import show_form
+from credenza.portal.visit import Visit, local_path
+
+
+def leave(visit: Visit) -> Response:
+    """Send the browser to the provider. A link, not a form: `form-action 'self'` holds for redirects of forms too."""
+    try:
+        departed = single_sign_on.begin(
+            visit.portal.platform, _provider(visit), local_path(visit.query("next")), now=visit.now
+        )
+    except Refusal as refusal:
+        return show_form(visit, refusal)
+    response = RedirectResponse(departed.url, 303, {"Cache-Control": "no-store"})
+    cookies.keep_departure(visit.portal, response, departed.sealed)
+    return response
+
+
+def arrive(visit: Visit) -> Response:
+    try:
+        response = _finish(visit)
+    except Refusal as refusal:
+        response = show_form(visit, refusal)
+    cookies.drop_departure(visit.portal, response)
+    return response
+
+
+def _finish(visit: Visit) -> Response:
+    arrived = single_sign_on.finish(
+        visit.portal.platform,
+        _provider(visit),
+        cookies.read_departure(visit.portal, visit.request),
+        single_sign_on.parse_answer(visit.request.query_params),
+        visit.visitor,
+        now=visit.now,
+    )
+    response = visit.go(local_path(arrived.next))
+    cookies.keep_token(visit.portal, response, arrived.begun.token)
+    return response
+
+
+def _provider(visit: Visit) -> Provider:
+    if visit.portal.provider is None:
+        raise Refusal(Code.NOT_FOUND, "Single sign-on is not set up here. Sign in another way.")
+    return visit.portal.provider
