@@ -168,9 +168,13 @@ def narrowed_to(act: Act, actor: Actor) -> UserId | None:
     return None if actor.user_id is None or act.standing.sees_project else actor.user_id
 
 
+_NEAR = frozenset({access.On.PROJECT, access.On.ORGANIZATION})
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectInSight:
-    """A project, and what the actor may do to it. `key_limit` counts its OAuth 2.0 keys; None where none counts."""
+    """A project, and what the actor may do to it and in its organization. `key_limit` is for its OAuth 2.0 keys, of
+    which there are `counted_keys`; None where none counts."""
 
     project: Project
     allowed: frozenset[Action]
@@ -184,7 +188,7 @@ def in_sight(platform: Platform, actor: Actor, project_id: ProjectId, *, now: da
         allowed = frozenset(
             each
             for each, permission in access.PERMISSIONS.items()
-            if permission.on is access.On.PROJECT and access.allowed(actor, each, act.standing)
+            if permission.on in _NEAR and access.allowed(actor, each, act.standing)
         )
         counts = project.dual or project.type is ProjectType.OAUTH2_FAPI
         taken = credentials.taken_slots(act.connection, project_id) if counts else frozenset()

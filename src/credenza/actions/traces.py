@@ -14,7 +14,9 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, CredentialId, ProjectId
 from credenza.store import credentials, traces
 from credenza.store.engine import reading
-from credenza.store.traces import Caller, StoredRefusal, Use
+from credenza.store.traces import Caller as Caller
+from credenza.store.traces import StoredRefusal
+from credenza.store.traces import Use as Use
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from credenza.actions import first_admin, links, sessions, sign_in_attempts
+from credenza.actions import delivery, first_admin, links, once, sessions, sign_in_attempts
 from credenza.actions.context import Platform
-from credenza.actions.delivery import forget_old
-from credenza.actions.once import forget_expired
 from credenza.api.app import create_app
+from credenza.api.rate_limits import Rates
 from credenza.cli import local, sending, single_sign_on
 from credenza.cli.plane import Plane
 from credenza.domain.model import EnvironmentName
@@ -33,6 +32,13 @@ from credenza.store.engine import Database
 log = structlog.get_logger()
 
 _HOUSEKEEPING_EVERY = timedelta(minutes=5)
+_CHORES = (
+    once.forget_expired,
+    delivery.forget_old,
+    links.forget_expired,
+    sessions.forget_ended,
+    sign_in_attempts.forget_expired,
+)
 _OUTAGES = (OperationalError, PoolTimeout, GateClosed)
 
 
@@ -60,6 +66,8 @@ def application(
         outages=_OUTAGES,
         pages=portal_app.routes(_portal(settings, platform, stopping)),
         registry=desk.metrics.registry,
+        rates=Rates(settings.manage_requests_per_minute, settings.manage_attempts_per_minute),
+        trusted_proxies=settings.trusted_proxies,
     )
 
 
@@ -96,7 +104,7 @@ class _Housekeeping:
 
     async def flush(self) -> None:
         try:
-            await asyncio.to_thread(forget_expired, self._platform, now=local.now())
-            await asyncio.to_thread(forget_old, self._platform, now=local.now())
+            for chore in _CHORES:
+                await asyncio.to_thread(chore, self._platform, now=local.now())
         except SQLAlchemyError as error:
             log.warning("housekeeping.failed", error=type(error).__name__)

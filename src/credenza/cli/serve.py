@@ -142,7 +142,7 @@ async def serve_until_stopped(started: Started) -> None:
     with installation.database(settings) as database:
         async with AsyncExitStack() as stack:
             plane = await stack.enter_async_context(open_plane(settings, database))
-            applications = await _applications(started, database, plane, stack)
+            applications = await _applications(started, database, plane, stack, stopping)
             servers = [
                 (_server(settings, listener, applications), started.sockets[listener.name])
                 for listener in listening(settings, started.role)
@@ -161,7 +161,9 @@ def _server(settings: Settings, listener: Listener, applications: Mapping[str, A
     return listeners.make_server(listener, applications[listener.name], limits)
 
 
-async def _applications(started: Started, database: Database, plane: Plane, stack: AsyncExitStack) -> Mapping[str, Any]:
+async def _applications(
+    started: Started, database: Database, plane: Plane, stack: AsyncExitStack, stopping: asyncio.Event
+) -> Mapping[str, Any]:
     """The application behind each listener, by its name."""
     settings = started.settings
     desk = Desk(
@@ -173,7 +175,7 @@ async def _applications(started: Started, database: Database, plane: Plane, stac
     )
     applications: dict[str, Any] = {}
     if started.role is not Role.GATE:
-        applications["management API"] = _management().application(settings, database, plane, desk, stack)
+        applications["management API"] = _management().application(settings, database, plane, desk, stack, stopping)
     if started.role is not Role.MANAGE:
         applications |= await _gates(settings, desk, stack)
     return applications

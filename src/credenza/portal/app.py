@@ -9,14 +9,29 @@ from starlette.routing import BaseRoute
 
 from credenza.portal import (
     account,
+    activity,
     api_keys,
+    csr_checks,
+    expiry,
     first_admin,
     front,
+    inbox,
     invitations,
+    key_changes,
+    key_files,
+    key_start,
+    keys,
+    live,
     members,
+    overview,
     passkeys,
     password_resets,
+    project_members,
+    project_services,
+    projects,
+    searching,
     sessions,
+    settings,
     sign_in,
     single_sign_on,
     static_files,
@@ -38,6 +53,9 @@ class Row:
 
 
 _O = "/organizations/{organization_id}"
+_P = "/projects/{project_id}"
+_E = f"{_P}/{{environment}}"
+_K = f"{_P}/keys/{{key_id}}"
 PAGES: Sequence[Row] = (
     Row("GET", "/", front.go_home),
     Row("GET", "/sign-in", sign_in.show, Access.OPEN),
@@ -77,6 +95,29 @@ PAGES: Sequence[Row] = (
     Row("GET", "/account/sessions", sessions.show_list),
     Row("POST", "/account/sessions/end-others", sessions.end_others),
     Row("POST", "/account/sessions/{session_id}/end", sessions.end),
+    Row("GET", f"{_O}/overview", overview.show),
+    Row("GET", "/refusals/{refusal_id}", overview.show_refusal),
+    Row("GET", f"{_O}/expiry", expiry.show_list),
+    Row("GET", f"{_O}/expiry/calendar", expiry.show_month),
+    Row("POST", f"{_O}/expiry/feeds", expiry.make_feed),
+    Row("POST", f"{_O}/expiry/feeds/{{feed_id}}/revoke", expiry.revoke_feed),
+    Row("GET", f"{_O}/activity", activity.show),
+    Row("GET", f"{_O}/activity/check", activity.check),
+    Row("GET", f"{_O}/activity/export.jsonl", activity.export_lines),
+    Row("GET", f"{_O}/activity/export.csv", activity.export_table),
+    Row("GET", f"{_O}/activity/checkpoint.json", activity.export_checkpoint),
+    Row("GET", "/inbox", inbox.show),
+    Row("POST", "/inbox/read", inbox.mark_all_read),
+    Row("POST", "/inbox/{notice_id}/read", inbox.mark_read),
+    Row("GET", f"{_O}/settings", settings.show_services),
+    Row("GET", f"{_O}/settings/authorities", settings.show_authorities),
+    Row("GET", f"{_O}/settings/policies", settings.show_policies),
+    Row("GET", f"{_O}/settings/notices", settings.show_notices),
+    Row("GET", f"{_O}/settings/notices/{{delivery_id}}", settings.show_delivery),
+    Row("POST", f"{_O}/settings/webhooks", settings.add_webhook),
+    Row("GET", f"{_O}/settings/webhooks/{{webhook_id}}/remove", settings.ask_remove_webhook),
+    Row("POST", f"{_O}/settings/webhooks/{{webhook_id}}/remove", settings.remove_webhook),
+    Row("POST", f"{_O}/settings/webhooks/{{webhook_id}}/test", settings.test_webhook),
     Row("GET", f"{_O}/members", members.show_list),
     Row("POST", f"{_O}/invitations", members.invite),
     Row("POST", f"{_O}/invitations/{{invitation_id}}/withdraw", members.withdraw),
@@ -93,9 +134,52 @@ PAGES: Sequence[Row] = (
     Row("POST", f"{_O}/api-keys", api_keys.add),
     Row("GET", f"{_O}/api-keys/{{key_id}}/revoke", api_keys.ask_revoke),
     Row("POST", f"{_O}/api-keys/{{key_id}}/revoke", api_keys.revoke),
+    Row("GET", f"{_O}/search", searching.show),
+    Row("GET", f"{_O}/projects", projects.show_list),
+    Row("GET", f"{_O}/projects/new", projects.ask_new),
+    Row("POST", f"{_O}/projects", projects.create),
+    Row("POST", "/csr-checks", csr_checks.check),
+    Row("GET", _P, projects.go),
+    Row("GET", f"{_P}/services", project_services.show),
+    Row("GET", f"{_P}/services/add", project_services.ask_add),
+    Row("POST", f"{_P}/services", project_services.add),
+    Row("GET", f"{_P}/members", project_members.show),
+    Row("GET", f"{_P}/members/set", project_members.ask_set),
+    Row("POST", f"{_P}/members", project_members.set_role),
+    Row("GET", f"{_P}/members/leave", project_members.ask_leave),
+    Row("POST", f"{_P}/members/leave", project_members.leave),
+    Row("GET", f"{_P}/members/{{user_id}}/remove", project_members.ask_remove),
+    Row("POST", f"{_P}/members/{{user_id}}/remove", project_members.remove),
+    Row("GET", f"{_P}/settings", projects.show_settings),
+    Row("POST", f"{_P}/settings", projects.change),
+    Row("GET", f"{_P}/delete", projects.ask_delete),
+    Row("POST", f"{_P}/delete", projects.delete),
+    Row("GET", _K, keys.show),
+    Row("GET", f"{_K}/start", key_start.show),
+    Row("GET", f"{_K}/files/{{name}}", key_files.send),
+    Row("GET", f"{_K}/replace", key_changes.ask_replace),
+    Row("GET", f"{_K}/rotate", key_changes.ask_rotate),
+    Row("POST", f"{_K}/rotate", key_changes.rotate),
+    Row("POST", f"{_K}/renew", key_changes.renew),
+    Row("GET", f"{_K}/revoke", key_changes.ask_revoke),
+    Row("POST", f"{_K}/revoke", key_changes.revoke),
+    Row("GET", _E, keys.show_environment),
+    Row("GET", f"{_E}/keys/new", key_changes.ask_add),
+    Row("POST", f"{_E}/keys", key_changes.add),
+    Row("GET", f"{_E}/request", projects.ask_environment),
+    Row("POST", f"{_E}/request", projects.add_environment),
 )
+
+STREAMS: Sequence[tuple[str, Page]] = (
+    (f"{_O}/overview/pace", overview.show_pace),
+    (f"{_K}/live", keys.part),
+    (f"{_K}/start/live", key_start.part),
+    (f"{_E}/live", keys.environment_part),
+)
+"""Parts of pages that live, for people who are signed in."""
 
 
 def routes(portal: Portal) -> tuple[BaseRoute, ...]:
     pages = (route(portal, row.method, row.path, row.page, show_refusal, row.access) for row in PAGES)
-    return (*pages, *static_files.routes())
+    streams = (live.route(portal, path, part) for path, part in STREAMS)
+    return (*pages, *streams, *static_files.routes())

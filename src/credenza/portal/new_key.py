@@ -1,0 +1,83 @@
+"""The form that a new key comes with, wherever one is made: with a project, an environment, beside others or after one.
+
+Three ways lead to the same form: a key made in this browser, a request that is uploaded, and one that is pasted. In all
+of them a name and a certification request is what arrives here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any
+
+from credenza.actions.issuing import NewKey
+from credenza.actions.once import Once
+from credenza.domain.errors import Code, Refusal
+from credenza.domain.model import ProjectType
+from credenza.portal import texts
+from credenza.portal.visit import Visit
+
+_NOT_CONTENT = frozenset({"csrf", "once"})
+
+
+class Method(StrEnum):
+    """How the key comes."""
+
+    GENERATE = "generate"
+    UPLOAD = "upload"
+    PASTE = "paste"
+
+
+RSA_KINDS = ("RSA-2048", "RSA-3072", "RSA-4096")
+EC_KINDS = ("EC-P256",)
+
+
+def form(visit: Visit, here: str, action: str, project_type: ProjectType, refusal: Refusal | None) -> dict[str, Any]:
+    """What the template of the form needs. `here` is the page's own address, `action` where the form goes."""
+    return {
+        "here": here,
+        "form_action": action,
+        "method": method_of(visit),
+        "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
+        "project_type": project_type,
+        "once": visit.fields.get("once") or visit.portal.platform.new_id(),
+        "problem": refusal.message if refusal else "",
+        "wrong_field": refusal.field if refusal else "",
+    }
+
+
+def method_of(visit: Visit) -> Method:
+    asked = visit.fields.get("method") or visit.query("method")
+    return Method(asked) if asked in set(Method) else Method.GENERATE
+
+
+def read(visit: Visit) -> NewKey:
+    """Read alias and request. What the request is worth is for the action to say."""
+    alias = texts.read_name(visit, "alias", "key")
+    request = _request(visit)
+    if not request.strip():
+        raise Refusal(Code.INVALID_CSR, _MISSING[method_of(visit)], field="csr")
+    return NewKey(alias, request)
+
+
+def once(visit: Visit) -> Once | None:
+    """Let a form that is sent twice be done once: it carries a key that was drawn when it was shown."""
+    key = visit.fields.get("once", "")
+    if not key or len(key) > 64:
+        return None
+    fields = {name: value for name, value in visit.fields.items() if name not in _NOT_CONTENT}
+    files = {name: hashlib.sha256(octets).hexdigest() for name, octets in visit.files.items()}
+    sent = json.dumps([visit.request.url.path, fields, files], sort_keys=True)
+    return Once(key, hashlib.sha256(sent.encode()).hexdigest())
+
+
+def _request(visit: Visit) -> bytes:
+    return visit.files.get("file", b"") or visit.fields.get("csr", "").encode()
+
+
+_MISSING = {
+    Method.GENERATE: "No request arrived. A key is made by the page's script: allow it, or send a request of your own.",
+    Method.UPLOAD: "Choose the file with the certification request.",
+    Method.PASTE: "Paste the certification request.",
+}
