@@ -186,6 +186,18 @@ def test_routes_are_those_of_live_services(ask: Questions, rows: Rows) -> None:
     assert set(ask.routes().routes) == {route, in_production}
 
 
+def test_a_route_comes_with_the_scopes_of_its_service(ask: Questions, rows: Rows) -> None:
+    service = rows.service()
+    rows.route(service, "/payments")
+    rows.route(service, "/payments", PRODUCTION)
+    for scope in ("payments:read", "payments:write"):
+        rows.insert(schema.service_scopes, organization_id=PLATFORM, scope=scope, service_id=service)
+
+    found = {route.environment: route.scopes for route in ask.routes().routes}
+
+    assert found == dict.fromkeys((SANDBOX, PRODUCTION), frozenset({"payments:read", "payments:write"}))
+
+
 def test_no_services_are_no_routes(ask: Questions) -> None:
     assert ask.routes() == RouteSnapshot(ChangeNumber(0), ())
 

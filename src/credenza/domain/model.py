@@ -209,12 +209,15 @@ class ServiceEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """`scopes` are what a token may be narrowed to among what the service opens: `payments:read`."""
+
     id: ServiceId
     name: str
     authentication: AuthenticationType
     status: ServiceStatus
     description: str
     environments: tuple[ServiceEnvironment, ...]
+    scopes: frozenset[str] = frozenset()
 
     def in_environment(self, name: EnvironmentName) -> ServiceEnvironment | None:
         return next((each for each in self.environments if each.environment is name), None)

@@ -18,13 +18,16 @@ CHANNEL = "credenza_changes"
 
 
 class ChangeKind(StrEnum):
-    """What to forget: one credential; everything of a project, an organization or a user; the routes."""
+    """What to forget: one credential; everything of a project, an organization or a user; the routes; what the token
+    servers are made of (keys, resource servers); and one token, by the hash of its `jti`."""
 
     CREDENTIAL = "credential"
     PROJECT = "project"
     ORGANIZATION = "organization"
     USER = "user"
     CATALOG = "catalog"
+    ISSUER = "issuer"
+    TOKEN = "token"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,19 @@ own; and a look at it reads shared memory and no file, which is why it can come 
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup
+from credenza.store import lookup, token_lookup
 from credenza.store.engine import STATEMENT_DEADLINE
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot
+from credenza.store.schema import micros
+from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _KEY = lookup.KEY.format(key_id="?")
+_CLIENT = token_lookup.CLIENT.format(client_id="?")
+_REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="?")
 _CHANGES = lookup.CHANGES.format(applied="?")
 
 
@@ -35,6 +40,18 @@ class EmbeddedReader:
 
     def key(self, key_id: str) -> KeySnapshot:
         return lookup.key_snapshot(self._connection.execute(_KEY, (key_id,)).fetchall())
+
+    def client(self, client_id: str) -> ClientSnapshot:
+        return token_lookup.client_snapshot(self._connection.execute(_CLIENT, (client_id,)).fetchall())
+
+    def token_keys(self) -> TokenKeySnapshot:
+        return token_lookup.token_key_snapshot(self._connection.execute(token_lookup.TOKEN_KEYS).fetchall())
+
+    def introspectors(self) -> IntrospectorSnapshot:
+        return token_lookup.introspector_snapshot(self._connection.execute(token_lookup.RESOURCE_SERVERS).fetchall())
+
+    def revoked_tokens(self, *, now: datetime) -> RevocationSnapshot:
+        return token_lookup.revocation_snapshot(self._connection.execute(_REVOKED_TOKENS, (micros(now),)).fetchall())
 
     def routes(self) -> RouteSnapshot:
         return lookup.route_snapshot(self._connection.execute(lookup.ROUTES).fetchall())

@@ -46,12 +46,14 @@ LEFT JOIN project_services ON project_services.project_id = credentials.project_
     AND project_services.environment = credentials.environment AND project_services.status = 'APPROVED'
 """
 
+# A route comes once per scope of its service, and once with none when there is none.
 ROUTES = """
 SELECT change_counter.number, service_environments.environment, services.id, services.name, services.authentication,
-    service_environments.path_prefix, service_environments.upstream
+    service_environments.path_prefix, service_environments.upstream, service_scopes.scope
 FROM change_counter
 LEFT JOIN services ON services.status = 'LIVE'
 LEFT JOIN service_environments ON service_environments.service_id = services.id
+LEFT JOIN service_scopes ON service_scopes.service_id = services.id
 """
 
 # Whoever is further behind sees that numbers are missing and begins anew (`News.follows`).
@@ -107,6 +109,7 @@ class Route:
     authentication: AuthenticationType
     path_prefix: str
     upstream: str
+    scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,11 @@ class News:
     def concern_routes(self) -> bool:
         return any(change.kind is ChangeKind.CATALOG for change in self.changes)
 
+    @property
+    def concern_issuers(self) -> bool:
+        """Whether token keys or resource servers have changed."""
+        return any(change.kind is ChangeKind.ISSUER for change in self.changes)
+
 
 def key_snapshot(rows: Rows) -> KeySnapshot:
     number, key_id = rows[0][:2]
@@ -141,7 +149,11 @@ def key_snapshot(rows: Rows) -> KeySnapshot:
 
 
 def route_snapshot(rows: Rows) -> RouteSnapshot:
-    return RouteSnapshot(rows[0][0], tuple(_route(row) for row in rows if row[1] is not None))
+    scopes: dict[tuple[Any, ...], set[str]] = {}
+    for row in rows:
+        if row[1] is not None:
+            scopes.setdefault(row[1:7], set()).update(row[7:] if row[7] else ())
+    return RouteSnapshot(rows[0][0], tuple(_route(place, frozenset(found)) for place, found in scopes.items()))
 
 
 def news(rows: Rows) -> News:
@@ -178,5 +190,7 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
     )
 
 
-def _route(row: tuple[Any, ...]) -> Route:
-    return Route(EnvironmentName(row[1]), row[2], row[3], AuthenticationType(row[4]), row[5], row[6])
+def _route(place: tuple[Any, ...], scopes: frozenset[str]) -> Route:
+    return Route(
+        EnvironmentName(place[0]), place[1], place[2], AuthenticationType(place[3]), place[4], place[5], scopes
+    )

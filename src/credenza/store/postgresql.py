@@ -12,19 +12,24 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any, Self
 
 from psycopg import AsyncConnection, OperationalError
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup
+from credenza.store import lookup, token_lookup
 from credenza.store.changes import CHANNEL
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows
+from credenza.store.schema import micros
+from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 CONNECT_DEADLINE_S = 2
 """The shortest that psycopg knows."""
 
 _KEY = lookup.KEY.format(key_id="%s")
+_CLIENT = token_lookup.CLIENT.format(client_id="%s")
+_REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="%s")
 _CHANGES = lookup.CHANGES.format(applied="%s")
 
 
@@ -59,6 +64,18 @@ class Line:
 
     async def key(self, key_id: str) -> KeySnapshot:
         return lookup.key_snapshot(await self.rows(_KEY, key_id))
+
+    async def client(self, client_id: str) -> ClientSnapshot:
+        return token_lookup.client_snapshot(await self.rows(_CLIENT, client_id))
+
+    async def token_keys(self) -> TokenKeySnapshot:
+        return token_lookup.token_key_snapshot(await self.rows(token_lookup.TOKEN_KEYS))
+
+    async def introspectors(self) -> IntrospectorSnapshot:
+        return token_lookup.introspector_snapshot(await self.rows(token_lookup.RESOURCE_SERVERS))
+
+    async def revoked_tokens(self, *, now: datetime) -> RevocationSnapshot:
+        return token_lookup.revocation_snapshot(await self.rows(_REVOKED_TOKENS, micros(now)))
 
     async def listen(self) -> None:
         await self.rows(f"LISTEN {CHANNEL}")

@@ -317,6 +317,16 @@ service_environments = Table(
     CheckConstraint("validity_days IS NULL OR validity_days BETWEEN 1 AND 1200", name="validity_days"),
 )
 
+# What a token may be narrowed to (RFC 6749 3.3), by the service that it opens: a name opens one service only.
+service_scopes = Table(
+    "service_scopes",
+    records,
+    _organization(),
+    Column("scope", String(120), primary_key=True),
+    Column("service_id", Integer, ForeignKey("services.id"), nullable=False),
+)
+Index("ix_service_scopes_service_id", service_scopes.c.service_id)
+
 # --- projects --------------------------------------------------------------------------------------------------------
 
 projects = Table(
@@ -499,6 +509,73 @@ certificates = Table(
 )
 Index("ix_certificates_credential_id", certificates.c.credential_id)
 
+# --- token server ----------------------------------------------------------------------------------------------------
+
+# Keys that sign tokens, one line of them per environment and issuer. The generation is what two nodes race for, and a
+# key that no cache can know of yet does not sign: ten minutes, except for the very first.
+token_keys = Table(
+    "token_keys",
+    records,
+    _organization(),
+    Column("kid", String(43), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("issuer", String(8), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("algorithm", String(8), nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("wrapped_private_key", LargeBinary, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("signs_from", Instant, nullable=False),
+    Column("signs_until", Instant),
+    Column("published_until", Instant),
+    Column("retired_at", Instant),
+    UniqueConstraint("environment", "issuer", "generation"),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+    CheckConstraint("issuer IN ('fapi2', 'compat')", name="issuer"),
+    CheckConstraint(
+        "signs_from >= published_at + 600000000 OR (generation = 1 AND signs_from >= published_at)",
+        name="published_first",
+    ),
+    CheckConstraint("(signs_until IS NULL) = (published_until IS NULL)", name="ends"),
+    CheckConstraint("published_until >= signs_until", name="published_last"),
+)
+
+# Who may ask about tokens (RFC 7662).
+resource_servers = Table(
+    "resource_servers",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("removed_at", Instant),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+Index(
+    "uq_resource_servers_name",
+    resource_servers.c.environment,
+    resource_servers.c.name,
+    unique=True,
+    sqlite_where=resource_servers.c.removed_at.is_(None),
+    postgresql_where=resource_servers.c.removed_at.is_(None),
+)
+
+# Tokens that were revoked one by one (RFC 7009), until they would have ended anyway.
+revoked_tokens = Table(
+    "revoked_tokens",
+    records,
+    _organization(),
+    Column("jti_hash", String(64), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant, nullable=False),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+Index("ix_revoked_tokens_expires_at", revoked_tokens.c.expires_at)
+
 # --- notices ---------------------------------------------------------------------------------------------------------
 
 # That a credential's end comes near, said once per day of the list: the constraint is what makes two nodes agree.
@@ -614,7 +691,9 @@ changes = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
-    CheckConstraint("kind IN ('credential', 'project', 'organization', 'user', 'catalog')", name="kind"),
+    CheckConstraint(
+        "kind IN ('credential', 'project', 'organization', 'user', 'catalog', 'issuer', 'token')", name="kind"
+    ),
 )
 
 gates = Table(

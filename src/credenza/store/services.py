@@ -18,12 +18,12 @@ from credenza.domain.model import (
     ServiceId,
     ServiceStatus,
 )
-from credenza.store.schema import service_environments, services
+from credenza.store.schema import service_environments, service_scopes, services
 from credenza.store.upsert import violates
 
 
 def insert_service(connection: Connection, service: Service, *, now: datetime) -> ServiceId:
-    """Insert a service (its id is given by the database). Refuses a name or path prefix that is taken."""
+    """Insert a service (its id is given by the database). Refuses a name, path prefix or scope that is taken."""
     try:
         identity = connection.execute(
             insert(services)
@@ -38,6 +38,7 @@ def insert_service(connection: Connection, service: Service, *, now: datetime) -
             .returning(services.c.id)
         ).scalar_one()
         _insert_environments(connection, ServiceId(identity), service.environments)
+        _insert_scopes(connection, ServiceId(identity), service.scopes)
     except IntegrityError as error:
         if _is_taken(error):
             raise _taken() from error
@@ -46,7 +47,7 @@ def insert_service(connection: Connection, service: Service, *, now: datetime) -
 
 
 def replace_service(connection: Connection, service: Service) -> None:
-    """Put a service's new facts in place of the old ones. Refuses a name or path prefix that is taken."""
+    """Put a service's new facts in place of the old ones. Refuses a name, path prefix or scope that is taken."""
     try:
         connection.execute(
             update(services)
@@ -55,6 +56,8 @@ def replace_service(connection: Connection, service: Service) -> None:
         )
         connection.execute(delete(service_environments).where(service_environments.c.service_id == service.id))
         _insert_environments(connection, service.id, service.environments)
+        connection.execute(delete(service_scopes).where(service_scopes.c.service_id == service.id))
+        _insert_scopes(connection, service.id, service.scopes)
     except IntegrityError as error:
         if _is_taken(error):
             raise _taken() from error
@@ -79,7 +82,7 @@ def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[
     ).order_by(services.c.id)
     if service_ids is not None:
         query = query.where(services.c.id.in_(service_ids))
-    places = _environments(connection, service_ids)
+    places, scopes = _environments(connection, service_ids), _scopes(connection, service_ids)
     return tuple(
         Service(
             id=ServiceId(row.id),
@@ -88,6 +91,7 @@ def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[
             status=ServiceStatus(row.status),
             description=row.description,
             environments=tuple(places.get(row.id, ())),
+            scopes=frozenset(scopes.get(row.id, ())),
         )
         for row in connection.execute(query)
     )
@@ -113,6 +117,22 @@ def _environments(connection: Connection, service_ids: list[ServiceId] | None) -
     return found
 
 
+def _scopes(connection: Connection, service_ids: list[ServiceId] | None) -> dict[int, set[str]]:
+    query = select(service_scopes.c.service_id, service_scopes.c.scope)
+    if service_ids is not None:
+        query = query.where(service_scopes.c.service_id.in_(service_ids))
+    found: dict[int, set[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.service_id, set()).add(row.scope)
+    return found
+
+
+def _insert_scopes(connection: Connection, service_id: ServiceId, scopes: Iterable[str]) -> None:
+    for scope in sorted(scopes):
+        row = {"organization_id": PLATFORM, "scope": scope, "service_id": service_id}
+        connection.execute(insert(service_scopes).values(row))
+
+
 def _insert_environments(
     connection: Connection, service_id: ServiceId, environments: Iterable[ServiceEnvironment]
 ) -> None:
@@ -132,14 +152,17 @@ def _insert_environments(
 
 def _is_taken(error: IntegrityError) -> bool:
     place = (service_environments.c.environment, service_environments.c.path_prefix)
-    return violates(error, "uq_services_name", services.c.name) or violates(
-        error, "uq_service_environments_environment_path_prefix", *place
+    return (
+        violates(error, "uq_services_name", services.c.name)
+        or violates(error, "uq_service_environments_environment_path_prefix", *place)
+        or violates(error, "pk_service_scopes", service_scopes.c.scope)
     )
 
 
 def _taken() -> Refusal:
     return Refusal(
         Code.DUPLICATE_NAME,
-        "Another service has this name, or this path prefix in the same environment. Choose another.",
+        "Another service has this name, one of these scopes, or this path prefix in the same environment. Choose "
+        "another.",
         field="name",
     )
