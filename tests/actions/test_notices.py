@@ -77,7 +77,7 @@ def test_a_mail_names_time_and_zone(shop: Shop, office: PostOffice) -> None:
     (mail,) = office.mails
     assert mail.subject == f"Signing key billing expires on {shop.key.not_after:%Y-%m-%d} (UTC)"
     assert f"{shop.key.not_after:%Y-%m-%d %H:%M:%S} UTC" in mail.text
-    assert f"{shop.stage.platform.public_url}/projects/{shop.project.id}" in mail.text
+    assert f"{shop.stage.platform.public_url}/projects/{shop.project.id}/keys/{shop.key.id}" in mail.text
 
 
 def test_a_node_that_slept_a_month_sends_the_nearest_notice_alone(shop: Shop, office: PostOffice) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from credenza.actions.context import Attempt, Platform, acting, holder_of, viewing
-from credenza.actions.letters import NAMES, moment, shown
+from credenza.actions.letters import NAMES, moment, portal_path, shown
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action, Standing
 from credenza.domain.errors import Code, Refusal
@@ -117,7 +117,6 @@ def write(organization: str, found: tuple[Ending, ...], *, public_url: str, now:
 
 
 def _event(ending: Ending, public_url: str) -> Event:
-    place = "account" if ending.project_id is None else f"projects/{ending.project_id}"
     name = f"{NAMES[ending.kind]} {shown(ending.alias)}"
     where = f"{shown(ending.project)}, {ending.environment}" if ending.project_id else shown(ending.organization)
     return Event(
@@ -127,7 +126,7 @@ def _event(ending: Ending, public_url: str) -> Event:
         at=ending.not_after,
         summary=f"{name[:1].upper()}{name[1:]} expires",
         description=f"{where}. It expires on {moment(ending.not_after)}. Id: {ending.credential_id}",
-        url=f"{public_url}/{place}",
+        url=public_url + portal_path(ending),
         alarm_days=tuple(each for each in NOTICE_DAYS if each),
     )
 

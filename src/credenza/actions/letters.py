@@ -14,6 +14,7 @@ from datetime import datetime
 from html import escape
 from typing import TypeAlias
 
+from credenza.domain.expiry import Ending
 from credenza.domain.model import CredentialKind, EnvironmentName
 from credenza.domain.outbox import Kind
 
@@ -102,6 +103,13 @@ def shown(name: str) -> str:
 def moment(at: datetime) -> str:
     """Name a time together with its zone."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def portal_path(ending: Ending) -> str:
+    """Where in the portal a credential is found."""
+    if ending.project_id is None:
+        return f"/organizations/{ending.organization_id}/api-keys"
+    return f"/projects/{ending.project_id}/keys/{ending.credential_id}"
 
 
 def _invitation(letter: Invitation) -> Mail:

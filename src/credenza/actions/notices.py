@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from credenza.actions.context import Platform
-from credenza.actions.letters import ExpiryNotice
+from credenza.actions.letters import ExpiryNotice, portal_path
 from credenza.actions.outbox import enqueue
 from credenza.domain import expiry
 from credenza.domain.expiry import NOTICE_DAYS, Ending
@@ -153,7 +153,6 @@ def _send(
 
 
 def _letter(platform: Platform, ending: Ending, days: int) -> ExpiryNotice:
-    place = "account" if ending.project_id is None else f"projects/{ending.project_id}"
     return ExpiryNotice(
         credential_id=ending.credential_id,
         kind=ending.kind,
@@ -163,7 +162,7 @@ def _letter(platform: Platform, ending: Ending, days: int) -> ExpiryNotice:
         environment=ending.environment,
         not_after=ending.not_after,
         days=days,
-        link=f"{platform.public_url}/{place}",
+        link=platform.public_url + portal_path(ending),
     )
 
 

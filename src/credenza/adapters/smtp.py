@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from aiosmtplib import (
 
 from credenza.adapters.undelivered import Away, Undelivered
 
+_ADDRESS = re.compile(r"[!-;=?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _QUIT_S = 2.0
 _CLOSING = 421
 """RFC 5321 4.2.1: the server closes the channel, whatever it was asked."""
@@ -90,12 +92,12 @@ class SmtpLine:
 
     async def send(self, identity: str, recipient: str, *, subject: str, text: str, html: str, now: datetime) -> None:
         """Send one mail. Raises Undelivered, and Away when the connection or the server fails."""
+        if _ADDRESS.fullmatch(recipient) is None:
+            raise Undelivered("This is no mail address.", permanent=True)
         try:
             message = write(self._sender, identity, recipient, subject=subject, text=text, html=html, now=now)
         except (MessageError, ValueError, IndexError) as error:  # what no header can hold
-            raise Undelivered(
-                f"No mail can be written to this address: {type(error).__name__}", permanent=True
-            ) from error
+            raise Undelivered(f"The mail cannot be written: {type(error).__name__}", permanent=True) from error
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._client.send_message(message, sender=parseaddr(self._sender)[1], recipients=[recipient])

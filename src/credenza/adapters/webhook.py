@@ -54,9 +54,9 @@ class WebhookPoster:
 
     async def post(self, identity: str, url: str, *, secret: bytes, body: bytes, now: datetime) -> None:
         """Post once. Raises Undelivered; Away when there is no receiver, Gone when it wants no more (410)."""
-        if URL(url).scheme not in self.schemes:
-            raise Away("The URL does not begin with https://.")
         try:
+            if URL(url).scheme not in self.schemes:
+                raise Away("The URL does not begin with https://.")
             async with asyncio.timeout(self.timeout_s):
                 status = await self._post(url, body, _headers(identity, secret, body, now))
         except TimeoutError as error:
