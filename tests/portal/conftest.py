@@ -7,6 +7,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from tests import browser as browsers
 from tests.browser import Complaints
+from tests.clock import Clock
+from tests.portal.house import House
+
+from credenza.store.engine import Database
 
 VIEWPORT = {"width": 1280, "height": 900}
 
@@ -65,3 +69,9 @@ def screenshot(request: pytest.FixtureRequest, colour_scheme: str) -> Callable[[
         return path
 
     return shoot
+
+
+@pytest.fixture
+def house(sqlite_database: Database, clock: Clock) -> House:
+    """A portal with nobody in it yet: `house.found()` or `house.furnish(tmp_path)`."""
+    return House(sqlite_database, clock)

@@ -42,7 +42,8 @@ class Dates:
         return format_decimal(round(number, digits), locale=self.locale)
 
     def percent(self, share: float) -> str:
-        return format_percent(share, "#,##0.0 %" if 0 < share < 1 else "#,##0 %", locale=self.locale)
+        pattern = self.locale.percent_formats[None].pattern
+        return format_percent(share, pattern.replace("#0", "#0.0") if 0 < share < 1 else pattern, locale=self.locale)
 
 
 def dates(language: str) -> Dates:

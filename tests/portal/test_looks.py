@@ -1,0 +1,147 @@
+"""How pages look, in both themes and on a narrow screen: axe finds nothing, nothing is cut off, a picture is kept."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+from tests.browser import both_schemes, findings
+from tests.clock import Clock
+from tests.portal.house import REFUSAL_ID, House
+
+from credenza.actions import sessions, webhooks
+from credenza.actions.sessions import Visitor
+from credenza.domain.model import SignInMethod, User
+from credenza.store import migrate
+from credenza.store.engine import open_database
+
+NARROW = {"width": 360, "height": 740}
+_O = "/organizations/{o}"
+PAGES = {
+    "overview": f"{_O}/overview",
+    "refusal": f"/refusals/{REFUSAL_ID}",
+    "expiry": f"{_O}/expiry",
+    "expiry-month": f"{_O}/expiry/calendar?month=2025-02",
+    "activity": f"{_O}/activity",
+    "chain": f"{_O}/activity/check",
+    "inbox": "/inbox",
+    "settings-services": f"{_O}/settings",
+    "settings-authorities": f"{_O}/settings/authorities",
+    "settings-policies": f"{_O}/settings/policies",
+    "settings-notices": f"{_O}/settings/notices",
+    "help": "/help",
+}
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One furnished and served house for the whole module: looking changes nothing."""
+    folder = tmp_path_factory.mktemp("house")
+    database = open_database(f"sqlite:///{folder}/credenza.db")
+    migrate.upgrade(database)
+    house = House(database, Clock())
+    admin = house.furnish(folder / "partner")
+    _add_webhook(house, admin)
+    with house.served():
+        yield house
+    database.close()
+
+
+@pytest.fixture
+def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
+    furnished.sign_in(page.context, furnished.person("Ada"))
+
+    def go(name: str) -> Page:
+        page.goto(furnished.url + PAGES[name].format(o=furnished.organization_id), wait_until="load")
+        return page
+
+    return go
+
+
+@both_schemes
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_finding_and_a_picture(
+    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page(name)
+
+    screenshot(page, name)
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_narrow_screen(
+    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page(name)
+    page.set_viewport_size(NARROW)
+
+    screenshot(page, f"{name}-narrow")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= NARROW["width"]
+
+
+@both_schemes
+def test_details_and_menus_have_no_finding_when_they_are_open(open_page: Callable[[str], Page]) -> None:
+    page = open_page("overview")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+
+    assert findings(page) == []
+
+
+def test_the_check_of_the_chain_opens_in_the_dialog(
+    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page("activity")
+
+    page.get_by_role("link", name="Check the chain").click()
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    screenshot(page, "chain-dialog")
+
+    assert "unbroken" in dialog.inner_text()
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent") == "Check the chain"
+
+
+def test_letters_lead_to_sections(open_page: Callable[[str], Page]) -> None:
+    page = open_page("overview")
+
+    page.keyboard.press("g")
+    page.keyboard.press("e")
+    page.wait_for_url("**/expiry")
+
+    assert page.title() == "Expiry · Credenza"
+
+
+def test_the_overview_goes_on_living(page: Page, open_page: Callable[[str], Page]) -> None:
+    with page.expect_response("**/overview/pace") as caught:
+        open_page("overview")
+
+    assert caught.value.headers["content-type"].startswith("text/event-stream")
+
+
+@both_schemes
+def test_a_page_speaks_german(
+    furnished: House, page: Page, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+) -> None:
+    page.context.add_cookies([{"name": "credenza-language", "value": "de", "url": furnished.url}])
+    open_page("overview")
+
+    screenshot(page, "overview-german")
+    assert page.locator("html").get_attribute("lang") == "de"
+    assert findings(page) == []
+
+
+def _add_webhook(house: House, admin: User) -> None:
+    session = sessions.begin(house.platform, admin, SignInMethod.PASSKEY, Visitor(), now=house.clock.now()).session
+    actor = sessions.actor_of(session, address="127.0.0.1", now=house.clock.now())
+    webhooks.add(
+        house.platform,
+        actor,
+        house.organization_id,
+        url="https://hooks.example.com/credenza",
+        description="Pager of the night shift",
+        now=house.clock.now(),
+    )
