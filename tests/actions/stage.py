@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Row, Table, select
 from tests.clock import Clock
 
 from credenza.actions import access_tokens, audit_log, oauth_keys, organizations, people, projects, services, start
-from credenza.actions.context import Platform, Policy
+from credenza.actions.context import Passwords, Platform, Policy
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject, ProjectView
 from credenza.actions.services import NewService
@@ -117,6 +117,9 @@ class Stage:
     def with_policy(self, **policy: Any) -> "Stage":
         self.platform = replace(self.platform, policy=replace(self.platform.policy, **policy))
         return self
+
+    def with_passwords(self, passwords: Passwords) -> Platform:
+        return replace(self.platform, passwords=passwords)
 
     @property
     def now(self) -> datetime:

@@ -32,7 +32,7 @@ from credenza.store.archive import Archive, DamagedArchive, Manifest, Origin
 from credenza.store.backup import Values
 from credenza.store.engine import Database, reading, writing
 from credenza.store.quarantine import Held
-from credenza.store.schema import audit_entries, authorities, wrapped_secrets
+from credenza.store.schema import audit_entries, authorities, token_keys, wrapped_secrets
 from credenza.store.withdrawals import Withdrawals
 
 _LABEL = "backup"
@@ -167,6 +167,9 @@ def _key_flaws(table: str, rows: Iterable[Values], vault: Vault) -> Iterator[str
     if table == authorities.name:
         for row in rows:
             yield from wrapped_keys.authority_flaws(vault, row)
+    if table == token_keys.name:
+        for row in rows:
+            yield from wrapped_keys.token_key_flaws(vault, row)
 
 
 def _audit_flaw(found: Archive) -> audit.Flaw | None:
@@ -213,7 +216,7 @@ def _replace(connection: Connection, found: Archive, *, goes_on: bool, now: date
     except StatementError as error:
         raise DamagedArchive("The archive is damaged: its rows contradict each other.") from error
     withdrawals.repeat(connection, withdrawn)
-    backup.drop_links(connection)
+    backup.drop_openings(connection)
     if goes_on:
         withdrawals.narrow(connection, withdrawn)
         return None

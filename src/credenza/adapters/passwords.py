@@ -27,10 +27,10 @@ _NOBODYS: Final = "nobody has this password"
 class Argon2Passwords:
     """Every instance has its own bounds: a process makes one. Raises Refusal(BUSY) when too many wait."""
 
-    def __init__(self, *, memory_kib: int = MEMORY_KIB) -> None:
+    def __init__(self, *, memory_kib: int = MEMORY_KIB, at_once: int = _AT_ONCE) -> None:
         self._hasher = PasswordHasher(time_cost=1, memory_cost=memory_kib, parallelism=1, type=Type.ID)
-        self._running = BoundedSemaphore(_AT_ONCE)
-        self._admitted = BoundedSemaphore(_AT_ONCE + _WAITING)
+        self._running = BoundedSemaphore(at_once)
+        self._admitted = BoundedSemaphore(at_once + _WAITING)
 
     def hash(self, secret: str) -> str:
         with self._turn():

@@ -65,7 +65,7 @@ def list_members(asked: Caller, organization_id: OrganizationPath) -> list[wire.
 
 
 def set_member(asked: Caller, once: Repeatable, organization_id: OrganizationPath, new: wire.NewMember) -> wire.Member:
-    """Take a user into the organization, or give a member another role."""
+    """Give a member another role. Somebody new is invited."""
     member = people.set_member(
         asked.platform,
         asked.actor,

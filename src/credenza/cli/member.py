@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from credenza.actions import people
+from credenza.actions import invitations, people
 from credenza.cli import local, output
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.domain.model import Member, OrganizationRole
@@ -14,6 +14,7 @@ from credenza.domain.model import Member, OrganizationRole
 app = typer.Typer()
 
 _COLUMNS = ("email", "name", "role", "id")
+_INVITATION_COLUMNS = ("email", "role", "expiresAt", "id")
 
 Organization = Annotated[str, typer.Option("--org", metavar="NAME", help="The organization.")]
 
@@ -33,12 +34,56 @@ def add(
     org: Organization,
     role: Annotated[OrganizationRole, typer.Option(help="Role in the organization.")] = OrganizationRole.USER,
 ) -> None:
-    """Put a user into an organization, or give a member another role."""
+    """Put a user into an organization, or give a member another role. Who has no account yet is invited."""
     with local.organization(org) as (platform, found):
         member = local.attempt(
             lambda: people.set_member(platform, local.OPERATOR, found.id, email=email, role=role, now=local.now())
         )
     output.show(context, _row(member))
+
+
+@app.command()
+def invite(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Any mail address.")],
+    org: Organization,
+    role: Annotated[OrganizationRole, typer.Option(help="Role in the organization.")] = OrganizationRole.USER,
+) -> None:
+    """Invite somebody by mail, for seven days. The link is printed too, so that it can be handed over."""
+    with local.organization(org) as (platform, found):
+        invited = local.attempt(
+            lambda: invitations.invite(platform, local.OPERATOR, found.id, email=email, role=role, now=local.now())
+        )
+        link = invitations.link_to(platform, invited.token)
+    output.note(
+        context, f"{invited.invitation.email} is invited to {org} until {invited.invitation.expires_at:%F %R} UTC."
+    )
+    output.show(context, {"link": link})
+
+
+@app.command("invitations")
+def list_invitations(context: typer.Context, org: Organization) -> None:
+    """List the open invitations of an organization."""
+    with local.organization(org) as (platform, found):
+        listed = local.attempt(lambda: invitations.list_open(platform, local.OPERATOR, found.id, now=local.now()))
+    output.show_list(context, listed, columns=_INVITATION_COLUMNS)
+
+
+@app.command()
+def withdraw(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="The address that was invited.")],
+    org: Organization,
+) -> None:
+    """Withdraw an open invitation: its link stops at once."""
+    with local.organization(org) as (platform, found):
+        listed = local.attempt(lambda: invitations.list_open(platform, local.OPERATOR, found.id, now=local.now()))
+        invitation = next((each for each in listed if each.email == email.strip().lower()), None)
+        if invitation is None:
+            raise CommandFailed(f"{org} has no open invitation for {email}.", ExitCode.NOT_FOUND)
+        identity = invitation.id
+        local.attempt(lambda: invitations.withdraw(platform, local.OPERATOR, found.id, identity, now=local.now()))
+    output.note(context, f"The invitation of {email} to {org} is withdrawn.")
 
 
 @app.command()

@@ -46,7 +46,7 @@ def check(
         raise Refusal(
             Code.INVALID, "This is one of the passwords that are tried first, everywhere. Choose another.", field=field
         )
-    if len(_without(chosen.casefold(), context)) < SHORTEST_WITH_SECOND_FACTOR:
+    if _is_about(chosen.casefold(), context):
         raise Refusal(
             Code.INVALID,
             "This password is made of your name, your address, your organization or this site's name. Add something "
@@ -65,10 +65,11 @@ def _unit(text: str) -> str:
     return text[: (text + text).find(text, 1)]
 
 
-def _without(text: str, context: Iterable[str]) -> str:
-    """Drop the words of the context, the longest first, and what only separates."""
+def _is_about(text: str, context: Iterable[str]) -> bool:
+    """Whether too little is left without the words of the context."""
+    rest = text
     words = {word for each in (*context, _PRODUCT) for word in _WORD.findall(each.casefold())}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _SHORTEST_CONTEXT_WORD:
-            text = text.replace(word, " ")
-    return "".join(_WORD.findall(text))
+            rest = rest.replace(word, " ")
+    return rest != text and len("".join(_WORD.findall(rest))) < SHORTEST_WITH_SECOND_FACTOR

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from credenza.domain.model import PLATFORM, ChangeNumber
+from credenza.domain.outbox import State
 from credenza.store import changes, schema
 from credenza.store.archive import Batch, Cell
 from credenza.store.changes import ChangeKind
@@ -111,9 +112,19 @@ def fill(connection: Connection, batches: Iterable[Batch], *, but: frozenset[Tab
     _follow_numbers(connection)
 
 
-def drop_links(connection: Connection) -> None:
-    """One-time links may have been used since the backup; whoever needs one gets a new one."""
+def drop_openings(connection: Connection) -> None:
+    """Forget what may have been used up or ended since the backup: who needs one gets another.
+
+    Links, open invitations, sessions, recovery codes and the letters that carry links. Notices of expiry that wait are
+    kept: they name what is still true, and a repeat carries the same id.
+    """
     connection.execute(delete(schema.one_time_links))
+    connection.execute(delete(schema.sessions))
+    connection.execute(delete(schema.recovery_codes))
+    open_ones = schema.invitations.c.accepted_at.is_(None) & schema.invitations.c.withdrawn_at.is_(None)
+    connection.execute(delete(schema.invitations).where(open_ones))
+    letters = schema.outbox.c.notice_id.is_(None)
+    connection.execute(delete(schema.outbox).where(letters, schema.outbox.c.state == State.WAITING))
 
 
 def values(batch: Batch) -> Iterator[Values]:

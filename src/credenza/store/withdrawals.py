@@ -1,7 +1,7 @@
 """What was taken back since a backup was made: read before the database is replaced, and taken back again after.
 
-Nothing is given back by a restore (R8): not a revoked credential or token, not a disabled user, a deleted project, a
-lowered role or a retired service.
+Nothing is given back by a restore (R8): not a revoked credential or token, not a disabled user, an earlier password, a
+removed passkey, a deleted project, a lowered role or a retired service.
 """
 
 from __future__ import annotations
@@ -16,14 +16,22 @@ from credenza.domain.model import Status
 from credenza.store.backup import Values, rows_by_key
 from credenza.store.schema import (
     access_tokens,
+    authenticators,
     credentials,
+    identities,
     memberships,
+    passkeys,
+    passwords,
     project_members,
     project_services,
     projects,
+    resource_servers,
+    revoked_tokens,
     services,
+    token_keys,
     users,
 )
+from credenza.store.upsert import insert_if_absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +47,15 @@ _RULES = (
     _Rule(credentials, credentials.c.status != Status.ACTIVE, ("status", "revoked_at", "revoked_reason", "slot")),
     _Rule(access_tokens, access_tokens.c.revoked_at.is_not(None), ("revoked_at",)),
     _Rule(users, users.c.disabled_at.is_not(None), ("disabled_at",)),
+    _Rule(passwords, passwords.c.hash != "", ("hash", "stands_alone", "changed_at")),
+    _Rule(authenticators, authenticators.c.confirmed_at.is_not(None), ("wrapped_secret", "last_step", "confirmed_at")),
     _Rule(projects, projects.c.deleted_at.is_not(None), ("deleted_at", "slot")),
     _Rule(projects, projects.c.ambiguous_readings.is_(False), ("ambiguous_readings",)),
     _Rule(services, services.c.status == "RETIRED", ("status",)),
+    _Rule(token_keys, token_keys.c.retired_at.is_not(None), ("signs_until", "published_until", "retired_at")),
+    _Rule(resource_servers, resource_servers.c.removed_at.is_not(None), ("removed_at",)),
 )
-_GRANTS = (memberships, project_members, project_services)
+_GRANTS = (memberships, project_members, project_services, passkeys, identities)
 """Tables whose rows are rights: what the replaced database had not any more is not given back, and as it was there."""
 
 
@@ -51,10 +63,11 @@ _GRANTS = (memberships, project_members, project_services)
 class Withdrawals:
     changed: tuple[tuple[_Rule, Sequence[Values]], ...]
     revoked: Sequence[Values]
+    tokens: Sequence[Values]
     grants: Mapping[Table, Mapping[tuple[Any, ...], Values]]
 
 
-NONE = Withdrawals((), (), {})
+NONE = Withdrawals((), (), (), {})
 
 
 def read(connection: Connection) -> Withdrawals:
@@ -62,6 +75,7 @@ def read(connection: Connection) -> Withdrawals:
     return Withdrawals(
         tuple((rule, _changed(connection, rule)) for rule in _RULES),
         [dict(row) for row in revoked],
+        list(rows_by_key(connection, revoked_tokens).values()),
         {table: rows_by_key(connection, table) for table in _GRANTS},
     )
 
@@ -72,6 +86,8 @@ def repeat(connection: Connection, withdrawals: Withdrawals) -> None:
         if rows:
             _change(connection, rule, rows)
     _bury(connection, withdrawals.revoked)
+    for row in withdrawals.tokens:
+        insert_if_absent(connection, revoked_tokens, row)
 
 
 def narrow(connection: Connection, withdrawals: Withdrawals) -> None:

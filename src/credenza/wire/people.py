@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StrictInt
 
-from credenza.wire.shape import AnswerShape, Email, Moment, Name, RequestShape
+from credenza.wire.shape import AnswerShape, Email, Moment, Name, RequestShape, Uuid
 
 OrganizationRole: TypeAlias = Literal["admin", "compliance_admin", "user", "read_only"]
 ProjectLimit: TypeAlias = Annotated[StrictInt, Field(ge=0, le=500)]
@@ -52,7 +52,7 @@ class User(AnswerShape):
 
 
 class NewMember(RequestShape):
-    """A user who joins the organization, or changes role in it."""
+    """A member of the organization who gets another role in it. Whoever is not one yet is invited."""
 
     email: Email
     role: OrganizationRole
@@ -66,3 +66,25 @@ class Member(AnswerShape):
     name: str
     role: Literal["admin", "compliance_admin", "user", "read_only", "owner"]
     status: Literal["ACTIVE", "DISABLED"]
+
+
+class NewInvitation(RequestShape):
+    """Who is asked into the organization; onto one of its projects too when both `project` properties are there."""
+
+    email: Email
+    role: OrganizationRole
+    project_id: Uuid | None = None
+    project_role: Literal["admin", "read_only"] | None = None
+
+
+class Invitation(AnswerShape):
+    """An open invitation. The link is in the mail alone. No `invitedBy` means an operator."""
+
+    id: str
+    email: str
+    role: OrganizationRole
+    project_id: str | None
+    project_role: Literal["admin", "read_only"] | None
+    invited_by: str | None
+    created_at: Moment
+    expires_at: Moment
