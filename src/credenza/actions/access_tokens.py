@@ -1,14 +1,7 @@
-"""Personal access tokens: hashed, scoped, expiring, shown once.
-
-A token is `czp_`, 43 characters for 256 random bits in base62 and 6 for a CRC-32: a mistyped one is refused before
-any look-up and a leaked one is found by scanners. Kept is an HMAC under the pepper, never the token.
-"""
+"""Personal access tokens (`czp_…`): hashed, scoped, expiring, shown once."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +9,7 @@ from sqlalchemy import Connection
 
 from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, viewing
 from credenza.actions.once import Once, claim, settle
+from credenza.domain import secret_text
 from credenza.domain.access import Action, Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, OrganizationId, UserId
@@ -26,9 +20,6 @@ from credenza.store.engine import reading
 LONGEST_DAYS = 366
 _PREFIX = "czp_"
 _SHOWN = 10
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_RANDOM_DIGITS = 43  # 62**43 > 2**256
-_CHECK_DIGITS = 6  # 62**6 > 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,7 @@ def insert_token(
     days: int,
     now: datetime,
 ) -> IssuedToken:
-    secret = _new_secret(platform)
+    secret = secret_text.write(_PREFIX, platform.random(secret_text.RANDOM_BYTES))
     token = AccessToken(
         id=platform.new_id(),
         organization_id=organization_id,
@@ -118,7 +109,7 @@ def revoke(platform: Platform, actor: Actor, organization_id: OrganizationId, to
 
 def authenticate(platform: Platform, secret: str, *, address: str, now: datetime) -> Actor:
     """Find whose token this is. Whatever is wrong with it, the refusal is the same."""
-    if not _well_formed(secret):
+    if not secret_text.is_well_formed(_PREFIX, secret):
         raise _unknown()
     with reading(platform.database.records) as connection:
         token = access_tokens.find_usable(connection, _hash(platform, secret), now=now)
@@ -161,31 +152,8 @@ def _check_request(actor: Actor, scopes: frozenset[Scope], days: int) -> None:
         raise Refusal(Code.FORBIDDEN, f"This token lacks {', '.join(wider)} and cannot give it away.", field="scopes")
 
 
-def _new_secret(platform: Platform) -> str:
-    body = _base62(int.from_bytes(platform.random(32)), _RANDOM_DIGITS)
-    return _PREFIX + body + _check(body)
-
-
-def _check(body: str) -> str:
-    return _base62(zlib.crc32(body.encode()), _CHECK_DIGITS)
-
-
-def _base62(number: int, digits: int) -> str:
-    text = ""
-    for _ in range(digits):
-        number, digit = divmod(number, 62)
-        text = _ALPHABET[digit] + text
-    return text
-
-
-def _well_formed(secret: str) -> bool:
-    body, check = secret[len(_PREFIX) : -_CHECK_DIGITS], secret[-_CHECK_DIGITS:]
-    right_length = len(secret) == len(_PREFIX) + _RANDOM_DIGITS + _CHECK_DIGITS
-    return right_length and secret.isascii() and secret.startswith(_PREFIX) and check == _check(body)
-
-
 def _hash(platform: Platform, secret: str) -> str:
-    return hmac.new(platform.pepper, secret.encode(), hashlib.sha256).hexdigest()
+    return secret_text.keyed_hash(platform.pepper, secret)
 
 
 def _unknown() -> Refusal:

@@ -35,6 +35,7 @@ from credenza.domain.model import (
     ProjectId,
     UserId,
 )
+from credenza.domain.token_keys import ROTATION
 from credenza.store import audit as audit_rows
 from credenza.store import people, projects
 from credenza.store.engine import Database, reading, writing
@@ -87,6 +88,7 @@ class Policy:
     secret_answers_kept: timedelta = timedelta(minutes=10)
     lease: timedelta = LEASE
     webhook_schemes: frozenset[str] = frozenset({"https"})
+    token_key_rotation: timedelta = ROTATION
 
 
 @dataclass(frozen=True, slots=True)

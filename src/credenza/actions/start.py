@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import Connection
 
-from credenza.actions import authorities
+from credenza.actions import authorities, token_keys
 from credenza.actions.context import Passwords, Platform, Policy, Vault, WeakKeys
 from credenza.domain.model import EnvironmentName
 from credenza.store import wrapped_secrets
@@ -53,6 +53,7 @@ def prepare(
             name: authorities.ensure(connection, vault, name, random=random, pki_url=pki_url, now=now)
             for name in EnvironmentName
         }
+        token_keys.ensure(connection, vault, rotation=(policy or Policy()).token_key_rotation, now=now)
     checkpoint_key = load_der_private_key(checkpoint, None)
     assert isinstance(checkpoint_key, ec.EllipticCurvePrivateKey), "made by _new_checkpoint_key"
     return Platform(

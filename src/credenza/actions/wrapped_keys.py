@@ -6,24 +6,32 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from sqlalchemy import Connection, select
 
 from credenza.actions import authorities
 from credenza.actions.context import Vault
 from credenza.adapters.vault import WrongKey
+from credenza.domain import token_keys
 from credenza.domain.model import AuthorityId
+from credenza.protocol import jose
 from credenza.store.schema import authorities as authority_rows
+from credenza.store.schema import token_keys as token_key_rows
 from credenza.store.schema import wrapped_secrets
 
 
 def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
-    """Open every secret and every authority's private key; say in a sentence what does not open or does not fit."""
+    """Open every secret and every private key; say in a sentence what does not open or does not fit."""
     for row in connection.execute(select(wrapped_secrets.c.name, wrapped_secrets.c.wrapped)):
         yield from secret_flaws(vault, row._asdict())
     columns = (authority_rows.c.id, authority_rows.c.wrapped_private_key, authority_rows.c.certificate_der)
     for authority in connection.execute(select(*columns)):
         yield from authority_flaws(vault, authority._asdict())
+    signing = (token_key_rows.c.kid, token_key_rows.c.wrapped_private_key)
+    for key in connection.execute(select(*signing)):
+        yield from token_key_flaws(vault, key._asdict())
 
 
 def secret_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
@@ -44,3 +52,15 @@ def authority_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if own.public_bytes(*form) != certified.public_bytes(*form):
         yield f"The private key of authority {row['id']} is not the one in its certificate."
+
+
+def token_key_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        pkcs8 = vault.unwrap(token_keys.purpose(row["kid"]), row["wrapped_private_key"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the token key {row['kid']}."
+        return
+    own = load_der_private_key(pkcs8, None).public_key()
+    # The kid is the thumbprint of the public half (RFC 7638), so that it cannot belong to another key.
+    if not isinstance(own, RSAPublicKey | EllipticCurvePublicKey) or jose.thumbprint(own) != row["kid"]:
+        yield f"The private key of token key {row['kid']} is not its own."

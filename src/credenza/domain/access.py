@@ -86,11 +86,18 @@ class Action(StrEnum):
     CSR_CHECK = "csr.check"
     SERVICE_CREATE = "service.create"
     SERVICE_CHANGE = "service.change"
+    RESOURCE_SERVER_ADD = "resource_server.add"
+    RESOURCE_SERVER_LIST = "resource_server.list"
+    RESOURCE_SERVER_REMOVE = "resource_server.remove"
+    TOKEN_KEY_LIST = "token_key.list"
+    TOKEN_KEY_ROTATE = "token_key.rotate"
+    TOKEN_KEY_RETIRE = "token_key.retire"
     PROJECT_CREATE = "project.create"
     PROJECT_LIST = "project.list"
     PROJECT_VIEW = "project.view"
     PROJECT_CHANGE = "project.change"
     PROJECT_DELETE = "project.delete"
+    PROJECT_UPGRADE = "project.upgrade"
     PROJECT_MEMBER_LIST = "project.member.list"
     PROJECT_MEMBER_SET = "project.member.set"
     PROJECT_MEMBER_REMOVE = "project.member.remove"
@@ -195,6 +202,12 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.DATABASE_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.SERVICE_CREATE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.SERVICE_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.RESOURCE_SERVER_ADD: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.RESOURCE_SERVER_LIST: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.RESOURCE_SERVER_REMOVE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TOKEN_KEY_LIST: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TOKEN_KEY_ROTATE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TOKEN_KEY_RETIRE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
@@ -228,6 +241,7 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.PROJECT_VIEW: _project_read(),
     Action.PROJECT_CHANGE: _project_write(Scope.PROJECTS),
     Action.PROJECT_DELETE: _project_write(Scope.PROJECTS, fresh=True),
+    Action.PROJECT_UPGRADE: _project_write(Scope.PROJECTS),
     Action.PROJECT_MEMBER_LIST: _project_read(),
     Action.PROJECT_MEMBER_SET: _project_write(Scope.PEOPLE),
     Action.PROJECT_MEMBER_REMOVE: _project_write(Scope.PEOPLE),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from credenza.domain.model import EnvironmentName, OrganizationId
+
+SECRET_PREFIXES: Final = {EnvironmentName.SANDBOX: "czs_sbx_", EnvironmentName.PRODUCTION: "czs_prd_"}
+"""What the secrets of an environment begin with (settled 4)."""
 
 
 @dataclass(frozen=True, slots=True)

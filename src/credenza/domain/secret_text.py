@@ -1,0 +1,44 @@
+"""Secrets as their holders see them: a prefix that says what they are, 256 random bits in base62, and a CRC-32.
+
+A mistyped one is refused before any look-up, and a leaked one is found by scanners. Kept is an HMAC under the pepper.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import zlib
+from typing import Final
+
+RANDOM_BYTES: Final = 32
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM_DIGITS = 43  # 62**43 > 2**256
+_CHECK_DIGITS = 6  # 62**6 > 2**32
+
+
+def write(prefix: str, octets: bytes) -> str:
+    """Spell RANDOM_BYTES random bytes as a secret."""
+    body = _base62(int.from_bytes(octets), _RANDOM_DIGITS)
+    return prefix + body + _check(body)
+
+
+def is_well_formed(prefix: str, secret: str) -> bool:
+    body, check = secret[len(prefix) : -_CHECK_DIGITS], secret[-_CHECK_DIGITS:]
+    right_length = len(secret) == len(prefix) + _RANDOM_DIGITS + _CHECK_DIGITS
+    return right_length and secret.isascii() and secret.startswith(prefix) and check == _check(body)
+
+
+def keyed_hash(pepper: bytes, secret: str) -> str:
+    return hmac.new(pepper, secret.encode(), hashlib.sha256).hexdigest()
+
+
+def _check(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECK_DIGITS)
+
+
+def _base62(number: int, digits: int) -> str:
+    text = ""
+    for _ in range(digits):
+        number, digit = divmod(number, 62)
+        text = _ALPHABET[digit] + text
+    return text
