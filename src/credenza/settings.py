@@ -147,6 +147,17 @@ class Settings(BaseSettings):
         description="Connections a listener keeps open in each worker; then those that have waited longest are closed.",
     )
     upstream_timeout_s: float = Field(30.0, gt=0, description="Seconds an upstream may take to begin its answer.")
+    manage_requests_per_minute: int = Field(
+        6_000,
+        ge=1,
+        description="Management API: requests a minute of each access token or API key, pages of each address.",
+    )
+    manage_attempts_per_minute: int = Field(
+        600,
+        ge=1,
+        description="Management API and portal: failed authentications and forms a minute of each client address "
+        "(IPv6: each /64).",
+    )
     lease_s: float = Field(
         5.0,
         ge=1,

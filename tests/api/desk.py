@@ -62,7 +62,8 @@ from credenza.gate.explanation import BaseString, Explanation, Step
 from credenza.gate.freshness import SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.oauth1 import Verifier
-from credenza.portal import first_admin
+from credenza.portal import app as portal_app
+from credenza.portal.portal import Portal
 from credenza.protocol import csr
 from credenza.store import migrate, traces
 from credenza.store.embedded import EmbeddedReader
@@ -131,14 +132,15 @@ class Desk:
         self._closing = ExitStack()
         self.app = self.build()
 
-    def build(self, platform: Platform | None = None) -> FastAPI:
+    def build(self, platform: Platform | None = None, **more: Any) -> FastAPI:
         return create_app(
             platform or self.platform,
             self,
             clock=self.clock.now,
             ready=self._ready,
             outages=(sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError),
-            pages=first_admin.routes(self.platform, public_url=ORIGIN, clock=self.clock.now),
+            pages=portal_app.routes(Portal(self.platform, ORIGIN, self.clock.now)),
+            **more,
         )
 
     def _ready(self) -> None:

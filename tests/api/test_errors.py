@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +21,7 @@ from credenza.actions.issuing import NewKey
 from credenza.actions.once import Once
 from credenza.api.errors import CODES, REASONS, answer
 from credenza.api.idempotency import request_hash
+from credenza.api.rate_limits import Rates
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, OrganizationRole, ProjectType
 from credenza.store.engine import open_database, reading
@@ -206,11 +206,10 @@ async def a_body_of_more_than_a_mebibyte(desk: Desk) -> httpx.Response:
 
 @reaches(ReasonCode.RATE_LIMIT_EXCEEDED)
 async def too_often(desk: Desk) -> httpx.Response:
-    def limited(_request: Request) -> Response:
-        raise HTTPException(429, headers={"Retry-After": "7"})
-
-    desk.app.router.routes.append(Route("/limited", limited))
-    return await send(desk, None, "GET", "/limited")
+    app = desk.build(rates=Rates(requests_per_minute=10), seconds=lambda: 0.0)
+    for _ in range(10):
+        await send(desk, "owner", "GET", "/api/me", app=app)
+    return await send(desk, "owner", "GET", "/api/me", app=app)
 
 
 @reaches(ReasonCode.IDEMPOTENCY_KEY_REUSED)
@@ -443,7 +442,7 @@ async def test_who_is_refused_for_a_while_is_told_how_long(desk: Desk) -> None:
     unavailable = await SCENARIOS[ReasonCode.SERVICE_UNAVAILABLE](desk)
     limited = await SCENARIOS[ReasonCode.RATE_LIMIT_EXCEEDED](desk)
 
-    assert (unavailable.headers["Retry-After"], limited.headers["Retry-After"]) == ("2", "7")
+    assert (unavailable.headers["Retry-After"], limited.headers["Retry-After"]) == ("2", "6")
 
 
 def test_a_taken_name_is_a_conflict() -> None:

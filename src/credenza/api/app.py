@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +19,8 @@ from credenza.api import errors, openapi, routes
 from credenza.api.arrival import Door
 from credenza.api.auth import Authentication, Verifier
 from credenza.api.metrics import Metrics
+from credenza.api.rate_limits import RateLimits, Rates
+from credenza.gate.arrival import Networks
 
 
 def create_app(
@@ -30,12 +33,16 @@ def create_app(
     outages: tuple[type[Exception], ...] = (),
     pages: Sequence[BaseRoute] = (),
     registry: CollectorRegistry | None = None,
+    rates: Rates | None = None,
+    seconds: Callable[[], float] = monotonic,
+    trusted_proxies: Networks = (),
 ) -> FastAPI:
     """Build the application.
 
     `ready` raises one of `outages` while the server cannot work, and is called on the event loop: it must not wait.
     Outages become 503. `public_url` is the origin that signatures cover, when it is not the one of the Host header.
-    `pages` are the portal's routes.
+    `pages` are the portal's routes. `rates` are counted in `seconds`. `trusted_proxies` are believed about a client's
+    address.
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
@@ -51,6 +58,8 @@ def create_app(
         authenticate=Authentication(platform, verifier, public_url),
         outages=outages,
         metrics=metrics,
+        limits=RateLimits(rates or Rates(), clock=seconds),
+        trusted_proxies=trusted_proxies,
     )
     return app
 

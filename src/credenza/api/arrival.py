@@ -1,8 +1,8 @@
 """Every request of the manage origin passes here first and its answer last: plain ASGI around the whole application.
 
-On the way in: an id, the time (read once), the body (bounded, before anything looks into it) and, below `/api` and
-`/developer`, proof of who asks, so that no route can forget it. On the way out: headers that browsers and caches need,
-and one envelope for whatever went wrong.
+On the way in: an id, the time (read once), the client's address, whether it has asked too often, the body (bounded,
+before anything looks into it) and, below `/api` and `/developer`, proof of who asks, so that no route can forget it. On
+the way out: headers that browsers and caches need, and one envelope for whatever went wrong.
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from credenza.api import errors
 from credenza.api.metrics import Metrics
+from credenza.api.rate_limits import RateLimits
+from credenza.domain.errors import Refusal
 from credenza.domain.model import Actor
+from credenza.gate.arrival import Networks, client_address
 
 log = structlog.get_logger()
 
 LARGEST_BODY_BYTES = 1024 * 1024
 PROTECTED = ("/api/", "/developer/")
+# Load balancers and Prometheus ask these as often as they are told to, from one address.
+_UNCOUNTED = ("/health", "/metrics")
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _SCOPE_KEY = "credenza.arrival"
 
 _HEADERS = {
@@ -61,7 +67,8 @@ def arrival_of(request: Request) -> Arrival:
 
 
 class Door:
-    """`outages` are the exceptions that mean: something this server stands on is away, try again."""
+    """`outages` are the exceptions that mean: something this server stands on is away, try again. `trusted_proxies` are
+    believed about where a request comes from; the application sees the client's address, not theirs."""
 
     def __init__(
         self,
@@ -71,12 +78,16 @@ class Door:
         authenticate: Authenticate,
         outages: tuple[type[Exception], ...],
         metrics: Metrics,
+        limits: RateLimits,
+        trusted_proxies: Networks = (),
     ) -> None:
         self._app = app
         self._clock = clock
         self._authenticate = authenticate
         self._outages = outages
         self._metrics = metrics
+        self._limits = limits
+        self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,11 +108,35 @@ class Door:
             self._metrics.count(_operation(scope), answer.status, perf_counter() - started)
 
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer, now: datetime) -> None:
-        arrival = Arrival(answer.request_id, now, await _read_body(Headers(scope=scope), receive))
+        headers = Headers(scope=scope)
+        address = client_address(scope.get("client"), _forwarded_for(scope), self._trusted_proxies)
+        scope["client"] = (address, scope["client"][1]) if scope.get("client") else None
         if scope["path"].startswith(PROTECTED):
-            arrival = replace(arrival, actor=await self._authenticate(scope, arrival))
+            self._limits.check_attempts(address)
+            arrival = Arrival(answer.request_id, now, await _read_body(headers, receive))
+            arrival = replace(arrival, actor=await self._prove(scope, arrival, address))
+        else:
+            self._count_page(scope, address)
+            arrival = Arrival(answer.request_id, now, await _read_body(headers, receive))
         scope[_SCOPE_KEY] = arrival
         await self._app(scope, _replay(arrival.body, receive), answer)
+
+    async def _prove(self, scope: Scope, arrival: Arrival, address: str) -> Actor:
+        try:
+            actor = await self._authenticate(scope, arrival)
+        except (Refusal, errors.CallRefused) as refused:
+            if errors.answer(refused).status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._limits.count_attempt(address)
+            raise
+        self._limits.count_request(actor)
+        return actor
+
+    def _count_page(self, scope: Scope, address: str) -> None:
+        """Whoever sends a form may be guessing; the door cannot tell who is signed in, so all forms count alike."""
+        if scope["method"] not in _SAFE:
+            self._limits.count_attempt(address)
+        elif scope["path"] not in _UNCOUNTED:
+            self._limits.count_page(address)
 
     async def _refuse(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
         if isinstance(error, self._outages):
@@ -168,6 +203,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+def _forwarded_for(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
 
 
 def _request_id(now: datetime) -> str:

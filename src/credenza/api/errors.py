@@ -40,6 +40,15 @@ class Unavailable(Exception):  # noqa: N818 - likewise
     """Something this server stands on does not answer; the same request may succeed later."""
 
 
+class RateLimited(Exception):  # noqa: N818 - likewise
+    """The caller has reached `limit`, a number with what it is counted by."""
+
+    def __init__(self, limit: str, *, retry_after_s: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """`recoverable`: the same request, repeated unchanged, may succeed."""
@@ -119,7 +128,11 @@ REASONS: dict[ReasonCode, Reason] = {
         HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key was sent with another request before."
     ),
     ReasonCode.PAYLOAD_TOO_LARGE: Reason(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than 1 MiB."),
-    ReasonCode.RATE_LIMIT_EXCEEDED: Reason(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", recoverable=True),
+    ReasonCode.RATE_LIMIT_EXCEEDED: Reason(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests or attempts; the description names the limit, Retry-After the seconds to wait.",
+        recoverable=True,
+    ),
     ReasonCode.INTERNAL_ERROR: Reason(HTTPStatus.INTERNAL_SERVER_ERROR, "A fault of the server; its log says more."),
     ReasonCode.SERVICE_UNAVAILABLE: Reason(
         HTTPStatus.SERVICE_UNAVAILABLE, "The server cannot answer now; nothing was changed.", recoverable=True
@@ -215,6 +228,13 @@ def _(error: Refused) -> Response:
 @answer.register
 def _(_error: Unavailable) -> Response:
     return _one(ReasonCode.SERVICE_UNAVAILABLE, "The server cannot answer now. Try again in a few seconds.")
+
+
+@answer.register
+def _(error: RateLimited) -> Response:
+    wait = f"Try again in {error.retry_after_s} s."
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return _one(ReasonCode.RATE_LIMIT_EXCEEDED, f"The limit is {error.limit}. {wait}", headers=headers)
 
 
 @answer.register

@@ -179,11 +179,13 @@ _PROJECTS = (
 PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_PROJECTS)
 
 OPEN = (
-    Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate"),
+    Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate", (
+        R.RATE_LIMIT_EXCEEDED,
+    )),
     Route("GET", "/calendar/{token}.ics", expiry.calendar, "getCalendar", (R.BAD_REQUEST, R.NOT_FOUND)),
     Route("GET", "/health", health.health, "getHealth", (R.SERVICE_UNAVAILABLE,)),
     Route("GET", "/metrics", health.metrics, "getMetrics"),
-)
+)  # fmt: skip
 
 
 @cache
