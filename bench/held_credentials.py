@@ -46,7 +46,7 @@ def _hold(scene: Scene, key_ids: list[str]) -> None:
         entry = scene.keyring.peek(key_id)
         assert isinstance(entry, Entry)
         with suppress(InvalidSignature):
-            scene.keyring.public_key(entry).verify(bytes(256), b"", PKCS1v15(), SHA256())  # type: ignore[call-arg, arg-type]  # an RSA key
+            scene.keyring.rsa_key(entry).verify(bytes(256), b"", PKCS1v15(), SHA256())  # type: ignore[call-arg, arg-type]  # an RSA key
 
 
 def _insert(scene: Scene, count: int) -> list[str]:

@@ -149,3 +149,71 @@ async def test_health_and_metrics_are_told(scene: Scene) -> None:
 
     assert (health.status_code, health.text) == (200, "ok\n")
     assert 'credenza_gate_decisions_total{environment="SANDBOX",outcome="signature"} 1.0' in metrics.text
+
+
+# --------------------------------------------------------------------------------------------- answers at once
+
+
+def told_at_once(app: DecisionApp, target: str, fields: Fields) -> Any:
+    headers = [(name.lower().encode(), value.encode()) for name, value in [("Host", AUTHORITY), *fields]]
+    return app.at_once(target.encode(), {"headers": headers, "scheme": "https", "client": ("127.0.0.1", 1)})
+
+
+def same_but_for_ids(headers: Any) -> dict[str, str]:
+    ids = ("x-credenza-request-id", "credenza-refusal-id")
+    return {name.lower(): "an id" if name.lower() in ids else value for name, value in headers}
+
+
+@pytest.mark.parametrize("target", ["/orders/1", "/nothing", "/orders/{"])
+@pytest.mark.parametrize("header", ["signed", "OAuth nonsense"])
+async def test_an_answer_at_once_says_what_the_other_one_says(scene: Scene, target: str, header: str) -> None:
+    client = scene.add_key()
+    scene.freshness.look()
+    app = DecisionApp({SANDBOX: Origin(SANDBOX)}, desk(scene))
+
+    def fields() -> Fields:
+        signed = client.sign("GET", f"https://{AUTHORITY}{target}")
+        return original(signed if header == "signed" else header, target)
+
+    quick = told_at_once(app, "/check/SANDBOX", fields())
+    async with asking(scene) as gate:
+        slow = await gate.get("/check/SANDBOX", headers=fields())
+
+    assert (quick.status, quick.body) == (slow.status_code, slow.content)
+    lines = [line.partition(": ") for line in quick.fields.decode().split("\r\n")[:-1]]
+    assert same_but_for_ids((name, value) for name, _, value in lines) == same_but_for_ids(slow.headers.items())
+
+
+async def test_a_sub_request_that_has_to_wait_is_answered_when_it_is_decided(scene: Scene) -> None:
+    class Slow:
+        remembers_since = 0.0
+
+        async def first_seen(self, key: bytes, now: float) -> bool:
+            return memory.first_seen(key, now)
+
+    client, memory = scene.add_key(), scene.replay
+    scene.replay = Slow()  # type: ignore[assignment]
+    app = DecisionApp({SANDBOX: Origin(SANDBOX)}, desk(scene))
+    scene.replay = memory
+    fields = original(client.sign("GET", ORDER))
+
+    first = await told_at_once(app, "/check/SANDBOX", fields)
+    second = await told_at_once(app, "/check/SANDBOX", fields)
+
+    assert (first.status, second.status) == (200, 403)
+
+
+def test_only_a_sub_request_is_answered_at_once(scene: Scene) -> None:
+    app = DecisionApp({SANDBOX: Origin(SANDBOX)}, desk(scene), secret="hush")
+
+    for target in (
+        "/health",
+        "/metrics",
+        "/decide/SANDBOX",
+        "/check/PRODUCTION",
+        "/check/SANDBOX?a=1",
+        "/check/SANDBO",
+    ):
+        assert told_at_once(app, target, [("Credenza-Gate-Secret", "hush")]) is None
+    assert told_at_once(app, "/check/SANDBOX", [("Credenza-Gate-Secret", "wrong")]) is None
+    assert told_at_once(app, "/check/SANDBOX", [("Credenza-Gate-Secret", "hush")]).status == 403

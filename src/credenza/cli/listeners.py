@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from credenza.cli.connection import Connection, Limits
+from credenza.cli.quick import QuickConnection
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 10
@@ -92,7 +93,7 @@ def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicor
     return _Server(
         uvicorn.Config(
             app,
-            http=partial(Connection, limits=limits),  # type: ignore[arg-type] # it only has to make one
+            http=_connection(app, limits),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -107,11 +108,22 @@ def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicor
     )
 
 
+def _connection(app: Any, limits: Limits) -> Any:
+    """What makes a connection to an application: a quick one where it can answer at once."""
+    at_once = getattr(app, "at_once", None)
+    return (
+        partial(Connection, limits=limits)
+        if at_once is None
+        else partial(QuickConnection, limits=limits, at_once=at_once)
+    )
+
+
 async def serve(servers: Sequence[tuple[uvicorn.Server, socket.socket]], stopping: asyncio.Event) -> None:
     """Serve until `stopping` is set or one server ends, then let all finish what they have begun."""
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.set()  # whoever holds an answer open ends it now
     for server, _ in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)

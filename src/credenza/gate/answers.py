@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from credenza.gate.decision import Refused, envelope
 from credenza.wire.decisions import REFUSAL_ID
@@ -12,6 +13,7 @@ from credenza.wire.decisions import REFUSAL_ID
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
+_ENDS_A_LINE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def headers_of(refused: Refused) -> Iterator[tuple[str, str]]:
@@ -42,6 +44,25 @@ async def send_encoded(send: Send, status: int, headers: list[tuple[bytes, bytes
     headers.append((b"content-length", str(len(body)).encode("ascii")))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+class Reply(NamedTuple):
+    """A whole answer, its header fields as they go over the wire, for a connection that can send it at once."""
+
+    status: int
+    fields: bytes
+    body: bytes
+
+
+def reply(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Reply:
+    return Reply(status, fields([*encoded(headers), (b"content-length", b"%d" % len(body))]), body)
+
+
+def fields(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Spell header fields. Raises ValueError for a value that would end its line: nothing of ours has one."""
+    if any(_ENDS_A_LINE.search(value) for _, value in headers):
+        raise ValueError("a header value has control characters")
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 @cache

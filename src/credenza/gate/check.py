@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
@@ -25,12 +24,24 @@ from prometheus_client import generate_latest
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate import arrival
-from credenza.gate.answers import JSON, Send, encoded, headers_of, send_answer, send_encoded, send_refusal
+from credenza.gate.answers import (
+    JSON,
+    Reply,
+    Send,
+    encoded,
+    fields,
+    headers_of,
+    reply,
+    send_answer,
+    send_encoded,
+    send_refusal,
+)
 from credenza.gate.app import Origin, Receive, Scope
 from credenza.gate.arrival import BadRequest
 from credenza.gate.body import ClientGone, TooLarge, read_body
-from credenza.gate.decision import Admitted, Call, Code, Refused, envelope
-from credenza.gate.desk import Desk
+from credenza.gate.decision import Admitted, Call, Code, Decision, Refused, envelope
+from credenza.gate.desk import Desk, Pending
+from credenza.gate.ids import ids
 from credenza.gate.keyring import GateClosed
 from credenza.protocol.oauth1 import Request
 from credenza.wire import decisions
@@ -39,8 +50,6 @@ from credenza.wire.decisions import Answer, Identity, Question
 _LONGEST_QUESTION_BYTES = 1024 * 1024
 _PLAIN = "text/plain; charset=utf-8"
 _UNCHECKED = "unchecked"
-_REQUEST_ID = decisions.REQUEST_ID.lower().encode("ascii")
-_CLAIMED_BODY_HASH = decisions.CLAIMED_BODY_HASH.lower().encode("ascii")
 _TARGET = re.compile(r"/[!\"$-~]{0,8191}")
 
 
@@ -51,6 +60,8 @@ class DecisionApp:
         self._origins = origins
         self._desk = desk
         self._secret = secret.encode() if secret else None
+        self._ids = ids()
+        self._checked = {f"/check/{environment}".encode(): origin for environment, origin in origins.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,25 +90,44 @@ class DecisionApp:
         if self._secret is not None and not compare_digest(asked.last(b"credenza-gate-secret"), self._secret):
             await send_answer(send, 403, [("Content-Type", _PLAIN)], b"Credenza-Gate-Secret is missing or wrong.\n")
             return
-        call_id = secrets.token_hex(16)
+        call_id = next(self._ids)
         if verb == "check":
             await self._check(call_id, origin, asked, scope, send)
         else:
             await self._answer(call_id, origin, receive, send)
 
     async def _check(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope, send: Send) -> None:
-        try:
-            call = _call_of_proxy(call_id, origin, asked, scope)
-        except BadRequest as bad:
-            refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
-            self._desk.note(refused, origin.environment)
-            await send_answer(send, *_refused(refused))
-            return
-        decision = await self._desk.decide(call)
+        call = self._sub_request(call_id, origin, asked, scope)
+        decision = call if isinstance(call, Refused) else await self._desk.decide(call)
         if isinstance(decision, Refused):
             await send_answer(send, *_refused(decision))
         else:
-            await send_encoded(send, 200, _admitted(call, decision), b"")
+            await send_encoded(send, 200, _admitted(call_id, decision), b"")
+
+    def at_once(self, target: bytes, scope: Scope) -> Reply | Coroutine[None, None, Reply] | None:
+        """Answer a sub-request without a task and without messages, or say what to await; None for all else."""
+        origin = self._checked.get(target)
+        if origin is None:
+            return None
+        asked = _Asked(scope["headers"])
+        if self._secret is not None and not compare_digest(asked.last(b"credenza-gate-secret"), self._secret):
+            return None
+        call = self._sub_request(next(self._ids), origin, asked, scope)
+        if isinstance(call, Refused):
+            return reply(*_refused(call))
+        decision = self._desk.decide_now(call)
+        return self._later(call, decision) if isinstance(decision, Pending) else _reply(call.id, decision)
+
+    async def _later(self, call: Call, pending: Pending) -> Reply:
+        return _reply(call.id, await self._desk.finish(call, pending))
+
+    def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope) -> Call | Refused:
+        try:
+            return _call_of_proxy(call_id, origin, asked, scope)
+        except BadRequest as bad:
+            refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
+            self._desk.note(refused, origin.environment)
+            return refused
 
     async def _answer(self, call_id: str, origin: Origin, receive: Receive, send: Send) -> None:
         try:
@@ -119,16 +149,19 @@ class DecisionApp:
 class _Asked:
     """The headers of a sub-request: the caller's own, and over them those of the proxy."""
 
+    __slots__ = ("_headers", "_last")
+
     def __init__(self, headers: arrival.Headers) -> None:
-        self._values: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
-            self._values.setdefault(name, []).append(value)
+        self._headers = headers
+        self._last = dict(headers)
 
     def all(self, name: bytes) -> list[bytes]:
-        return self._values.get(name, [])
+        if len(self._last) == len(self._headers):  # none comes twice
+            return [self._last[name]] if name in self._last else []
+        return [value for each, value in self._headers if each == name]
 
     def last(self, name: bytes) -> bytes:
-        return self.all(name)[-1] if name in self._values else b""
+        return self._last.get(name, b"")
 
     def only(self, name: bytes) -> str:
         """Read what the proxy overwrites. Twice would mean that it does not."""
@@ -190,19 +223,30 @@ def _check_target(target: str) -> None:
         raise BadRequest("The target is not a path and query in visible ASCII characters.")
 
 
-def _admitted(call: Call, admitted: Admitted) -> list[tuple[bytes, bytes]]:
+def _reply(call_id: str, decision: Decision) -> Reply:
+    if isinstance(decision, Refused):
+        return reply(*_refused(decision))
+    claimed = decision.claimed_body_hash or ""
+    # Neither value can end a line: an id is made here, and a hash is base64.
+    own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
+    return Reply(200, _known_fields(decision.identity) + own.encode("ascii"), b"")
+
+
+def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
     claimed = admitted.claimed_body_hash or ""
-    return [
-        *_known_headers(admitted.identity),
-        (_REQUEST_ID, call.id.encode("ascii")),
-        (_CLAIMED_BODY_HASH, claimed.encode("ascii")),
-    ]
+    own = [(decisions.REQUEST_ID, call_id), (decisions.CLAIMED_BODY_HASH, claimed)]
+    return [*_known_headers(admitted.identity), *encoded(own)]
 
 
 # A key's calls have the same identity, and spelling it out costs as much as a third of the check.
 @lru_cache(maxsize=4096)
 def _known_headers(identity: Identity) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(encoded([*identity.headers(), (decisions.BODY, _UNCHECKED)]))
+
+
+@lru_cache(maxsize=4096)
+def _known_fields(identity: Identity) -> bytes:
+    return fields(_known_headers(identity))
 
 
 def _refused(refused: Refused) -> tuple[int, list[tuple[str, str]], bytes]:

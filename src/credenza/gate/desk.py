@@ -9,10 +9,10 @@ from time import perf_counter
 import msgspec
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
-from credenza.gate.decision import Call, Code, Decision, Evidence, Refused
+from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
-from credenza.gate.oauth1 import Verifier
+from credenza.gate.oauth1 import Verifier, Waiting
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
@@ -24,6 +24,14 @@ _PROVEN = frozenset(
     {Code.REVOKED, Code.INACTIVE, Code.EXPIRED, Code.NOT_YET_VALID, Code.WRONG_KIND}
     | {Code.OTHER_ENVIRONMENT, Code.NOT_ENTITLED, Code.UNMAPPED_PATH, Code.REPLAYED}
 )
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A decision that has to be waited for, and when the call came."""
+
+    waiting: Waiting
+    at: datetime
+    started: float
 
 
 class Desk:
@@ -41,12 +49,28 @@ class Desk:
         self._verifier.look()
 
     async def decide(self, call: Call) -> Decision:
+        decision = self.decide_now(call)
+        return await self.finish(call, decision) if isinstance(decision, Pending) else decision
+
+    def decide_now(self, call: Call) -> Decision | Pending:
+        """Decide from memory, or say what `finish` has to wait for."""
         started = perf_counter()
         now = self._clock()
-        decision = await self._verifier.decide(call, clock=self._clock)
+        outcome = self._verifier.decide_now(call, now=now)
+        if isinstance(outcome, (Admitted, Refused)):
+            self._note_decided(call, outcome, now, started)
+            return outcome
+        return Pending(outcome, now, started)
+
+    async def finish(self, call: Call, pending: Pending) -> Decision:
+        decision = await self._verifier.finish(pending.waiting, call, clock=self._clock)
+        self._note_decided(call, decision, pending.at, pending.started)
+        return decision
+
+    def _note_decided(self, call: Call, decision: Decision, now: datetime, started: float) -> None:
         if isinstance(decision, Refused):
             self.note(decision, _environment(call))
-            return decision
+            return
         identity = decision.identity
         self.usage.count(
             identity.organization_id,
@@ -58,7 +82,6 @@ class Desk:
             now=now,
         )
         self.metrics.admitted(_environment(call), perf_counter() - started)
-        return decision
 
     def screen(self, call: Call) -> Refused | None:
         """Refuse a call that no body could save, before its body is read; None tells nothing."""

@@ -54,13 +54,14 @@ UNLOADED: Final = _Unloaded.UNLOADED
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A key in memory. `live` turns false when a change concerns it. `ready` is the keyring's (`public_key`); `reading`
-    and `identity` are the verifier's to keep: how the key's last call was to be read, and who made it."""
+    """A key in memory. `live` turns false when a change concerns it. `ready` and `rsa` are the keyring's (`rsa_key`);
+    `reading` and `identity` the verifier's: how the key's last call was to be read, and who made it."""
 
     record: KeyRecord
     public_key_der: bytes
     live: bool = True
     ready: PublicKey | None = None
+    rsa: RSAPublicKey | None = None
     reading: Reading | None = None
     identity: Identity | None = None
 
@@ -104,9 +105,18 @@ class Keyring:
         snapshot = self._source.key_now(key_id)
         return UNLOADED if snapshot is None else self._keep(key_id, snapshot, asked_at)
 
+    def rsa_key(self, entry: Entry) -> RSAPublicKey | None:
+        """The key itself, ready to verify, if it is one of RSA: kept for those that were made ready last."""
+        if entry.ready is None:
+            self._make_ready(entry)
+        return entry.rsa
+
     def public_key(self, entry: Entry) -> PublicKey:
         """The key itself, ready to verify: kept for those that were made ready last."""
-        return entry.ready or self._make_ready(entry)
+        if entry.ready is None:
+            self._make_ready(entry)
+        assert entry.ready is not None, "just made"
+        return entry.ready
 
     async def load(self, key_id: str) -> Entry | None:
         """Read a key from the database. Raises GateClosed when the database does not answer, or only with the past."""
@@ -151,12 +161,14 @@ class Keyring:
             self._forget(next(iter(self._entries)))
         return entry
 
-    def _make_ready(self, entry: Entry) -> PublicKey:
+    def _make_ready(self, entry: Entry) -> None:
         entry.ready = _public_key(entry.public_key_der)
+        # Told here once: the key's class is abstract, and asking takes a microsecond.
+        entry.rsa = entry.ready if isinstance(entry.ready, RSAPublicKey) else None
         self._ready.append(entry)
         if len(self._ready) > _READY_CAPACITY:
-            self._ready.popleft().ready = None
-        return entry.ready
+            oldest = self._ready.popleft()
+            oldest.ready = oldest.rsa = None
 
     def _note_unknown(self, key_id: str, until: float) -> None:
         self._unknown[key_id] = until
@@ -201,6 +213,7 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[EnvironmentName, dict[str, Route]] = {}
+        self._scopes: dict[tuple[EnvironmentName, int], frozenset[str]] = {}
         self._longest = 0
         self.number = ChangeNumber(0)
 
@@ -208,8 +221,16 @@ class RouteTable:
         self._routes = {environment: {} for environment in EnvironmentName}
         for route in snapshot.routes:
             self._routes[route.environment][route.path_prefix] = route
+        self._scopes = {(route.environment, route.service_id): route.scopes for route in snapshot.routes}
         self._longest = max((len(route.path_prefix) for route in snapshot.routes), default=0)
         self.number = snapshot.number
+
+    def scopes(self, environment: EnvironmentName | None, services: frozenset[int]) -> frozenset[str]:
+        """What a token may be narrowed to by whoever may call these services."""
+        nothing: frozenset[str] = frozenset()
+        if environment is None:
+            return nothing
+        return nothing.union(*(self._scopes.get((environment, service), nothing) for service in services))
 
     def find(self, environment: EnvironmentName, raw_path: str) -> Route | None:
         """Find the longest prefix that ends where a segment of the path does."""

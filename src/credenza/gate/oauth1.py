@@ -215,8 +215,8 @@ class Verifier:
         if call.body_sha256 is None and claim.body_hash is None and _may_have_body(call):
             raise Disproven("body_hash_missing", "The request has a body, but no oauth_body_hash covers it.")
         key, first, allow_ambiguous = self._nobodys_key, None, False
-        known = self._keyring.public_key(entry) if entry is not None and _speaks_oauth1(entry.record) else None
-        if entry is not None and isinstance(known, rsa.RSAPublicKey):
+        known = self._keyring.rsa_key(entry) if entry is not None and _speaks_oauth1(entry.record) else None
+        if entry is not None and known is not None:
             key, first, allow_ambiguous = known, entry.reading, entry.record.ambiguous_readings
         reading = oauth1.check(
             call.request,
