@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 import uvloop
@@ -36,11 +38,12 @@ from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder
 from credenza.gate.metrics import Metrics
 from credenza.settings import Settings
-from credenza.store import changes, enforced
+from credenza.store import changes, enforced, quarantine
 from credenza.store.enforced import OlderDatabase
 from credenza.store.engine import Database, reading
 from credenza.store.replay import LmdbReplay
 
+log = structlog.get_logger()
 app = typer.Typer()
 
 _GATES_OWN_ANSWER_S = 2.0
@@ -105,6 +108,7 @@ def prepare(settings: Settings, role: Role) -> str | None:
     with installation.database(settings) as database:
         fresh = not installation.has_started(database)
         _check_not_older(settings, database)
+        _announce_quarantine(database)
         if fresh:
             _establish_replay(settings)
         return None if role is Role.GATE else _management().prepare(settings, database)
@@ -216,6 +220,20 @@ def _check_not_older(settings: Settings, database: Database) -> None:
         enforced.check_not_older(settings.data_dir, number)
     except OlderDatabase as error:
         raise CommandFailed(str(error)) from error
+
+
+def _announce_quarantine(database: Database) -> None:
+    """Say at every start that restored credentials are refused: partners call, and the gate is right to say no."""
+    with reading(database.records) as connection:
+        held = quarantine.count(connection)
+    if held == 0:
+        return
+    log.warning("installation.quarantined", held=held)
+    print(
+        f"IN QUARANTINE: {held} credentials were restored from a backup and are refused.\n"
+        "See them with: credenza db quarantine; revoke what was revoked since; then: credenza db release",
+        file=sys.stderr,
+    )
 
 
 def _establish_replay(settings: Settings) -> None:
