@@ -148,6 +148,9 @@ _Q = "/api/projects/{project_id}"
 _K = f"{_Q}/credentials/{{credential_id}}"
 _PROJECTS = (
     Route("GET", _Q, projects.get_details, "getProjectDetails", _SEEN),
+    Route("POST", f"{_Q}/upgrade", projects.upgrade, "upgradeProject", (
+        *_CHANGED, R.PROJECT_TYPE_NOT_SUPPORTED, R.INVALID_PROJECT_CONFIG, R.OAUTH2_KEYS_MAX_EXCEEDED,
+    )),
     Route("GET", f"{_Q}/members", projects.list_members, "listProjectMembers", _SEEN),
     Route("POST", f"{_Q}/members", projects.set_member, "setProjectMember", (
         *_CHANGED, R.NOT_FOUND, R.MEMBERS_MAX_EXCEEDED,
@@ -182,7 +185,9 @@ OPEN = (
     Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate", (
         R.RATE_LIMIT_EXCEEDED,
     )),
-    Route("GET", "/calendar/{token}.ics", expiry.calendar, "getCalendar", (R.BAD_REQUEST, R.NOT_FOUND)),
+    Route("GET", "/calendar/{token}.ics", expiry.calendar, "getCalendar", (
+        R.BAD_REQUEST, R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED,
+    )),
     Route("GET", "/health", health.health, "getHealth", (R.SERVICE_UNAVAILABLE,)),
     Route("GET", "/metrics", health.metrics, "getMetrics"),
 )  # fmt: skip
