@@ -10,15 +10,21 @@ const show = (element, shown = true) => { if (element) element.hidden = !shown; 
 // ---- a private key that was pasted or chosen by mistake is taken out of the form at once: it is not even checked by the server
 
 const PRIVATE = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
+let refusing = false; // the rest of a text that comes line by line, as some tools type it
 
 for (const field of document.querySelectorAll("#csr, #file")) {
   field.addEventListener(field.type === "file" ? "change" : "input", async (event) => {
     const known = event.isTrusted ? field.files?.[0] : undefined;
     if (known) event.stopImmediatePropagation(); // until it is known what it is
     const text = known ? await known.text() : field.value;
-    const secret = PRIVATE.test(text);
+    const secret = refusing || PRIVATE.test(text);
     show(find("private-key"), secret);
-    if (secret) { field.value = ""; find("checks").replaceChildren(); }
+    if (secret) {
+      field.value = "";
+      find("checks").replaceChildren();
+      refusing = true;
+      setTimeout(() => { refusing = false; });
+    }
     else if (known) field.dispatchEvent(new Event("change", { bubbles: true }));
   }, true);
 }
