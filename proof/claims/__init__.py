@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from proof.claim import Claim
-from proof.claims import actors, audit, clients, disk, durability, faults, forgery, issuance, kills, replay, revocation
+from proof.claims import (
+    actors,
+    audit,
+    clients,
+    disk,
+    durability,
+    faults,
+    forgery,
+    issuance,
+    kills,
+    notices,
+    replay,
+    revocation,
+)
 
 CLAIMS: tuple[Claim, ...] = (
     *clients.CLAIMS,
@@ -16,5 +29,6 @@ CLAIMS: tuple[Claim, ...] = (
     *actors.CLAIMS,
     *disk.CLAIMS,
     *durability.CLAIMS,
+    *notices.CLAIMS,
     *audit.CLAIMS,
 )
