@@ -13,17 +13,34 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import delete, update
-from tests.actions.stage import KEY_ENCRYPTION_KEY, OPERATOR, SANDBOX, Shop, Stage, know_the_timeline, new_platform
+from tests.actions import proofs
+from tests.actions.stage import (
+    KEY_ENCRYPTION_KEY,
+    OPERATOR,
+    PRODUCTION,
+    SANDBOX,
+    Shop,
+    Stage,
+    know_the_timeline,
+    new_platform,
+)
 
 from credenza.actions import (
     access_tokens,
     backups,
     first_admin,
+    invitations,
     oauth_keys,
     organizations,
+    password_resets,
+    passwords,
     people,
     project_members,
     projects,
+    resource_servers,
+    sessions,
+    sign_in_links,
+    token_keys,
 )
 from credenza.actions.backups import Restored
 from credenza.actions.projects import ProjectEdit
@@ -31,7 +48,10 @@ from credenza.adapters.vault import LocalVault
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ChangeNumber, OrganizationRole, ProjectRole, Status
-from credenza.store import archive, backup, changes, migrate, schema
+from credenza.domain.tokens import RevokedToken, hash_jti
+from credenza.store import archive, backup, changes, migrate, revoked_tokens, schema
+from credenza.store import resource_servers as resource_server_rows
+from credenza.store import token_keys as token_key_rows
 from credenza.store.archive import Batch, DamagedArchive
 from credenza.store.engine import Database, open_database, reading, writing
 
@@ -315,6 +335,7 @@ def test_a_restore_into_an_empty_database_lets_nobody_in(shop: Shop, path: Path,
     assert found.flaws() == []
     brought_back = found.dump()
     changed = {"credentials", "access_tokens", "audit_heads", "audit_entries", "change_counter", "changes", "timelines"}
+    changed |= {"token_keys"}
     assert {name for name in expected if expected[name] != brought_back[name]} <= changed
     assert brought_back["audit_entries"] > expected["audit_entries"]
 
@@ -384,7 +405,59 @@ def test_a_used_one_time_link_is_not_good_again(stage: Stage, path: Path) -> Non
     restore(stage, path)
 
     with pytest.raises(Refusal):
-        first_admin.accept(stage.platform, link, email="a@example.org", name="A", organization="A", now=stage.now)
+        first_admin.accept(
+            stage.platform,
+            link,
+            email="a@example.org",
+            name="A",
+            password=proofs.PASSWORD,
+            organization="A",
+            visitor=proofs.VISITOR,
+            now=stage.now,
+        )
+
+
+def test_what_people_hold_is_not_good_again(shop: Shop, path: Path) -> None:
+    """Sessions, links, recovery codes and open invitations may have been used or ended since the backup."""
+    stage, user = shop.stage, proofs.new_user(shop.stage)
+    begun = proofs.signed_in(stage, user)
+    device = proofs.Device(stage, proofs.actor_of(stage, begun))
+    link = sign_in_links.make(stage.platform, OPERATOR, user.email, now=stage.now)
+    invited = invitations.invite(
+        stage.platform,
+        OPERATOR,
+        shop.organization.id,
+        email="eve@example.org",
+        role=OrganizationRole.USER,
+        now=stage.now,
+    )
+    back_up(stage, path)
+
+    restore(stage, path)
+
+    assert sessions.find(stage.platform, begun.token, now=stage.now) is None
+    with pytest.raises(Refusal):
+        sign_in_links.accept(stage.platform, link, proofs.VISITOR, now=stage.now)
+    with pytest.raises(Refusal):
+        invitations.look(stage.platform, invited.token, now=stage.now)
+    half = passwords.sign_in(stage.platform, user.email, proofs.PASSWORD, proofs.VISITOR, now=stage.now)
+    assert isinstance(half, passwords.SecondFactor)
+    with pytest.raises(Refusal):
+        passwords.finish(stage.platform, half.token, device.recovery.codes[0], proofs.VISITOR, now=stage.now)
+    assert stage.rows(schema.outbox) == []
+
+
+def test_an_earlier_password_is_not_good_again(shop: Shop, path: Path) -> None:
+    stage, user = shop.stage, proofs.new_user(shop.stage)
+    back_up(stage, path)
+    token = password_resets.make(stage.platform, OPERATOR, user.email, now=stage.now)
+    password_resets.accept(stage.platform, token, proofs.OTHER_PASSWORD, proofs.VISITOR, now=stage.now)
+
+    restore(stage, path)
+
+    with pytest.raises(Refusal):
+        proofs.signed_in(stage, user)
+    proofs.signed_in(stage, user, password=proofs.OTHER_PASSWORD)
 
 
 def test_a_database_that_is_in_use_is_not_overwritten_unasked(shop: Shop, path: Path) -> None:
@@ -609,3 +682,39 @@ def test_a_database_without_one_of_the_backups_audit_chains_does_not_go_on_from_
             connection.execute(delete(table))
 
     assert restore(stage, path).held == 0
+
+
+def test_what_the_token_server_took_back_stays_back(shop: Shop, path: Path) -> None:
+    stage = shop.stage
+    token = RevokedToken(hash_jti("a"), SANDBOX, shop.organization.id, stage.now + timedelta(minutes=15))
+    server = resource_servers.add(stage.platform, OPERATOR, environment=SANDBOX, name="ledger", now=stage.now).server
+    first = stage.rows(schema.token_keys)[0].kid
+    back_up(stage, path)
+    token_keys.retire(stage.platform, OPERATOR, first, reason="leaked", now=stage.now)
+    resource_servers.remove(stage.platform, OPERATOR, server.id, now=stage.now)
+    with writing(stage.platform.database.records) as connection:
+        revoked_tokens.revoke(connection, token, now=stage.now)
+
+    restore(stage, path)
+
+    assert [row.kid for row in stage.rows(schema.token_keys) if row.retired_at is not None] == [first]
+    assert [row.removed_at for row in stage.rows(schema.resource_servers)] == [stage.now]
+    assert [row.jti_hash for row in stage.rows(schema.revoked_tokens)] == [token.jti_hash]
+
+
+def test_where_nobody_knows_what_was_taken_back_no_token_key_and_no_resource_server_is_good(
+    shop: Shop, path: Path, other: Database
+) -> None:
+    stage = shop.stage
+    resource_servers.add(stage.platform, OPERATOR, environment=SANDBOX, name="ledger", now=stage.now)
+    back_up(stage, path)
+
+    restore(stage, path, into=other)
+
+    with reading(other.records) as connection:
+        assert resource_server_rows.list_present(connection) == ()
+        assert {key.retired_at for key in token_key_rows.list_all(connection)} == {stage.now}
+    new_platform(other, now=stage.now)
+    with reading(other.records) as connection:
+        usable = [key for key in token_key_rows.list_all(connection) if key.retired_at is None]
+    assert {key.environment for key in usable if key.published(stage.now)} == {SANDBOX, PRODUCTION}

@@ -130,3 +130,43 @@ def test_a_retired_service_is_out_of_the_catalog(shop: Shop) -> None:
 def test_a_service_that_does_not_exist(stage: Stage) -> None:
     stage.refused("service.change", Code.SERVICE_NOT_FOUND, services.change, OPERATOR, ServiceId(7), new(stage))
     stage.refused("service.change", Code.SERVICE_NOT_FOUND, services.retire, OPERATOR, ServiceId(7))
+
+
+def test_a_service_says_what_a_token_may_be_narrowed_to(stage: Stage) -> None:
+    scopes = frozenset({"cards:read", "cards:write"})
+
+    made = stage.done("service.create", services.create, OPERATOR, new(stage, scopes=scopes))
+    changed = stage.done(
+        "service.change", services.change, OPERATOR, made.id, new(stage, scopes=frozenset({"cards:read"}))
+    )
+
+    assert (made.scopes, changed.scopes) == (scopes, {"cards:read"})
+    assert stage.looked(services.list_live, OPERATOR) == (changed,)
+
+
+def test_a_scope_opens_one_service(stage: Stage) -> None:
+    scopes = frozenset({"cards:read"})
+    stage.done("service.create", services.create, OPERATOR, new(stage, scopes=scopes))
+    other = new(stage, name="Loans", scopes=scopes)
+
+    stage.refused("service.create", Code.DUPLICATE_NAME, services.create, OPERATOR, other)
+
+
+@pytest.mark.parametrize(
+    "scope", ["", "cards", ":", "cards:", ":read", "a b:c", 'a":b', "a\\:b", "ä:b", "a:b\n", "a:" + "x" * 119]
+)
+def test_a_scope_is_service_colon_scope(stage: Stage, scope: str) -> None:
+    wanted = new(stage, scopes=frozenset({scope}))
+
+    assert stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted).field == "scopes"
+
+
+@pytest.mark.parametrize("scope", ["cards:read", "cards:read:own", "c!:#~", "Cards.v2:read-all"])
+def test_other_scopes_are_fine(stage: Stage, scope: str) -> None:
+    stage.done("service.create", services.create, OPERATOR, new(stage, scopes=frozenset({scope})))
+
+
+def test_a_service_has_a_handful_of_scopes(stage: Stage) -> None:
+    wanted = new(stage, scopes=frozenset(f"cards:{number}" for number in range(51)))
+
+    stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted)

@@ -58,6 +58,18 @@ async def test_renewal_keeps_key_id_and_public_key(any_desk: Desk) -> None:
     assert renewed.certificate_fingerprint != old.certificate_fingerprint
 
 
+async def test_a_project_is_upgraded_and_its_keys_are_rotated_no_more(any_desk: Desk) -> None:
+    async with any_desk.client("owner") as client:
+        upgraded = await client.send(operations.upgrade_project(any_desk.project_id))
+        again = await client.send(operations.upgrade_project(any_desk.project_id))
+        new = NewKey(alias="successor", csr=request_for(1))
+        with pytest.raises(ApiError) as caught:
+            await client.send(operations.rotate_credential(any_desk.project_id, any_desk.key_id, new))
+
+    assert (upgraded.dual, again) == (True, upgraded)
+    assert (caught.value.status, caught.value.reason_code) == (400, "CREDENTIAL_NOT_RENEWABLE")
+
+
 async def test_a_revocation_says_how_far_it_has_reached_and_can_be_repeated(any_desk: Desk) -> None:
     async with any_desk.client("owner") as client:
         first = await client.send(operations.revoke_credential(any_desk.project_id, any_desk.key_id, reason="leaked"))

@@ -91,6 +91,7 @@ MAY: dict[str, frozenset[str]] = {
     "changeService": NOBODY,
     "retireService": NOBODY,
     "getProjectDetails": READERS,
+    "upgradeProject": WRITERS,
     "listProjectMembers": READERS,
     "setProjectMember": WRITERS,
     "leaveProject": frozenset({"colleague", "reader"}),

@@ -18,6 +18,12 @@ user.disable             people
 user.list                people
 service.create           catalog
 service.change           catalog
+resource_server.add      catalog
+resource_server.list     catalog
+resource_server.remove   catalog
+token_key.list           catalog
+token_key.rotate         catalog
+token_key.retire         catalog
 database.restore         credentials
 database.release         credentials
 
@@ -58,6 +64,7 @@ refusal.view             read         admin compliance_admin  / owner admin read
 usage.view               read         admin compliance_admin  / owner admin read_only
 project.change           projects     admin                   / owner admin
 project.delete           projects     admin                   / owner admin
+project.upgrade          projects     admin                   / owner admin
 environment.add          projects     admin                   / owner admin
 environment.service.add  projects     admin                   / owner admin
 project.member.set       people       admin                   / owner admin

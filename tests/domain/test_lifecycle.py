@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from tests.clock import NOON
-from tests.domain.values import KEY
+from tests.domain.values import KEY, PROJECT
 
 from credenza.domain import lifecycle
 from credenza.domain.errors import Code, Refusal
@@ -15,10 +16,15 @@ from credenza.domain.lifecycle import RULES, TRANSITIONS, Standing
 from credenza.domain.model import (
     AuthenticationType,
     Credential,
+    CredentialId,
     CredentialKind,
     EnvironmentName,
+    Project,
     ProjectType,
+    Service,
     ServiceEnvironment,
+    ServiceId,
+    ServiceStatus,
     Status,
 )
 
@@ -140,11 +146,60 @@ def test_oauth_1_0a_signs_with_rsa_alone(standing: Standing, algorithm: str, adm
     ],
 )
 def test_all_services_in_one_project_share_the_same_auth_model(project_type: ProjectType, fitting: set[str]) -> None:
+    project = replace(PROJECT, type=project_type)
     for authentication in AuthenticationType:
         if authentication in fitting:
-            lifecycle.admit_service(project_type, authentication)
+            lifecycle.admit_service(project, authentication)
         else:
-            assert refusal(lifecycle.admit_service, project_type, authentication) is Code.PROJECT_TYPE
+            assert refusal(lifecycle.admit_service, project, authentication) is Code.PROJECT_TYPE
+
+
+def test_an_upgraded_project_takes_services_that_take_both_and_no_others() -> None:
+    upgraded = replace(PROJECT, dual=True)
+
+    lifecycle.admit_service(upgraded, AuthenticationType.DUAL_OAUTH)
+    for authentication in set(AuthenticationType) - {AuthenticationType.DUAL_OAUTH}:
+        assert refusal(lifecycle.admit_service, upgraded, authentication) is Code.PROJECT_TYPE
+
+
+# --------------------------------------------------------------------------- the upgrade to OAuth 2.0
+
+
+def upgrade(project: Project = PROJECT, *keys: Credential, takes: str = "DUAL_OAUTH") -> dict[CredentialId, int]:
+    service = Service(ServiceId(1), "Cards", AuthenticationType(takes), ServiceStatus.LIVE, "", ())
+    return lifecycle.upgrade(project, [service], keys, key_limit=3, now=NOON)
+
+
+def numbered(number: int, **fields: Any) -> Credential:
+    return replace(KEY, id=CredentialId(f"{number:048x}"), alias=f"key {number}", **fields)
+
+
+def test_the_upgrade_gives_the_keys_that_are_left_their_places() -> None:
+    gone = [numbered(4, status=Status.REVOKED, revoked_at=NOON), numbered(5, not_after=NOON - SECOND)]
+    places = upgrade(PROJECT, numbered(1), gone[0], numbered(2), gone[1], numbered(3, status=Status.INACTIVE))
+
+    assert list(places.values()) == [1, 2, 3]
+    assert {int(key_id, 16) for key_id in places} == {1, 2, 3}
+
+
+def test_a_project_with_more_keys_than_oauth_2_0_allows_is_told_which() -> None:
+    keys = [numbered(number) for number in range(1, 5)]
+
+    with pytest.raises(Refusal) as refused:
+        upgrade(PROJECT, *keys)
+
+    assert refused.value.code is Code.OAUTH2_KEY_LIMIT
+    assert all(key.alias in refused.value.message and key.id in refused.value.message for key in keys)
+
+
+@pytest.mark.parametrize("takes", ["OAUTH10A", "OAUTH2_FAPI", "MTLS", "CLIENT_SECRET"])
+def test_every_service_of_an_upgraded_project_takes_both(takes: str) -> None:
+    assert refusal(upgrade, takes=takes) is Code.PROJECT_CONFIG
+
+
+@pytest.mark.parametrize("project_type", [ProjectType.OAUTH2_FAPI, ProjectType.MTLS])
+def test_only_oauth_1_0a_projects_are_upgraded(project_type: ProjectType) -> None:
+    assert refusal(upgrade, replace(PROJECT, type=project_type)) is Code.PROJECT_TYPE
 
 
 # --------------------------------------------------------------------------- validity

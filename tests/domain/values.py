@@ -9,7 +9,9 @@ from credenza.domain.model import (
     CredentialKind,
     EnvironmentName,
     OrganizationId,
+    Project,
     ProjectId,
+    ProjectType,
     Status,
 )
 
@@ -34,4 +36,19 @@ KEY = Credential(
     created_at=NOON,
     revoked_at=None,
     revoked_reason="",
+)
+
+PROJECT = Project(
+    id=ProjectId("p"),
+    organization_id=OrganizationId("o"),
+    name="Billing",
+    type=ProjectType.OAUTH10A,
+    region="",
+    company=None,
+    commercial_countries=(),
+    owner_id=None,
+    dual=False,
+    ambiguous_readings=False,
+    created_at=NOON,
+    environments=(),
 )

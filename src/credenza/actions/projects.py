@@ -103,7 +103,7 @@ def create(
         _check_offered(service, new.environment)
         if projects.name_exists(act.connection, organization_id, new.name):
             raise projects.name_taken(new.name)
-        lifecycle.admit_service(project.type, service.authentication)
+        lifecycle.admit_service(project, service.authentication)
         oauth_keys.admit_key(platform, act, project, request, now=now)
         reservation = issuing.reserve(
             platform,
@@ -197,7 +197,7 @@ def in_sight(platform: Platform, actor: Actor, project_id: ProjectId, *, now: da
 
 def get(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> ProjectView:
     with viewing(platform, Attempt(actor, Action.PROJECT_VIEW, now, project_id=project_id)) as act:
-        return _view(act, project_id)
+        return view_of(act, project_id)
 
 
 def change(platform: Platform, actor: Actor, project_id: ProjectId, edit: ProjectEdit, *, now: datetime) -> ProjectView:
@@ -219,7 +219,7 @@ def change(platform: Platform, actor: Actor, project_id: ProjectId, edit: Projec
         projects.update_project(act.connection, changed)
         changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
         act.note(project_id, _what_changed(project, changed))
-        return _view(act, project_id)
+        return view_of(act, project_id)
 
 
 def delete(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> Reach:
@@ -286,7 +286,7 @@ def add_service(
         project = act.the_project
         oauth_keys.place_in(project, environment)
         service = _live_service(act, service_id)
-        lifecycle.admit_service(project.type, service.authentication)
+        lifecycle.admit_service(project, service.authentication)
         _check_offered(service, environment)
         projects.insert_project_service(
             act.connection, project, environment, ProjectService(service.id, service.name, Approval.APPROVED), now=now
@@ -294,7 +294,7 @@ def add_service(
         # Not a mere addition: gates hold the entitlements of keys they already know.
         changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
         act.note(project_id, f"{environment} service {service_id}")
-        return settle(platform, act, actor, once, _view(act, project_id), now=now)
+        return settle(platform, act, actor, once, view_of(act, project_id), now=now)
 
 
 def _first_project(platform: Platform, attempt: Attempt, organization_id: OrganizationId, new: NewProject) -> Project:
@@ -336,7 +336,7 @@ def _complete(
         alias = new.credential.alias
         oauth_keys.insert_key(platform, act, attempt, project, place, request, reservation, der, alias=alias)
         act.note(project.id, made.name if made else new.name)
-        return settle(platform, act, attempt.actor, once, _view(act, project.id), now=attempt.now)
+        return settle(platform, act, attempt.actor, once, view_of(act, project.id), now=attempt.now)
 
 
 def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:
@@ -406,7 +406,8 @@ def _limit(act: Act) -> int:
     return organization.project_limit
 
 
-def _view(act: Act, project_id: ProjectId) -> ProjectView:
+def view_of(act: Act, project_id: ProjectId) -> ProjectView:
+    """Read a project as this transaction has left it."""
     project = projects.find(act.connection, project_id)
     assert project is not None, "the project was just read or written in this transaction"
     keys = credentials.list_of_project(act.connection, project_id)

@@ -26,7 +26,12 @@ LONGEST_PREFIX = 200
 LONGEST_UPSTREAM = 500
 LONGEST_MONTHS = 39
 LONGEST_DAYS = 1200
+LONGEST_SCOPE = 120
+MOST_SCOPES = 50
 _PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+", re.ASCII)
+# RFC 6749 3.3: what a scope may be made of; service:scope is ours (contracts 3.1).
+_SCOPE_CHARACTERS = r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]"
+_SCOPE = re.compile(rf"{_SCOPE_CHARACTERS}+(?::{_SCOPE_CHARACTERS}+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class NewService:
     authentication: AuthenticationType
     description: str
     environments: tuple[ServiceEnvironment, ...]
+    scopes: frozenset[str] = frozenset()
 
 
 def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, once: Once | None = None) -> Service:
@@ -44,7 +50,13 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
             return claimed.answer
         _check(new)
         draft = Service(
-            ServiceId(0), new.name, new.authentication, ServiceStatus.LIVE, new.description, new.environments
+            ServiceId(0),
+            new.name,
+            new.authentication,
+            ServiceStatus.LIVE,
+            new.description,
+            new.environments,
+            new.scopes,
         )
         service = replace(draft, id=services.insert_service(act.connection, draft, now=now))
         _announce(act, service)
@@ -52,7 +64,8 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
 
 
 def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewService, *, now: datetime) -> Service:
-    """Change name, description and places of a service. Its authentication type stays: projects depend on it."""
+    """Change name, description, places and scopes of a service. Its authentication type stays: projects depend on
+    it."""
     with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
         service = _get(act, service_id)
         _check(new)
@@ -62,7 +75,13 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
                 f"The service takes {service.authentication} and projects depend on it. Create another service.",
                 field="authentication",
             )
-        changed = replace(service, name=new.name, description=new.description, environments=new.environments)
+        changed = replace(
+            service,
+            name=new.name,
+            description=new.description,
+            environments=new.environments,
+            scopes=new.scopes,
+        )
         services.replace_service(act.connection, changed)
         _announce(act, changed)
         return changed
@@ -97,10 +116,24 @@ def _get(act: Act, service_id: ServiceId) -> Service:
 def _check(new: NewService) -> None:
     if len({each.environment for each in new.environments}) != len(new.environments):
         raise Refusal(Code.INVALID, "Each environment may be named once.", field="environments")
+    _check_scopes(new)
     for each in new.environments:
         _check_prefix(each.path_prefix)
         _check_upstream(each.upstream)
         _check_validity(each)
+
+
+def _check_scopes(new: NewService) -> None:
+    if len(new.scopes) > MOST_SCOPES:
+        raise Refusal(Code.INVALID, f"A service has at most {MOST_SCOPES} scopes.", field="scopes")
+    for scope in sorted(new.scopes):
+        if len(scope) > LONGEST_SCOPE or _SCOPE.fullmatch(scope) is None:
+            raise Refusal(
+                Code.INVALID,
+                f"{scope[:LONGEST_SCOPE]!r} is not service:scope, such as payments:read: at most {LONGEST_SCOPE} "
+                "printable ASCII characters without blank, quotation mark and backslash.",
+                field="scopes",
+            )
 
 
 def _check_prefix(prefix: str) -> None:

@@ -200,6 +200,7 @@ def service(found: model.Service) -> services.Service:
             )
             for each in found.environments
         ),
+        scopes=tuple(sorted(found.scopes)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from credenza.actions import project_members, projects
+from credenza.actions import project_members, projects, upgrades
 from credenza.actions.context import organization_of
 from credenza.actions.issuing import NewKey
 from credenza.api import answers, paging
@@ -173,6 +173,12 @@ def set_member(asked: Caller, once: Repeatable, project_id: ProjectPath, new: wi
 
 def remove_member(asked: Caller, project_id: ProjectPath, user_id: UserPath) -> None:
     project_members.remove(asked.platform, asked.actor, ProjectId(project_id), UserId(user_id), now=asked.now)
+
+
+def upgrade(asked: Caller, once: Repeatable, project_id: ProjectPath) -> wire.ProjectDetails:
+    """Let all keys of an OAuth 1.0a project, present and future, work with OAuth 2.0 as well. There is no way back."""
+    view = upgrades.upgrade_to_oauth2(asked.platform, asked.actor, ProjectId(project_id), now=asked.now, once=once)
+    return answers.project_details(view, asked.actor, now=asked.now)
 
 
 def leave(asked: Caller, project_id: ProjectPath) -> None:

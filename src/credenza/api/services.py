@@ -48,4 +48,5 @@ def _read(new: wire.NewService) -> services.NewService:
             )
             for each in new.environments
         ),
+        scopes=frozenset(new.scopes),
     )

@@ -120,6 +120,21 @@ def add_member(
         output.show(context, client.send(operations.set_project_member(remote.project(context), new)))
 
 
+@app.command("upgrade-oauth2")
+def upgrade_oauth2(context: typer.Context) -> None:
+    """Let every key of an OAuth 1.0a project, present and future, work with OAuth 2.0 as well. There is no way back."""
+    project = remote.project(context)
+    if not habits.of(context).yes:
+        question = (
+            f"Upgrade project {project} to OAuth 2.0? Its keys work both ways from then on. They are not renewed or "
+            "rotated any more: you add a new key and switch. There is no way back."
+        )
+        typer.confirm(question, abort=True, err=True)
+    with remote.client(context) as client:
+        _show(context, client.send(operations.upgrade_project(project)))
+    output.note(context, "Upgraded. Get a token with: credenza token get")
+
+
 @app.command()
 def delete(context: typer.Context) -> None:
     """Delete the project and revoke all its keys."""

@@ -14,7 +14,7 @@ from credenza.domain.model import AuthenticationType, EnvironmentName, Service, 
 
 app = typer.Typer()
 
-_COLUMNS = ("id", "name", "authentication", "status", "places")
+_COLUMNS = ("id", "name", "authentication", "status", "scopes", "places")
 
 
 @app.command("list")
@@ -35,6 +35,10 @@ def add(
     authentication: Annotated[
         AuthenticationType, typer.Option("--auth", help="What callers authenticate with.")
     ] = AuthenticationType.OAUTH10A,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCOPE", help="What tokens may be narrowed to, such as payments:read. May be repeated."),
+    ] = None,
     description: Annotated[str, typer.Option(help="One sentence.")] = "",
     validity_months: Annotated[int, typer.Option(help="How long new credentials for it last.")] = VALIDITY_MONTHS,
     sandbox_days: Annotated[
@@ -52,6 +56,7 @@ def add(
             ),
             ServiceEnvironment(EnvironmentName.PRODUCTION, path, upstream, validity_months, None),
         ),
+        frozenset(scope or ()),
     )
     with local.platform(local.load_settings()) as platform:
         made = local.attempt(lambda: services.create(platform, local.OPERATOR, new, now=local.now()))
@@ -72,5 +77,6 @@ def _row(service: Service) -> dict[str, object]:
         "name": service.name,
         "authentication": service.authentication,
         "status": service.status,
+        "scopes": sorted(service.scopes),
         "places": [f"{each.environment} {each.path_prefix} -> {each.upstream}" for each in service.environments],
     }

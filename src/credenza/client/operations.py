@@ -356,6 +356,11 @@ def get_project_details(project_id: str) -> Operation[ProjectDetails]:
     return Operation("GET", f"/api/projects/{project_id}", _one(ProjectDetails))
 
 
+def upgrade_project(project_id: str) -> Operation[ProjectDetails]:
+    """Let every key of an OAuth 1.0a project work with OAuth 2.0 as well. There is no way back."""
+    return Operation("POST", f"/api/projects/{project_id}/upgrade", _one(ProjectDetails))
+
+
 def list_project_members(project_id: str) -> Operation[tuple[Member, ...]]:
     return Operation("GET", f"/api/projects/{project_id}/members", _many(Member))
 

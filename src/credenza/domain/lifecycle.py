@@ -16,8 +16,11 @@ from credenza.domain.expiry import EXPIRING, VALIDITY_MONTHS, add_months
 from credenza.domain.model import (
     AuthenticationType,
     Credential,
+    CredentialId,
     CredentialKind,
+    Project,
     ProjectType,
+    Service,
     ServiceEnvironment,
     Status,
 )
@@ -143,15 +146,60 @@ def admit_key_algorithm(algorithm: str, standing: Standing) -> None:
         )
 
 
-def admit_service(project_type: ProjectType, authentication: AuthenticationType) -> None:
-    """All services of a project share its authentication type; a dual service fits both OAuth types."""
-    if authentication not in COMPATIBLE[project_type]:
+def accepted(project: Project) -> frozenset[AuthenticationType]:
+    """What a project's services may take: what it speaks, or both kinds of OAuth once it was upgraded."""
+    return frozenset({AuthenticationType.DUAL_OAUTH}) if project.dual else COMPATIBLE[project.type]
+
+
+def admit_service(project: Project, authentication: AuthenticationType) -> None:
+    """All services of a project share its authentication type; a dual service fits both OAuth types, and is the only
+    one that fits a project that was upgraded."""
+    if authentication not in accepted(project):
+        what = "project that was upgraded to OAuth 2.0" if project.dual else f"{project.type} project"
         raise Refusal(
             Code.PROJECT_TYPE,
-            f"A {project_type} project cannot use a service that takes {authentication}; "
-            f"it can use {', '.join(sorted(COMPATIBLE[project_type]))}.",
+            f"A {what} cannot use a service that takes {authentication}; "
+            f"it can use {', '.join(sorted(accepted(project)))}.",
             field="serviceId",
         )
+
+
+def upgrade(
+    project: Project, services: Sequence[Service], keys: Sequence[Credential], *, key_limit: int, now: datetime
+) -> dict[CredentialId, int]:
+    """Let a project's keys work with OAuth 2.0 as well, and give those that are left their places (product row B12).
+
+    Refuses a project of another type, a service that takes OAuth 1.0a alone, and more keys than an OAuth 2.0 project
+    may have, both environments together (settled 7).
+    """
+    if project.type is not ProjectType.OAUTH10A:
+        raise Refusal(
+            Code.PROJECT_TYPE, f"A {project.type} project is not upgraded: only OAuth 1.0a projects are.", field="type"
+        )
+    single = [each for each in services if each.authentication is not AuthenticationType.DUAL_OAUTH]
+    if single:
+        raise Refusal(
+            Code.PROJECT_CONFIG,
+            f"These services do not take OAuth 2.0 yet: {', '.join(each.name for each in single)}. "
+            "A project is upgraded when all of its services take both.",
+            field="services",
+        )
+    left = [key for key in keys if key.kind is CredentialKind.SIGNING_KEY and _is_left(key, now)]
+    if len(left) > key_limit:
+        raise Refusal(
+            Code.OAUTH2_KEY_LIMIT,
+            f"An OAuth 2.0 project has at most {key_limit} keys, both environments together; this one has {len(left)}: "
+            f"{', '.join(_named(key) for key in left)}. Revoke those that are no longer used, then upgrade.",
+        )
+    return {key.id: place for place, key in enumerate(left, start=1)}
+
+
+def _is_left(key: Credential, now: datetime) -> bool:
+    return key.status_at(now) not in (Status.REVOKED, Status.EXPIRED)
+
+
+def _named(key: Credential) -> str:
+    return f"{key.alias} ({key.environment}, {key.id})"
 
 
 def ends(start: datetime, where: ServiceEnvironment | None) -> datetime:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from credenza.actions import projects, services
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.lifecycle import COMPATIBLE
+from credenza.domain import lifecycle
 from credenza.domain.model import EnvironmentName, Project, Service, ServiceId
 from credenza.portal import project_frame
 from credenza.portal.project_frame import project_id
@@ -35,7 +35,7 @@ def add(visit: Visit) -> Response:
 
 def addable(project: Project, catalog: tuple[Service, ...]) -> tuple[tuple[Service, EnvironmentName], ...]:
     """What the project could use as well, and where."""
-    fitting = [each for each in catalog if each.authentication in COMPATIBLE[project.type]]
+    fitting = [each for each in catalog if each.authentication in lifecycle.accepted(project)]
     return tuple(
         (service, place.name)
         for place in project.environments

@@ -320,6 +320,11 @@ def free_expired_slots(connection: Connection, project_id: ProjectId, *, now: da
     )
 
 
+def take_slot(connection: Connection, credential_id: CredentialId, slot: int) -> None:
+    """Give a key its place among the project's OAuth 2.0 keys."""
+    connection.execute(update(credentials).where(credentials.c.id == credential_id).values(slot=slot))
+
+
 def taken_slots(connection: Connection, project_id: ProjectId) -> frozenset[int]:
     query = select(credentials.c.slot).where(credentials.c.project_id == project_id, credentials.c.slot.is_not(None))
     return frozenset(connection.execute(query).scalars())

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StrictInt, StringConstraints
 
-from credenza.wire.shape import AnswerShape, EnvironmentName, Name, RequestShape, Text
+from credenza.wire.shape import AnswerShape, EnvironmentName, Name, RequestShape, Scope, Text
 
 AuthenticationType: TypeAlias = Literal["OAUTH10A", "DUAL_OAUTH", "OAUTH2_FAPI", "MTLS", "CLIENT_SECRET"]
 ServiceNumber: TypeAlias = Annotated[StrictInt, Field(ge=1, le=2_147_483_647)]
@@ -32,6 +32,7 @@ class Service(AnswerShape):
     authentication_type: AuthenticationType
     description: str
     environments: tuple[ServicePlace, ...]
+    scopes: tuple[str, ...] = ()
 
 
 class NewServicePlace(RequestShape):
@@ -45,7 +46,10 @@ class NewServicePlace(RequestShape):
 
 
 class NewService(RequestShape):
+    """`scopes` are what a token may be narrowed to: `payments:read`. A name belongs to one service."""
+
     name: Name
     authentication_type: AuthenticationType
     description: Text = ""
     environments: Annotated[tuple[NewServicePlace, ...], Field(min_length=1, max_length=2)]
+    scopes: Annotated[tuple[Scope, ...], Field(max_length=50)] = ()

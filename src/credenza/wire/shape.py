@@ -21,6 +21,8 @@ _COUNTRY = r"^[A-Z]{3}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _KEY_ID = r"^[0-9a-f]{48}$"
 _CALL_ID = r"^[0-9a-f]{32}$"
+_IN_SCOPE = r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]"  # RFC 6749 3.3, the colon aside
+_SCOPE = rf"^{_IN_SCOPE}+(?::{_IN_SCOPE}+)+$"
 
 FORMS: dict[str, str] = {
     _NAME: "no control or invisible characters, and no blank at its beginning or end",
@@ -30,6 +32,7 @@ FORMS: dict[str, str] = {
     _UUID: "a UUID in lower case",
     _KEY_ID: "a key id: 48 lower-case hexadecimal digits",
     _CALL_ID: "the id of a refusal: 32 lower-case hexadecimal digits, as in the header Credenza-Refusal-Id",
+    _SCOPE: "service:scope, such as payments:read, without blank, quotation mark and backslash",
 }
 """What a pattern wants, in words for whoever broke it."""
 
@@ -40,6 +43,7 @@ Country: TypeAlias = Annotated[str, StringConstraints(pattern=_COUNTRY)]
 Uuid: TypeAlias = Annotated[str, StringConstraints(pattern=_UUID)]
 KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=_KEY_ID)]
 CallId: TypeAlias = Annotated[str, StringConstraints(pattern=_CALL_ID)]
+Scope: TypeAlias = Annotated[str, StringConstraints(max_length=120, pattern=_SCOPE)]
 
 LARGEST_CSR_CHARACTERS = 100_000
 """Above the 64 KiB that the rules of requests allow, so that those rules give the reason."""

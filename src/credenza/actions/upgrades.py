@@ -1,0 +1,44 @@
+"""The upgrade of a project to OAuth 2.0: from then on every key, present and future, works both ways (product row
+B12). No new key is needed, and there is no way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from credenza.actions.context import Act, Attempt, Platform, acting
+from credenza.actions.once import Once, claim, settle
+from credenza.actions.projects import ProjectView, view_of
+from credenza.domain import lifecycle
+from credenza.domain.access import Action
+from credenza.domain.model import Actor, Project, ProjectId
+from credenza.store import changes, credentials, projects, services
+
+
+def upgrade_to_oauth2(
+    platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime, once: Once | None = None
+) -> ProjectView:
+    """Upgrade a project; gates know it with their next look. A second upgrade changes nothing."""
+    with acting(platform, Attempt(actor, Action.PROJECT_UPGRADE, now, project_id=project_id)) as act:
+        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+        if claimed.answer is not None:
+            return claimed.answer
+        act.note(project_id, "upgraded before" if act.the_project.dual else act.the_project.name)
+        if not act.the_project.dual:
+            _upgrade(platform, act, act.the_project, now)
+        return settle(platform, act, actor, once, view_of(act, project_id), now=now)
+
+
+def _upgrade(platform: Platform, act: Act, project: Project, now: datetime) -> None:
+    used = {each.service_id for place in project.environments for each in place.services}
+    places = lifecycle.upgrade(
+        project,
+        services.load(act.connection, used),
+        credentials.list_of_project(act.connection, project.id),
+        key_limit=platform.policy.oauth2_key_limit,
+        now=now,
+    )
+    projects.update_project(act.connection, replace(project, dual=True))
+    for key_id, place in places.items():
+        credentials.take_slot(act.connection, key_id, place)
+    changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project.id)

@@ -1,0 +1,160 @@
+"""The upgrade of a project: every key works both ways, and from then on the rules of OAuth 2.0 keys count."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request
+from tests.actions.test_races import AT_ONCE, adding, adding_rsa, race, revoking
+
+from credenza.actions import oauth_keys, projects
+from credenza.actions.issuing import NewKey
+from credenza.actions.upgrades import upgrade_to_oauth2
+from credenza.domain.access import Action
+from credenza.domain.errors import Code
+from credenza.domain.model import AuthenticationType
+from credenza.store.schema import changes, credentials
+
+
+@pytest.fixture
+def dual_shop(stage: Stage) -> Shop:
+    """A 1.0a project whose one service takes both."""
+    shop = Shop(stage)
+    service = stage.service(AuthenticationType.DUAL_OAUTH)
+    new = stage.new_project(service_id=service.id)
+    view = projects.create(stage.platform, shop.owner.actor, shop.organization.id, new, now=stage.now)
+    shop.project, (shop.key,) = view.project, view.credentials
+    return shop
+
+
+def upgrade(shop: Shop) -> projects.ProjectView:
+    return shop.done(Action.PROJECT_UPGRADE, upgrade_to_oauth2)
+
+
+def slots(shop: Shop) -> list[int | None]:
+    return sorted(row.slot for row in shop.stage.rows(credentials) if row.project_id == shop.project.id and row.slot)
+
+
+def test_all_keys_get_their_places_and_gates_hear_of_it(dual_shop: Shop) -> None:
+    dual_shop.add()
+    dual_shop.add_production()
+
+    view = upgrade(dual_shop)
+
+    assert (view.project.dual, slots(dual_shop)) == (True, [1, 2, 3])
+    announced = [(row.kind, row.subject) for row in dual_shop.stage.rows(changes)]
+    assert announced[-1] == ("project", dual_shop.project.id)
+
+
+def test_a_second_upgrade_changes_nothing(dual_shop: Shop) -> None:
+    view = upgrade(dual_shop)
+    before = dual_shop.stage.facts()
+
+    assert upgrade(dual_shop) == view
+    assert dual_shop.stage.facts() == before
+
+
+def test_a_project_with_a_service_that_takes_1_0a_alone_is_not_upgraded(shop: Shop) -> None:
+    refusal = shop.refused("project.upgrade", Code.PROJECT_CONFIG, upgrade_to_oauth2)
+
+    assert shop.project.environments[0].services[0].name in refusal.message
+
+
+def test_a_service_of_the_other_environment_counts_as_well(dual_shop: Shop) -> None:
+    dual_shop.add_production()
+    single = dual_shop.stage.service(AuthenticationType.OAUTH10A)
+    dual_shop.done("environment.service.add", projects.add_service, PRODUCTION, single.id)
+
+    assert single.name in dual_shop.refused("project.upgrade", Code.PROJECT_CONFIG, upgrade_to_oauth2).message
+
+
+def test_more_than_three_keys_are_named_and_refused(dual_shop: Shop) -> None:
+    keys = [dual_shop.key, dual_shop.add(), dual_shop.add(), dual_shop.add_production()]
+
+    refusal = dual_shop.refused("project.upgrade", Code.OAUTH2_KEY_LIMIT, upgrade_to_oauth2)
+
+    assert all(key.id in refusal.message for key in keys)
+    dual_shop.revoke(keys[1])
+    upgrade(dual_shop)
+    assert slots(dual_shop) == [1, 2, 3]
+
+
+def test_the_limit_is_the_platforms_setting(dual_shop: Shop) -> None:
+    dual_shop.stage.with_policy(oauth2_key_limit=1)
+    dual_shop.add()
+
+    dual_shop.refused("project.upgrade", Code.OAUTH2_KEY_LIMIT, upgrade_to_oauth2)
+
+
+def test_only_an_oauth_1_0a_project_is_upgraded(oauth2_shop: Shop) -> None:
+    oauth2_shop.refused("project.upgrade", Code.PROJECT_TYPE, upgrade_to_oauth2)
+
+
+def test_keys_of_an_upgraded_project_are_not_renewed_and_not_rotated(dual_shop: Shop) -> None:
+    upgrade(dual_shop)
+    dual_shop.stage.clock.set(dual_shop.key.not_after - timedelta(days=30))
+
+    dual_shop.refused("key.renew", Code.NOT_RENEWABLE, oauth_keys.renew, dual_shop.key.id)
+    new = dual_shop.stage.new_key()
+    dual_shop.refused("key.rotate", Code.NOT_RENEWABLE, oauth_keys.rotate, dual_shop.key.id, new)
+
+
+def test_a_new_key_of_an_upgraded_project_works_both_ways_and_so_is_of_rsa(dual_shop: Shop) -> None:
+    upgrade(dual_shop)
+
+    dual_shop.refused("key.add", Code.INVALID_CSR, oauth_keys.add_by_csr, NewKey("ec", ec_request(1)), SANDBOX)
+    dual_shop.add()
+    dual_shop.add()
+
+    assert slots(dual_shop) == [1, 2, 3]
+    fourth = dual_shop.stage.new_key()
+    dual_shop.refused("key.add", Code.OAUTH2_KEY_LIMIT, oauth_keys.add_by_csr, fourth, SANDBOX)
+
+
+def test_an_upgraded_project_takes_no_service_of_1_0a_alone(dual_shop: Shop) -> None:
+    upgrade(dual_shop)
+    single = dual_shop.stage.service(AuthenticationType.OAUTH10A)
+
+    dual_shop.refused("environment.service.add", Code.PROJECT_TYPE, projects.add_service, SANDBOX, single.id)
+
+
+def test_max_3_keys_when_16_are_added_at_once_after_an_upgrade(dual_shop: Shop) -> None:
+    upgrade(dual_shop)
+    before = dual_shop.stage.traces()
+
+    seen = race(*(adding_rsa(dual_shop) for _ in range(AT_ONCE)))
+
+    assert seen == {"done": 2, "oauth2_key_limit": 14}
+    assert slots(dual_shop) == [1, 2, 3]
+    assert len(dual_shop.stage.new_traces(before)) == AT_ONCE
+
+
+def test_an_upgrade_among_sixteen_new_keys_leaves_no_more_than_three(
+    dual_shop: Shop, scale: Callable[[int], int]
+) -> None:
+    """Either the upgrade comes first and counts what follows, or it sees too many and changes nothing."""
+
+    def upgrading() -> Any:
+        place = (dual_shop.stage.platform, dual_shop.owner.actor, dual_shop.project.id)
+        return upgrade_to_oauth2(*place, now=dual_shop.stage.now)
+
+    race(upgrading, *(adding_rsa(dual_shop) for _ in range(AT_ONCE - 1)))
+
+    view = dual_shop.looked(projects.get)
+    active = [key for key in view.credentials if key.revoked_at is None]
+    if view.project.dual:
+        assert slots(dual_shop) == list(range(1, len(active) + 1))
+        assert len(active) <= 3
+    else:
+        assert slots(dual_shop) == []
+
+
+def test_ec_keys_and_revocations_race_for_three_places(oauth2_shop: Shop) -> None:
+    adds = [adding(oauth2_shop, number) for number in range(AT_ONCE - 1)]
+
+    race(revoking(oauth2_shop, oauth2_shop.key.id), *adds)
+
+    active = [row for row in oauth2_shop.stage.rows(credentials) if row.status == "ACTIVE"]
+    assert len(active) <= 3
+    assert len({row.slot for row in active}) == len(active)
