@@ -5,6 +5,7 @@
 # make bench   measure, write docs/bench.md make bench ROWS=P2,P4
 # make proof   prove at full volume, write docs/proof.md
 # make docs    write the generated pages of docs/reference
+# make languages  bring the portal's catalogues in step with its texts, say what is missing
 # make lock    compile requirements/*.lock  make lock LOCK=--upgrade
 
 UV      := .uv/.in-step
@@ -13,7 +14,7 @@ CLIENTS := .clients/.in-step
 ASSETS  := assets/node_modules/.in-step
 WORKERS ?= 2
 
-.PHONY: setup check test run bench proof docs lock clean
+.PHONY: setup check test run bench proof docs languages lock clean
 .DEFAULT_GOAL := check
 
 setup: $(VENV) $(CLIENTS) $(ASSETS)
@@ -53,6 +54,9 @@ proof: setup
 
 docs: $(VENV)
 	.venv/bin/python scripts/docs
+
+languages: $(VENV)
+	.venv/bin/python scripts/languages
 
 lock: $(UV)
 	scripts/lock $(LOCK)

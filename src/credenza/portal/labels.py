@@ -28,6 +28,11 @@ def _(text: str) -> str:
     return text
 
 
+def _n(one: str, many: str) -> tuple[str, str]:
+    """Mark the two forms of a text with a number."""
+    return one, many
+
+
 _WORDS: dict[Enum, str] = {
     EnvironmentName.SANDBOX: _("Sandbox"),
     EnvironmentName.PRODUCTION: _("Production"),
@@ -108,15 +113,15 @@ class Words:
 
 
 _AGO = {
-    "minute": ("%(count)d minute ago", "%(count)d minutes ago"),
-    "hour": ("%(count)d hour ago", "%(count)d hours ago"),
-    "day": ("%(count)d day ago", "%(count)d days ago"),
+    "minute": _n("%(count)d minute ago", "%(count)d minutes ago"),
+    "hour": _n("%(count)d hour ago", "%(count)d hours ago"),
+    "day": _n("%(count)d day ago", "%(count)d days ago"),
 }
 _LEFT = {
-    "second": ("%(count)d second", "%(count)d seconds"),
-    "minute": ("%(count)d minute", "%(count)d minutes"),
-    "hour": ("%(count)d hour", "%(count)d hours"),
-    "day": ("%(count)d day", "%(count)d days"),
+    "second": _n("%(count)d second", "%(count)d seconds"),
+    "minute": _n("%(count)d minute", "%(count)d minutes"),
+    "hour": _n("%(count)d hour", "%(count)d hours"),
+    "day": _n("%(count)d day", "%(count)d days"),
 }
 
 
