@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.servers import HOST, free_port
 from credenza.actions import notices, organizations, people, sessions
 from credenza.actions.context import Platform
 from credenza.actions.sessions import Visitor
+from credenza.actions.single_sign_on import Provider
 from credenza.cli import demo_seed
 from credenza.domain.model import (
     Actor,
@@ -56,13 +58,13 @@ _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 class House:
     """One portal. `url` is where it is served; it has an empty organization until it is furnished."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, provider: Provider | None = None) -> None:
         self.clock = clock
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        self.platform: Platform = new_platform(database, now=clock.now())
+        self.platform: Platform = replace(new_platform(database, now=clock.now()), public_url=self.url)
         gates = {SANDBOX: "https://sandbox.example.com", PRODUCTION: "https://api.example.com"}
-        portal = Portal(self.platform, public_url=self.url, clock=clock.now, platform_name="Example", gates=gates)
+        portal = Portal(self.platform, self.url, clock.now, platform_name="Example", gates=gates, provider=provider)
         self.application = Starlette(routes=app.routes(portal))
         self.organization_id = OrganizationId("")
         self.keys: dict[str, CredentialId] = {}
@@ -95,6 +97,12 @@ class House:
         with reading(self.platform.database.records) as connection:
             row = connection.execute(select(schema.users).where(schema.users.c.name == name)).one()
         return User(row.id, row.email, row.name, row.created_at, row.disabled_at)
+
+    def project_of(self, name: str) -> str:
+        """The project of one of the keys, by the key's name."""
+        query = select(schema.credentials.c.project_id).where(schema.credentials.c.id == self.keys[name])
+        with reading(self.platform.database.records) as connection:
+            return str(connection.execute(query).scalar_one())
 
     def path(self, rest: str = "") -> str:
         return f"/organizations/{self.organization_id}{rest}"
