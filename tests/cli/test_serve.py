@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from uuid import uuid4
+
 import pytest
 from tests.cli.installation import Installation
 from tests.clock import NOON
 from tests.store.rows import Rows
 
 from credenza.cli import local, serve
+from credenza.cli.failure import CommandFailed
 from credenza.cli.serve import Role
-from credenza.store import quarantine
-from credenza.store.engine import open_database, writing
+from credenza.domain.model import PLATFORM
+from credenza.store import leases, quarantine, schema
+from credenza.store.engine import Database, open_database, writing
 
 
 @pytest.mark.parametrize("role", Role)
@@ -34,3 +39,52 @@ def test_an_installation_in_quarantine_says_so_at_every_start_and_what_ends_it(
         assert "credenza db quarantine" in said
         assert "credenza db release" in said
     assert "QUARANTINE" not in before
+
+
+def live_gate(database: Database, *, memory: str, renewed_at: datetime) -> None:
+    with writing(database.records) as connection:
+        connection.execute(
+            schema.gates.insert().values(
+                organization_id=PLATFORM,
+                id=str(uuid4()),
+                name="gate-1.example.org",
+                applied=0,
+                lease_us=5_000_000,
+                renewed_at=renewed_at,
+                fenced=False,
+                memory=memory,
+            )
+        )
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("memory", ["another machine's", leases.SHARED_MEMORY])
+def test_a_gate_without_shared_replay_memory_does_not_start_beside_another(
+    on_postgresql: Installation, role: Role, memory: str
+) -> None:
+    on_postgresql.done("db", "upgrade")
+    on_postgresql.done("org", "create", "Acme")
+    database = open_database(on_postgresql.setting("DATABASE_URL"))
+    serve.prepare(local.load_settings(), role)
+    live_gate(database, memory=memory, renewed_at=local.now() + timedelta(minutes=1))
+    database.close()
+
+    with pytest.raises(CommandFailed, match=r"gate-1\.example\.org.*CREDENZA_REPLAY_URL"):
+        serve.prepare(local.load_settings(), role)
+
+    found = {each["name"]: each for each in on_postgresql.run("doctor", "-o", "json").document}
+    assert found["replay_memory_of_the_fleet"]["ok"] is False
+    assert "gate-1.example.org" in found["replay_memory_of_the_fleet"]["detail"]
+
+
+def test_a_gate_that_has_died_is_in_nobody_s_way(on_postgresql: Installation) -> None:
+    on_postgresql.done("db", "upgrade")
+    on_postgresql.done("org", "create", "Acme")
+    database = open_database(on_postgresql.setting("DATABASE_URL"))
+    live_gate(database, memory="another machine's", renewed_at=local.now() - timedelta(minutes=1))
+    database.close()
+
+    serve.prepare(local.load_settings(), Role.GATE)
+
+    found = {each["name"]: each for each in on_postgresql.run("doctor", "-o", "json").document}
+    assert found["replay_memory_of_the_fleet"]["ok"] is True

@@ -23,7 +23,7 @@ from credenza.store import changes, leases, migrate
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, open_database, reading, writing
-from credenza.store.postgresql import LineReader
+from credenza.store.postgresql import Line, LineReader
 from credenza.store.schema import credentials, gates, services
 
 pytestmark = pytest.mark.anyio
@@ -160,7 +160,7 @@ class BootClock:
 
 
 class PostgresGate:
-    def __init__(self, database: Database, *, lease: timedelta = LEASE) -> None:
+    def __init__(self, database: Database, *, lease: timedelta = LEASE, memory: str = "here") -> None:
         self.url = url = database.records.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self.clock = BootClock()
         self.reports: list[Exception] = []
@@ -176,6 +176,7 @@ class PostgresGate:
             name="gate",
             clock=self.clock,
             report=self.reports.append,
+            memory=memory,
             lease=lease,
         )
 
@@ -494,3 +495,48 @@ async def test_after_a_failover_nothing_from_before_is_trusted(
     assert not entry.live
     assert found.took >= LEASE
     await gate.stop()
+
+
+async def test_on_postgresql_a_gate_beside_one_that_remembers_calls_elsewhere_stays_closed_until_that_has_gone(
+    postgresql_database: Database, gate: PostgresGate
+) -> None:
+    other = PostgresGate(postgresql_database, memory="there")
+    await other.freshness.start()
+
+    closed, reports = other.is_open(), list(other.reports)
+    await gate.freshness.stop()
+    await other.until(is_open=True)
+
+    assert not closed
+    assert [type(each) for each in reports] == [leases.OtherMemory]
+    await other.stop()
+
+
+async def test_on_postgresql_a_gate_that_comes_back_to_another_in_its_place_closes(
+    postgresql_database: Database, gate: PostgresGate
+) -> None:
+    with writing(postgresql_database.records) as connection:  # as if the other had come while this one was frozen
+        connection.execute(update(gates).values(renewed_at=NOON))
+    assert await until_registered(postgresql_database, memory="there")
+
+    await gate.until(is_open=False)
+    while not gate.reports:
+        await asyncio.sleep(0.005)
+
+    assert isinstance(gate.reports[-1], leases.OtherMemory)
+    assert not gate.is_open()
+
+
+async def until_registered(database: Database, *, memory: str) -> bool:
+    """Register by hand a gate that never lapses, as soon as it may."""
+    url = database.records.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    line = await Line.open(url, deadline_s=5)
+    try:
+        while True:
+            with suppress(leases.OtherMemory):
+                await leases.register(line, "other", name="other", lease=timedelta(days=1), memory=memory)
+                return True
+            with writing(database.records) as connection:
+                connection.execute(update(gates).values(renewed_at=NOON))
+    finally:
+        await line.close()

@@ -47,8 +47,8 @@ def registered(database: Database) -> set[str]:
         return set(connection.execute(select(gates.c.id)).scalars())
 
 
-async def join(line: Line, gate_id: str, *, lease: timedelta = ENDLESS) -> ChangeNumber:
-    return await leases.register(line, gate_id, name=f"{gate_id}.example.org", lease=lease)
+async def join(line: Line, gate_id: str, *, lease: timedelta = ENDLESS, memory: str = "here") -> ChangeNumber:
+    return await leases.register(line, gate_id, name=f"{gate_id}.example.org", lease=lease, memory=memory)
 
 
 async def test_with_no_gate_there_is_nothing_to_wait_for(postgresql_database: Database) -> None:
@@ -196,3 +196,65 @@ async def test_after_a_failover_the_first_revocation_waits_one_full_lease(
     assert first.took >= LEASE
     with reading(postgresql_database.records) as connection:
         assert connection.execute(select(timelines.c.timeline)).scalars().all() == [await leases.timeline(line)]
+
+
+# --- where calls are remembered --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("here", "there"), ("here", leases.SHARED_MEMORY), (leases.SHARED_MEMORY, "here")]
+)
+async def test_a_gate_that_remembers_calls_elsewhere_does_not_register(
+    postgresql_database: Database, line: Line, first: str, second: str
+) -> None:
+    await join(line, "first", memory=first)
+
+    with pytest.raises(leases.OtherMemory, match=r"first\.example\.org.*CREDENZA_REPLAY_URL"):
+        await join(line, "second", memory=second)
+
+    assert registered(postgresql_database) == {"first"}
+    with reading(postgresql_database.records) as connection, pytest.raises(leases.OtherMemory):
+        leases.check_memory(connection, second)
+
+
+@pytest.mark.parametrize("memory", ["here", leases.SHARED_MEMORY])
+async def test_gates_that_share_a_memory_are_as_many_as_you_like(
+    postgresql_database: Database, line: Line, memory: str
+) -> None:
+    for gate_id in ("first", "second"):
+        number = await join(line, gate_id, memory=memory)
+        assert await leases.renew(line, gate_id, applied=number) == number
+
+    with reading(postgresql_database.records) as connection:
+        leases.check_memory(connection, memory)
+
+
+async def test_a_gate_whose_lease_has_run_out_keeps_nobody_out_and_does_not_come_back(line: Line) -> None:
+    """A machine that was frozen, or cut off, finds another in its place."""
+    await join(line, "frozen", lease=LEASE)
+    await anyio.sleep(LEASE_S * 1.1)
+
+    number = await join(line, "successor", memory="there")
+
+    assert await leases.renew(line, "frozen", applied=number) is None
+    assert await leases.renew(line, "successor", applied=number) == number
+
+
+async def test_of_two_that_slipped_in_together_neither_goes_on_while_the_other_may_admit(
+    postgresql_database: Database, line: Line
+) -> None:
+    number = await join(line, "first")
+    await join(line, "second")
+    with writing(postgresql_database.records) as connection:
+        connection.execute(gates.update().where(gates.c.id == "second").values(memory="there"))
+
+    assert await leases.renew(line, "first", applied=number) is None
+    assert await leases.renew(line, "second", applied=number) is None
+
+
+async def test_a_gate_of_an_older_release_keeps_nobody_out(postgresql_database: Database, line: Line) -> None:
+    number = await join(line, "older", memory="")
+
+    await join(line, "newer")
+
+    assert await leases.renew(line, "older", applied=number) == number

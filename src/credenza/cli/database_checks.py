@@ -11,9 +11,10 @@ from credenza.adapters.vault import WrongKey
 from credenza.cli import local
 from credenza.cli.checks import Check
 from credenza.settings import Settings
-from credenza.store import changes, enforced, integrity, migrate, quarantine
+from credenza.store import changes, enforced, integrity, leases, migrate, quarantine
 from credenza.store.enforced import OlderDatabase
 from credenza.store.engine import Database, reading
+from credenza.store.replay import place_of
 
 _FROM_BACKUP = "Bring the database back from a backup: credenza db restore"
 
@@ -64,6 +65,22 @@ def age_check(database: Database, settings: Settings) -> Check:
     except OlderDatabase as error:
         return Check("age", ok=False, detail=str(error))
     return Check("age", ok=True, detail=f"at change {number}, which is no older than what was enforced here")
+
+
+def fleet_check(database: Database, settings: Settings) -> Check:
+    """Whether all gates of this database, and those that could start here, remember calls in one place."""
+    name = "replay_memory_of_the_fleet"
+    if database.embedded:
+        return Check(name, ok=True, detail="one machine")
+    with reading(database.records) as connection:
+        found = leases.memories(connection)
+    directory = settings.data_dir / "replay"
+    ours = leases.SHARED_MEMORY if settings.replay_url else place_of(directory) if directory.exists() else ""
+    if len({memory for _, memory in found} | ({ours} if ours and found else set())) < 2:
+        return Check(name, ok=True, detail=f"{len(found)} gates at work, which share it")
+    gates = ", ".join(f"{gate} ({'Redis' if memory == leases.SHARED_MEMORY else memory[:8]})" for gate, memory in found)
+    cure = "Give all machines one CREDENZA_REPLAY_URL: a call is admitted once for each memory."
+    return Check(name, ok=False, detail=f"not shared: {gates}; here: {ours[:8] or 'none'}", cure=cure)
 
 
 def quarantine_check(database: Database) -> Check:

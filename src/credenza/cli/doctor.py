@@ -71,3 +71,4 @@ def _content_checks(database: Database, settings: Settings) -> Iterator[Check]:
     yield from database_checks.audit_checks(database)
     yield database_checks.age_check(database, settings)
     yield database_checks.quarantine_check(database)
+    yield database_checks.fleet_check(database, settings)

@@ -10,10 +10,14 @@ from datetime import timedelta
 
 from sqlalchemy import make_url
 
+from credenza.cli.failure import CommandFailed
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
 from credenza.settings import Settings
+from credenza.store import leases
+from credenza.store.engine import Database, reading
 from credenza.store.postgresql import LineReader
+from credenza.store.replay import place_of
 
 _READ_DEADLINE_S = 2.0
 
@@ -32,11 +36,29 @@ async def open_freshness(
         name=socket.gethostname(),
         clock=_boottime,
         report=report,
+        memory=_memory(settings),
         lease=timedelta(seconds=settings.lease_s),
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)
     return keyring, freshness
+
+
+def check_memory(settings: Settings, database: Database) -> None:
+    """Refuse to start beside gates that remember calls elsewhere."""
+    with reading(database.records) as connection:
+        try:
+            leases.check_memory(connection, _memory(settings))
+        except leases.OtherMemory as error:
+            raise CommandFailed(str(error)) from error
+
+
+def _memory(settings: Settings) -> str:
+    if settings.replay_url:
+        return leases.SHARED_MEMORY
+    directory = settings.data_dir / "replay"
+    directory.mkdir(parents=True, exist_ok=True)
+    return place_of(directory)
 
 
 def _boottime() -> float:

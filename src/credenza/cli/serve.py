@@ -109,6 +109,8 @@ def prepare(settings: Settings, role: Role) -> str | None:
         fresh = not installation.has_started(database)
         _check_not_older(settings, database)
         _announce_quarantine(database)
+        if not database.embedded:
+            import_module("credenza.cli.postgresql_plane").check_memory(settings, database)
         if fresh:
             _establish_replay(settings)
         return None if role is Role.GATE else _management().prepare(settings, database)

@@ -20,6 +20,7 @@ from credenza.store.postgresql import Line, LineReader
 
 _RENEWALS_PER_LEASE = 5
 _PAUSE_S = 0.2
+_FLEET_PAUSE_S = 1.0
 _LONGEST_DEADLINE_S = 5.0
 
 
@@ -48,7 +49,8 @@ class _GivenUpError(Exception):
 
 class PostgresFreshness:
     """Holds the lease of one gate process. `name` is what operators see of it; `clock` tells seconds of CLOCK_BOOTTIME;
-    `report` takes what went wrong with the database, which is tried again until it answers."""
+    `report` takes what went wrong with the database, which is tried again until it answers. `memory` is where this gate
+    remembers calls: beside a gate that does it elsewhere it stays closed."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class PostgresFreshness:
         name: str,
         clock: Callable[[], float],
         report: Callable[[Exception], None],
+        memory: str,
         lease: timedelta = LEASE,
     ) -> None:
         self._url = url
@@ -69,6 +72,7 @@ class PostgresFreshness:
         self._name = name
         self._clock = clock
         self._report = report
+        self._memory = memory
         self._lease = lease
         self._lease_s = lease.total_seconds()
         self._deadline_s = min(self._lease_s / 2, _LONGEST_DEADLINE_S)
@@ -114,10 +118,16 @@ class PostgresFreshness:
             await self._hold()
         except _GivenUpError:
             self._gate_id = ""
+        except leases.OtherMemory as error:
+            self._gate_id = ""
+            await self._try_later(error, _FLEET_PAUSE_S)
         except psycopg.Error as error:
-            self._report(error)
-            self._tried.set()
-            await asyncio.sleep(_PAUSE_S)
+            await self._try_later(error, _PAUSE_S)
+
+    async def _try_later(self, error: Exception, pause_s: float) -> None:
+        self._report(error)
+        self._tried.set()
+        await asyncio.sleep(pause_s)
 
     async def _hold(self) -> None:
         """Hold the lease over one connection until that breaks."""
@@ -141,7 +151,7 @@ class PostgresFreshness:
         # Registered before anything is loaded. On another line of history the numbers may mean other changes.
         self._lease_end = 0.0
         gate_id = str(uuid4())
-        number = await leases.register(line, gate_id, name=self._name, lease=self._lease)
+        number = await leases.register(line, gate_id, name=self._name, lease=self._lease, memory=self._memory)
         self._routes.replace(await line.routes())
         self._keyring.forget_all(number)
         self._gate_id, self._timeline = gate_id, timeline

@@ -4,6 +4,10 @@ A gate registers, renews, and confirms with every renewal the last change it has
 before it sent the renewal. Who revokes waits in `await_reach` until every gate has confirmed the revocation or cannot
 hold a lease any more (settled 24). That wait is counted on the waiter's own clock, from what it has seen itself: a
 database clock that is set forward shortens no lease.
+
+A call must be remembered where every gate of the fleet looks. A gate says where it remembers calls, and none registers
+beside a live one that does it elsewhere. Of two that slipped in at the same moment, or came back, none can renew until
+the other has lapsed: one of them is left.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 
 from credenza.domain.model import PLATFORM, ChangeNumber, Reach
 from credenza.store.engine import reading, writing
@@ -25,21 +29,32 @@ from credenza.store.upsert import insert_if_absent
 LEASE = timedelta(seconds=5)
 """For one PostgreSQL; 35 seconds ride out a failover."""
 
+SHARED_MEMORY = "redis"
+"""What gates say that remember calls in the Redis all of them share; the others name a place on their machine."""
+
 POLL = timedelta(milliseconds=10)
 
 _RATE_TOLERANCE = 1.01
 """Two clocks run apart by less than this: oscillators by 0.01 %, a clock that is slewed by 0.05 %."""
 
-_REGISTER = """
-INSERT INTO gates (organization_id, id, name, applied, lease_us, renewed_at, fenced)
-SELECT %s, %s, %s, number, %s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false FROM change_counter
-RETURNING applied
+# A gate of an older release does not say where it remembers calls, and is believed to do it in the right place.
+_ELSEWHERE = """
+SELECT other.name FROM gates other WHERE other.memory NOT IN ('', {memory})
+AND other.renewed_at + other.lease_us * 1.01 > extract(epoch FROM clock_timestamp()) * 1000000
 """
-_RENEW = """
+_OTHERS = _ELSEWHERE.format(memory="%s") + "ORDER BY other.name"
+_REGISTER = f"""
+INSERT INTO gates (organization_id, id, name, applied, lease_us, renewed_at, fenced, memory)
+SELECT %s, %s, %s, number, %s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, %s FROM change_counter
+WHERE NOT EXISTS ({_ELSEWHERE.format(memory="%s")})
+RETURNING applied
+"""  # noqa: S608 - of constants
+_RENEW = f"""
 UPDATE gates SET applied = %s, renewed_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 WHERE id = %s AND NOT fenced
+AND (memory IN ('', '{SHARED_MEMORY}') OR NOT EXISTS ({_ELSEWHERE.format(memory="gates.memory")}))
 RETURNING (SELECT number FROM change_counter)
-"""
+"""  # noqa: S608 - likewise
 _DEREGISTER = "DELETE FROM gates WHERE id = %s"
 # Fails on a standby, which has no write-ahead log of its own: nobody leases there.
 _TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint"
@@ -50,10 +65,43 @@ async def timeline(line: Line) -> int:
     return int((await line.rows(_TIMELINE))[0][0])
 
 
-async def register(line: Line, gate_id: str, *, name: str, lease: timedelta) -> ChangeNumber:
-    """Announce a gate that remembers nothing yet. What it loads afterwards is at least as new as the answer."""
-    rows = await line.rows(_REGISTER, PLATFORM, gate_id, name, lease // timedelta(microseconds=1))
+class OtherMemory(Exception):  # noqa: N818 - a verdict on the fleet, not an error of ours
+    """Live gates remember calls elsewhere: what one has admitted, another would admit again."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"Gates of this database remember calls in another place: {', '.join(names) or 'one that has just gone'}. "
+            "What one of them has admitted would be admitted here again. Give all machines one CREDENZA_REPLAY_URL, or "
+            "stop those gates; one that has died is forgotten when its lease has run out."
+        )
+
+
+async def register(line: Line, gate_id: str, *, name: str, lease: timedelta, memory: str) -> ChangeNumber:
+    """Announce a gate that knows no keys yet. What it loads afterwards is at least as new as the answer.
+
+    `memory` is where it remembers calls. Raises OtherMemory.
+    """
+    lease_us = lease // timedelta(microseconds=1)
+    rows = await line.rows(_REGISTER, PLATFORM, gate_id, name, lease_us, memory, memory)
+    if not rows:
+        raise OtherMemory([str(row[0]) for row in await line.rows(_OTHERS, memory)])
     return ChangeNumber(rows[0][0])
+
+
+def check_memory(connection: Connection, memory: str) -> None:
+    """Raises OtherMemory when a gate with this memory could not register now."""
+    found = connection.exec_driver_sql(_OTHERS, (memory,)).scalars().all()
+    if found:
+        raise OtherMemory(found)
+
+
+def memories(connection: Connection) -> Sequence[tuple[str, str]]:
+    """List the live gates' names with where they remember calls."""
+    query = text(
+        "SELECT name, memory FROM gates WHERE memory <> '' AND renewed_at + lease_us * 1.01 > "
+        "extract(epoch FROM clock_timestamp()) * 1000000 ORDER BY name"
+    )
+    return [(row.name, row.memory) for row in connection.execute(query)]
 
 
 async def renew(line: Line, gate_id: str, *, applied: ChangeNumber) -> ChangeNumber | None:

@@ -49,6 +49,13 @@ BYTES_PER_KEY = 60
 RESERVE_BYTES = 4 * 1024 * 1024
 
 
+def place_of(directory: Path) -> str:
+    """Name a directory on this machine: processes that share it agree, and nobody else does, clones included."""
+    found = directory.stat()
+    running = BOOT_ID.read_text().strip()
+    return blake2b(f"{running} {found.st_dev} {found.st_ino}".encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
 class ReplayUnavailable(Exception):  # noqa: N818 - says what is the case, as the other refusals do
     """The memory cannot say whether a key is new: it is unreachable, full or damaged. The call must be refused."""
 

@@ -706,6 +706,7 @@ gates = Table(
     Column("lease_us", BigInteger, nullable=False),
     Column("renewed_at", Instant, nullable=False),
     Column("fenced", Boolean, nullable=False),
+    Column("memory", String(64), nullable=False, server_default=text("''")),
 )
 
 timelines = Table(
