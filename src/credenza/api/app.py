@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from credenza.actions.context import Platform
 from credenza.api import errors, openapi, routes
-from credenza.api.arrival import Door
+from credenza.api.arrival import Door, Show, as_it_is
 from credenza.api.auth import Authentication, Verifier
 from credenza.api.metrics import Metrics
 from credenza.api.rate_limits import RateLimits, Rates
@@ -36,13 +36,14 @@ def create_app(
     rates: Rates | None = None,
     seconds: Callable[[], float] = monotonic,
     trusted_proxies: Networks = (),
+    show: Show = as_it_is,
 ) -> FastAPI:
     """Build the application.
 
     `ready` raises one of `outages` while the server cannot work, and is called on the event loop: it must not wait.
     Outages become 503. `public_url` is the origin that signatures cover, when it is not the one of the Host header.
     `pages` are the portal's routes. `rates` are counted in `seconds`. `trusted_proxies` are believed about a client's
-    address.
+    address. `show` puts a page in the place of an error document where a person reads it.
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
@@ -50,8 +51,12 @@ def create_app(
     app.state.platform, app.state.ready, app.state.metrics = platform, ready, metrics
     app.include_router(routes.router())
     app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return show(request.scope, errors.answer(error))
+
     for error in (RequestValidationError, HTTPException):
-        app.add_exception_handler(error, _answer)
+        app.add_exception_handler(error, answer)
     app.add_middleware(
         Door,
         clock=clock,
@@ -60,13 +65,10 @@ def create_app(
         metrics=metrics,
         limits=RateLimits(rates or Rates(), clock=seconds),
         trusted_proxies=trusted_proxies,
+        show=show,
     )
     return app
 
 
 def _document(_request: Request) -> Response:
     return Response(openapi.text(), media_type="application/json")
-
-
-async def _answer(_request: Request, error: Exception) -> Response:
-    return errors.answer(error)

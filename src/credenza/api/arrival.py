@@ -19,6 +19,7 @@ import structlog
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from credenza.api import errors
@@ -59,6 +60,12 @@ class Arrival:
 
 
 Authenticate: TypeAlias = Callable[[Scope, Arrival], Awaitable[Actor]]
+Show: TypeAlias = Callable[[Scope, Response], Response]
+"""Puts something in the place of an error document where a person and no program reads it."""
+
+
+def as_it_is(_scope: Scope, response: Response) -> Response:
+    return response
 
 
 def arrival_of(request: Request) -> Arrival:
@@ -80,6 +87,7 @@ class Door:
         metrics: Metrics,
         limits: RateLimits,
         trusted_proxies: Networks = (),
+        show: Show = as_it_is,
     ) -> None:
         self._app = app
         self._clock = clock
@@ -88,6 +96,7 @@ class Door:
         self._metrics = metrics
         self._limits = limits
         self._trusted_proxies = trusted_proxies
+        self._show = show
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -145,7 +154,7 @@ class Door:
         response = errors.answer(error)
         if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("api.failed", request_id=answer.request_id, exc_info=error)
-        await response(scope, receive, answer)
+        await self._show(scope, response)(scope, receive, answer)
 
 
 class _Gone(Exception):  # noqa: N818 - nothing went wrong on our side

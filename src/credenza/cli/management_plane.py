@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from credenza.actions import delivery, first_admin, links, once, sessions, sign_in_attempts
+from credenza.actions import delivery, first_admin, links, once, sessions, sign_in_attempts, tokens
 from credenza.actions.context import Platform
 from credenza.api.app import create_app
 from credenza.api.rate_limits import Rates
-from credenza.cli import local, sending, single_sign_on
+from credenza.cli import local, rotation, sending, single_sign_on
 from credenza.cli.plane import Plane
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Call, Decision
@@ -24,6 +24,7 @@ from credenza.gate.flushing import Flusher
 from credenza.gate.keyring import GateClosed
 from credenza.portal import app as portal_app
 from credenza.portal import first_admin as first_admin_page
+from credenza.portal import unserved
 from credenza.portal.portal import Portal
 from credenza.portal.streams import Streams
 from credenza.settings import Settings
@@ -38,6 +39,7 @@ _CHORES = (
     links.forget_expired,
     sessions.forget_ended,
     sign_in_attempts.forget_expired,
+    tokens.forget_ended,
 )
 _OUTAGES = (OperationalError, PoolTimeout, GateClosed)
 
@@ -57,6 +59,8 @@ def application(
     keeper.start()
     stack.push_async_callback(keeper.stop)
     sending.start(settings, platform, desk.metrics.registry, stack)
+    rotation.start(platform, stack)
+    portal = _portal(settings, platform, stopping)
     return create_app(
         platform,
         _Asking(desk),
@@ -64,10 +68,11 @@ def application(
         ready=plane.freshness.look,
         public_url=settings.manage_origin,
         outages=_OUTAGES,
-        pages=portal_app.routes(_portal(settings, platform, stopping)),
+        pages=portal_app.routes(portal),
         registry=desk.metrics.registry,
         rates=Rates(settings.manage_requests_per_minute, settings.manage_attempts_per_minute),
         trusted_proxies=settings.trusted_proxies,
+        show=unserved.pages(portal),
     )
 
 
