@@ -11,6 +11,7 @@ from tests.clock import Clock
 from credenza.actions import (
     access_tokens,
     account_keys,
+    invitations,
     oauth_keys,
     organizations,
     people,
@@ -61,10 +62,18 @@ def service_create(shop: Shop) -> Request:
 
 
 def member_set(shop: Shop) -> Request:
-    user = people.create_user(shop.stage.platform, OPERATOR, email="eve@example.org", name="Eve", now=shop.stage.now)
-    admin = shop.stage.member(shop.organization)
-    named = {"email": user.email, "role": OrganizationRole.USER}
+    member, admin = (
+        shop.stage.member(shop.organization, OrganizationRole.READ_ONLY),
+        shop.stage.member(shop.organization),
+    )
+    named = {"email": member.user.email, "role": OrganizationRole.USER}
     return _request(shop, "member.set", admin.actor, people.set_member, shop.organization.id, **named)
+
+
+def invitation_send(shop: Shop) -> Request:
+    admin = shop.stage.member(shop.organization)
+    named = {"email": "eve@example.org", "role": OrganizationRole.USER}
+    return _request(shop, "invitation.send", admin.actor, invitations.invite, shop.organization.id, **named)
 
 
 def access_token_create(shop: Shop) -> Request:
@@ -122,6 +131,7 @@ REPEATABLE = [
     user_create,
     service_create,
     member_set,
+    invitation_send,
     access_token_create,
     project_member_set,
     environment_service_add,

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from tests.actions import proofs
+from tests.actions.proofs import PASSWORD, VISITOR
 from tests.actions.stage import OPERATOR, Stage
 
-from credenza.actions import access_tokens, first_admin, people, projects
+from credenza.actions import access_tokens, first_admin, people, projects, sessions
 from credenza.actions.first_admin import FirstAdmin
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
@@ -19,7 +21,19 @@ def link_of(stage: Stage) -> str:
 
 
 def accept(stage: Stage, link: str, email: str = "ann@example.org") -> FirstAdmin:
-    return stage.done("user.create", first_admin.accept, link, email=email, name="Ann", organization=" Acme ")
+    before = stage.traces()
+    first = first_admin.accept(
+        stage.platform,
+        link,
+        email=email,
+        name="Ann",
+        password=PASSWORD,
+        organization=" Acme ",
+        visitor=VISITOR,
+        now=stage.now,
+    )
+    assert sorted(stage.new_traces(before)) == [("session.begin", "done", ""), ("user.create", "done", "")]
+    return first
 
 
 def test_the_link_makes_admin_organization_and_token(stage: Stage) -> None:
@@ -33,6 +47,13 @@ def test_the_link_makes_admin_organization_and_token(stage: Stage) -> None:
     stage.done("project.create", projects.create, actor, first.organization.id, stage.new_project())
 
 
+def test_the_admin_is_signed_in_and_signs_in_again(stage: Stage) -> None:
+    first = accept(stage, link_of(stage))
+
+    assert stage.looked(sessions.find, first.begun.token) == first.begun.session
+    proofs.signed_in(stage, first.user)
+
+
 def test_it_is_the_first_entry_of_the_organization_s_own_log(stage: Stage) -> None:
     first = accept(stage, link_of(stage))
 
@@ -43,6 +64,7 @@ def test_the_secret_does_not_show(stage: Stage) -> None:
     first = accept(stage, link_of(stage))
 
     assert first.access_token not in repr(first)
+    assert first.begun.token not in repr(first)
 
 
 @pytest.mark.parametrize("spoil", ["used", "too old", "a user was made meanwhile"])
@@ -62,7 +84,9 @@ def test_a_spent_link_is_refused(stage: Stage, spoil: str) -> None:
         link,
         email="eve@example.org",
         name="Eve",
+        password=PASSWORD,
         organization="Evil",
+        visitor=VISITOR,
         chain=PLATFORM,
     )
 
@@ -86,12 +110,17 @@ def test_no_link_is_made_once_there_is_a_user(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("named", "code"),
-    [({"email": "ann"}, Code.INVALID), ({"organization": "Organization 0"}, Code.DUPLICATE_NAME)],
+    [
+        ({"email": "ann"}, Code.INVALID),
+        ({"password": "too short"}, Code.INVALID),
+        ({"password": "Ann of Acme, first"}, Code.INVALID),
+        ({"organization": "Organization 0"}, Code.DUPLICATE_NAME),
+    ],
 )
 def test_a_mistake_leaves_the_link_good(stage: Stage, named: dict[str, str], code: Code) -> None:
     link = link_of(stage)
     stage.organization()
-    words = {"email": "ann@example.org", "name": "Ann", "organization": "Acme", **named}
+    words = {"email": "ann@example.org", "name": "Ann", "password": PASSWORD, "organization": "Acme", **named}
 
-    stage.refused("user.create", code, first_admin.accept, link, **words)
+    stage.refused("user.create", code, first_admin.accept, link, visitor=VISITOR, **words)
     accept(stage, link)

@@ -74,15 +74,47 @@ def test_nobody_of_that_address(stage: Stage) -> None:
     stage.refused("user.disable", Code.NOT_FOUND, people.disable_user, OPERATOR, "nobody@example.org")
 
 
-def test_an_admin_takes_a_user_in_and_gives_another_role(shop: Shop) -> None:
-    admin = shop.stage.member(shop.organization)
-    new = people.create_user(shop.stage.platform, OPERATOR, email="eve@example.org", name="", now=shop.stage.now)
+def test_an_admin_gives_a_member_another_role(shop: Shop) -> None:
+    admin, other = shop.stage.member(shop.organization), shop.stage.member(shop.organization)
     set_member = ("member.set", people.set_member, admin.actor, shop.organization.id)
 
     for role in (USER, READ_ONLY, ADMIN):
-        member = shop.stage.done(*set_member, email=new.email, role=role)
-        assert (member.user, member.role) == (new, role)
+        member = shop.stage.done(*set_member, email=other.user.email, role=role)
+        assert (member.user, member.role) == (other.user, role)
         assert member in shop.stage.looked(people.list_members, admin.actor, shop.organization.id)
+
+
+def test_an_operator_takes_a_user_in(shop: Shop) -> None:
+    new = people.create_user(shop.stage.platform, OPERATOR, email="eve@example.org", name="", now=shop.stage.now)
+
+    member = shop.stage.done(
+        "member.set", people.set_member, OPERATOR, shop.organization.id, email=new.email, role=USER
+    )
+
+    assert (member.user, member.role) == (new, USER)
+    shop.stage.refused(
+        "member.set", Code.NOT_FOUND, people.set_member, OPERATOR, shop.organization.id, email="x@x.org", role=USER
+    )
+
+
+def test_a_disabled_user_who_is_enabled_again_has_the_old_roles(shop: Shop) -> None:
+    stage, owner = shop.stage, shop.owner
+    stage.done("user.disable", people.disable_user, OPERATOR, owner.user.email)
+    before = len(stage.rows(changes))
+
+    enabled = stage.done("user.enable", people.enable_user, OPERATOR, owner.user.email)
+
+    assert enabled == owner.user
+    assert [(row.kind, row.subject) for row in stage.rows(changes)[before:]] == [("user", owner.user.id)]
+    stage.looked(organizations.get, owner.actor, shop.organization.id)
+    stage.refused("user.enable", Code.FORBIDDEN, people.enable_user, owner.actor, owner.user.email)
+
+
+@pytest.mark.parametrize("name", ["x" * 121, "a\x00b", "a\nb"])
+def test_a_name_that_cannot_be_shown_is_refused(stage: Stage, name: str) -> None:
+    refusal = stage.refused("user.create", Code.INVALID, people.create_user, OPERATOR, email="a@b.org", name=name)
+
+    assert refusal.field == "name"
 
 
 def test_a_removed_member_sees_nothing_any_more(shop: Shop) -> None:
@@ -115,7 +147,9 @@ def test_a_member_who_is_taken_back_has_no_old_place_on_a_project(shop: Shop) ->
     place = (admin.actor, shop.organization.id)
     shop.stage.done("member.remove", people.remove_member, *place, guest.user.id)
 
-    shop.stage.done("member.set", people.set_member, *place, email=guest.user.email, role=READ_ONLY)
+    shop.stage.done(
+        "member.set", people.set_member, OPERATOR, shop.organization.id, email=guest.user.email, role=READ_ONLY
+    )
 
     shop.stage.refused("project.view", Code.PROJECT_NOT_FOUND, projects.get, guest.actor, shop.project.id)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.actions import repeatable
+from tests.actions.proofs import PASSWORD, VISITOR, Patient
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request, request
 
 from credenza.actions import first_admin, oauth_keys, people, project_members, projects
@@ -218,8 +219,10 @@ def test_the_first_admin_is_one_though_every_restart_made_a_link(stage: Stage) -
 
     def accepting(number: int) -> Callable[[], Any]:
         named = {"email": f"ann{number}@example.org", "name": "Ann", "organization": f"Acme {number}"}
-        return lambda: first_admin.accept(stage.platform, links[number], **named, now=stage.now)
+        proof = {"password": PASSWORD, "visitor": VISITOR}
+        return lambda: first_admin.accept(stage.platform, links[number], **named, **proof, now=stage.now)
 
+    stage.platform = stage.with_passwords(Patient())
     seen = race(*map(accepting, range(AT_ONCE)))
 
     assert seen == {"done": 1, "unauthenticated": 15}

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
-from tests.actions import repeatable
-from tests.actions.stage import KEY_ENCRYPTION_KEY, Shop, Stage
+from tests.actions import proofs, repeatable
+from tests.actions.proofs import OTHER_PASSWORD, PASSWORD, VISITOR, Device
+from tests.actions.stage import KEY_ENCRYPTION_KEY, OPERATOR, Shop, Stage
 
-from credenza.actions import access_tokens, first_admin
+from credenza.actions import access_tokens, first_admin, password_resets, passwords, sign_in_links
 from credenza.actions.once import Once
+from credenza.actions.passwords import SecondFactor
 from credenza.domain.errors import Refusal
+from credenza.domain.model import User
 from credenza.store.engine import reading
 
 ONCE = Once("the-canary-idempotency-key", "a" * 64)
@@ -44,8 +47,16 @@ def test_no_secret_is_in_the_database_or_in_a_log(
 ) -> None:
     link = first_admin.make_link(stage.platform, now=stage.now) or ""
     admin = first_admin.accept(
-        stage.platform, link, email="ann@example.org", name="Ann", organization="Acme", now=stage.now
+        stage.platform,
+        link,
+        email="ann@example.org",
+        name="Ann",
+        password=PASSWORD,
+        organization="Acme",
+        visitor=VISITOR,
+        now=stage.now,
     )
+    typed = people_prove_who_they_are(stage, admin.user)
     shop = Shop(stage)
     token = repeatable.access_token_create(shop).ask(stage.platform, ONCE)
     repeatable.key_add(shop).ask(stage.platform, ONCE_MORE)
@@ -54,7 +65,7 @@ def test_no_secret_is_in_the_database_or_in_a_log(
 
     dumped = database_dump(stage) + repr(logs).encode() + "".join(capsys.readouterr()).encode()
 
-    texts = [link, admin.access_token, token.secret, ONCE.key, ONCE_MORE.key]
+    texts = [link, admin.access_token, admin.begun.token, token.secret, ONCE.key, ONCE_MORE.key, PASSWORD, *typed]
     keys = [KEY_ENCRYPTION_KEY, stage.platform.pepper, stage.platform.vault.derive("idempotency")]
     keys += [private_number(key) for key in private_keys(stage)]
     assert token.token.prefix.encode() in dumped, "the dump is of the right database"
@@ -62,6 +73,26 @@ def test_no_secret_is_in_the_database_or_in_a_log(
         assert secret.encode() not in dumped
     for key in keys:
         assert not [spelling for spelling in spellings(key) if spelling in dumped]
+
+
+def people_prove_who_they_are(stage: Stage, user: User) -> list[str]:
+    """Type, be shown and be sent every kind of secret; what comes back is all of them."""
+    begun = proofs.signed_in(stage, user)
+    device = Device(stage, proofs.actor_of(stage, begun))
+    half = passwords.sign_in(stage.platform, user.email, PASSWORD, VISITOR, now=stage.now)
+    assert isinstance(half, SecondFactor)
+    passwords.finish(stage.platform, half.token, device.recovery.codes[0], VISITOR, now=stage.now)
+    reset = password_resets.make(stage.platform, OPERATOR, user.email, now=stage.now)
+    password_resets.accept(stage.platform, reset, OTHER_PASSWORD, VISITOR, now=stage.now)
+    password_resets.request(stage.platform, user.email, VISITOR, now=stage.now)
+    link = sign_in_links.make(stage.platform, OPERATOR, user.email, now=stage.now)
+    wrong = "the canary that is a wrong password"
+    with pytest.raises(Refusal) as refusal:
+        passwords.sign_in(stage.platform, user.email, wrong, VISITOR, now=stage.now)
+    assert wrong not in str(refusal.value)
+    shown = [begun.token, half.token, device.secret, *device.recovery.codes]
+    assert not [each for each in shown if each in repr((begun, half, device.recovery))]
+    return [*shown, reset, link, wrong, OTHER_PASSWORD]
 
 
 def private_keys(stage: Stage) -> list[Any]:

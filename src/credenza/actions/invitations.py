@@ -47,7 +47,7 @@ class Invited:
     """A new invitation. The token is for operators, who may hand the link over; empty when the answer is repeated."""
 
     invitation: Invitation
-    token: str = field(repr=False)
+    token: str = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ LONGEST = 128
 
 _LONGEST_TYPED = 8 * LONGEST
 _PRODUCT = "credenza"
-_SHORTEST_CONTEXT_WORD = 4
+_SHORTEST_CONTEXT_WORD = 3
 _WORD = re.compile(r"[^\W_]+")
 
 
