@@ -1,0 +1,90 @@
+"""Settings: what the platform offers and holds keys to, its authorities, and who is told of what ends."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from tests.portal.house import House
+
+from credenza.actions import authorities
+from credenza.domain.model import EnvironmentName, OrganizationRole
+
+ADDRESS = "https://hooks.example.com/credenza"
+
+
+def test_the_catalog_and_its_policies_are_shown(house: House, tmp_path: Path) -> None:
+    visit = house.visit(house.furnish(tmp_path))
+
+    services = visit.get(house.path("/settings")).text
+    policies = visit.get(house.path("/settings/policies")).text
+
+    assert "https://sandbox.example.com/payments" in services
+    assert "OAuth 1.0a and 2.0" in services
+    assert "30 days" in policies
+    assert policies.count("13 months") > 3
+
+
+def test_an_empty_catalog_says_how_it_is_filled(house: House) -> None:
+    page = house.visit(house.found()).get(house.path("/settings"))
+
+    assert "credenza service add" in page.text
+
+
+def test_authorities_are_shown_with_the_fingerprints_of_what_is_served(house: House) -> None:
+    page = house.visit(house.found()).get(house.path("/settings/authorities")).text
+
+    for environment in EnvironmentName:
+        for role in authorities.Role:
+            der = authorities.certificate(house.platform, environment, role)
+            assert hashlib.sha256(der).digest().hex(":").upper() in page
+            assert f'href="/pki/{environment.lower()}/{role.lower()}.pem"' in page
+
+
+def test_a_webhook_is_added_with_its_secret_once_tested_and_removed(house: House) -> None:
+    visit = house.visit(house.found())
+    added = visit.post(house.path("/settings/webhooks"), url=ADDRESS, description="Pager")
+    listed = visit.get(house.path("/settings/notices")).text
+    secret = re.search(r"whsec_[A-Za-z0-9+/=]+", added.text)
+    test = re.search(r'action="([^"]+/test)"', listed)
+
+    assert secret is not None
+    assert test is not None
+    assert added.headers["cache-control"] == "no-store"
+    assert "whsec_" not in listed
+    assert f">{ADDRESS}</td>" in listed
+    sent = visit.post(test[1])
+    assert "On its way." in visit.get(sent.headers["location"]).text
+    remove = test[1].replace("/test", "/remove")
+    assert ADDRESS in visit.get(remove).text
+    visit.post(remove)
+    assert (
+        ADDRESS
+        not in visit.get(house.path("/settings/notices"))
+        .text.partition("Sent lately")[0]
+        .replace(f'placeholder="{ADDRESS}"', "")
+        .partition('<details class="same-thing">')[0]
+    )
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "ftp://example.com", "nonsense", ""])
+def test_an_address_that_cannot_be_taken_is_kept_in_the_form(house: House, url: str) -> None:
+    page = house.visit(house.found()).post(house.path("/settings/webhooks"), url=url, description="Pager")
+
+    assert page.status_code == 400
+    assert 'role="alert"' in page.text
+    assert 'value="Pager"' in page.text
+
+
+def test_members_see_when_notices_come_but_no_webhook(house: House) -> None:
+    admin = house.found()
+    house.visit(admin).post(house.path("/settings/webhooks"), url=ADDRESS)
+    member = house.visit(house.join("Grace", OrganizationRole.USER))
+
+    page = member.get(house.path("/settings/notices"))
+
+    assert page.status_code == 200
+    assert "days before" in page.text
+    assert "Add a webhook" not in page.text
+    assert f"{ADDRESS}</td>" not in page.text
+    assert member.post(house.path("/settings/webhooks"), url=ADDRESS).status_code == 403
