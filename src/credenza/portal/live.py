@@ -7,6 +7,7 @@ stream sends first, so that nothing is missed in between.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -56,10 +57,14 @@ def route(portal: Portal, path: str, part: Page) -> Route:
 async def _events(
     portal: Portal, request: Request, part: Page, session_id: str, looks: CapacityLimiter
 ) -> AsyncIterator[bytes]:
-    with portal.streams.place(session_id):
+    with suppress(Full), portal.streams.place(session_id):
         shown, quiet = "", 0
         while True:
-            look = await to_thread.run_sync(_look, portal, request, part, limiter=looks)
+            try:
+                look = await to_thread.run_sync(_look, portal, request, part, limiter=looks)
+            except Exception as error:  # half an answer is out; the browser comes back by itself
+                log.warning("portal.stream_broken", part=part.__name__, error=type(error).__name__)
+                return
             if look is None:
                 yield _ended()
                 return

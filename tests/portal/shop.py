@@ -1,0 +1,85 @@
+"""A house with one project in it, for tests of its pages: who owns it, its keys, and forms filled in."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+
+import httpx
+from tests.actions.stage import FITTING, PRODUCTION, SANDBOX, request
+from tests.portal.house import OPERATOR, Browser, House
+
+from credenza.actions import oauth_keys, projects, services
+from credenza.actions.issuing import NewKey
+from credenza.actions.projects import NewProject
+from credenza.actions.services import NewService
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    Credential,
+    EnvironmentName,
+    ProjectType,
+    Service,
+    ServiceEnvironment,
+)
+
+
+class Shop:
+    """Ada administers the organization and owns the project."""
+
+    def __init__(self, house: House, project_type: ProjectType = ProjectType.OAUTH10A) -> None:
+        self.house = house
+        self._requests = count()
+        self.ada = house.found()
+        self.actor = Actor(ActorKind.SESSION, "tests", self.ada.id)
+        self.service = self.add_service("Orders", project_type)
+        new = NewProject(project_type, "Checkout", "", self.service.id, SANDBOX, self.new_key("first"))
+        view = projects.create(house.platform, self.actor, house.organization_id, new, now=house.clock.now())
+        self.project, (self.key,) = view.project, view.credentials
+
+    def add_service(self, name: str, project_type: ProjectType) -> Service:
+        places = tuple(
+            ServiceEnvironment(each, f"/{name.lower()}", "http://127.0.0.1:9", 13, None) for each in EnvironmentName
+        )
+        new = NewService(name, FITTING[project_type], "", places)
+        return services.create(self.house.platform, OPERATOR, new, now=self.house.clock.now())
+
+    def csr(self) -> str:
+        """The request of another key, none twice."""
+        return request(next(self._requests)).decode()
+
+    def new_key(self, alias: str) -> NewKey:
+        return NewKey(alias, self.csr().encode())
+
+    def add(self, alias: str) -> Credential:
+        return oauth_keys.add_by_csr(
+            self.house.platform, self.actor, self.project.id, self.new_key(alias), SANDBOX, now=self.house.clock.now()
+        )
+
+    def browser(self) -> Browser:
+        return self.house.visit(self.ada)
+
+    def path(self, rest: str = "") -> str:
+        return f"/projects/{self.project.id}{rest}"
+
+    def key_path(self, rest: str = "", key: Credential | None = None) -> str:
+        return self.path(f"/keys/{(key or self.key).id}{rest}")
+
+    def credentials(self) -> tuple[Credential, ...]:
+        view = projects.get(self.house.platform, self.actor, self.project.id, now=self.house.clock.now())
+        return view.credentials
+
+
+def follow(browser: Browser, answer: httpx.Response) -> str:
+    """The page that an answer sends to."""
+    assert answer.status_code == 303, answer.text
+    return browser.get(answer.headers["Location"]).text
+
+
+def problem(answer: httpx.Response) -> str:
+    """What a form says was wrong."""
+    found = re.search(r'id="problem">([^<]+)<', answer.text)
+    return found[1] if found else ""
+
+
+__all__ = ["PRODUCTION", "SANDBOX", "Shop", "follow", "problem"]
