@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import update
 from tests.cli.installation import Installation
 from tests.store.rows import Rows
@@ -64,8 +66,33 @@ def test_a_sound_database_passes_the_check(either: Installation) -> None:
         ("tables", True),
         ("audit_log", True),
         ("key-encryption_key", True),
+        ("shared_primes", True),
         ("age", True),
     ]
+
+
+def test_keys_that_share_a_prime_are_named_and_the_prime_is_not(either: Installation) -> None:
+    either.done("org", "create", "Acme")
+    database = open_database(either.setting("DATABASE_URL") or f"sqlite:///{either.directory}/credenza.db")
+    rows = Rows(database)
+    sound, *weak = (rows.signing_key() for _ in range(3))
+    numbers = [rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers() for _ in range(2)]
+    p = numbers[0].p
+    with writing(database.records) as connection:
+        for key_id, q in zip(weak, (numbers[0].q, numbers[1].q), strict=True):
+            public = rsa.RSAPublicNumbers(65537, p * q).public_key()
+            der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            mine = schema.credentials.c.id == key_id
+            connection.execute(update(schema.credentials).where(mine).values(public_key_der=der))
+    database.close()
+
+    checked = either.run("db", "check", "-o", "json")
+
+    told = {each["detail"] for each in checked.document if each["name"] == "shared_primes" and not each["ok"]}
+    assert checked.exit_code == 1
+    assert told == {f"key {one} shares a prime with {other}" for one, other in (weak, weak[::-1])}
+    assert sound not in str(told)
+    assert str(p) not in checked.out + checked.err
 
 
 def test_a_check_makes_no_database(installation: Installation) -> None:

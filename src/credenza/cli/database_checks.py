@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy.exc import DatabaseError
 
 from credenza.actions import audit_log, wrapped_keys
 from credenza.adapters.vault import WrongKey
 from credenza.cli import local
 from credenza.cli.checks import Check
+from credenza.protocol import shared_primes
 from credenza.settings import Settings
-from credenza.store import changes, enforced, integrity, leases, migrate, quarantine
+from credenza.store import changes, enforced, integrity, leases, migrate, quarantine, registered_keys
 from credenza.store.enforced import OlderDatabase
 from credenza.store.engine import Database, reading
 from credenza.store.replay import place_of
@@ -55,6 +58,28 @@ def key_checks(database: Database, settings: Settings) -> Iterator[Check]:
     with reading(database.records) as connection:
         flaws = tuple(wrapped_keys.flaws(connection, vault))
     yield from _checks(name, lambda: flaws, "opens every secret and every authority's private key", cure)
+
+
+def shared_primes_checks(database: Database) -> Iterator[Check]:
+    """Whether registered RSA keys share a prime . A factor is the private key: none is told, kept or logged."""
+    with reading(database.records) as connection:
+        keys = registered_keys.list_rsa(connection)
+    shared = shared_primes.find({key_id: _modulus(der) for key_id, der in keys})
+    cure = (
+        "Anybody can compute the private keys of all of these. Revoke them; the programs that made them are at fault."
+    )
+    yield from _checks(
+        "shared_primes",
+        lambda: tuple(f"key {key} shares a prime with {', '.join(others)}" for key, others in shared.items()),
+        f"none among {len(keys)} RSA keys",
+        cure,
+    )
+
+
+def _modulus(spki_der: bytes) -> int:
+    key = load_der_public_key(spki_der)
+    assert isinstance(key, RSAPublicKey), "registered as one"
+    return key.public_numbers().n
 
 
 def age_check(database: Database, settings: Settings) -> Check:
