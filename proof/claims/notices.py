@@ -84,9 +84,9 @@ def _go_through(life: _Life, nodes: list[_Node], arrivals: _Arrivals, kills: int
     while not life.over:
         due = life.advance(repair=died > 0)
         armed = _FAILPOINTS[killed % len(_FAILPOINTS)] if due and killed < kills else "-"
-        victim = random.choice(nodes)
+        victims = random.choice((nodes[:1], nodes[1:], nodes))
         for node in nodes:
-            node.begin(life.now, armed if node is victim else "-")
+            node.begin(life.now, armed if node in victims else "-")
         died = sum(not node.ended() for node in nodes)
         killed += died
         progress.add(died)

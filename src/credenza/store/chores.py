@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from credenza.domain.model import PLATFORM
 from credenza.store.schema import at_micros, chores
-from credenza.store.upsert import insert_if_absent
+from credenza.store.upsert import insert_if_absent, insert_into
 
 _NEVER = at_micros(0)
 
@@ -31,4 +31,7 @@ def done_until(connection: Connection, name: str) -> datetime | None:
 
 
 def mark_done(connection: Connection, name: str, *, until: datetime) -> None:
-    connection.execute(update(chores).where(chores.c.name == name).values(done_until=until))
+    """Note how far the work was done, whoever had the turn."""
+    row = {"organization_id": PLATFORM, "name": name, "holder": "", "until": _NEVER, "done_until": until}
+    statement = insert_into(connection, chores).values(**row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"done_until": until}))
