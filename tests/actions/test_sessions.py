@@ -9,7 +9,7 @@ from tests.actions.stage import OPERATOR, Stage
 
 from credenza.actions import people, sessions
 from credenza.domain.errors import Code
-from credenza.domain.model import PLATFORM, ActorKind, SignInMethod, User
+from credenza.domain.model import PLATFORM, Actor, ActorKind, SignInMethod, User
 from credenza.store import schema
 
 
@@ -166,3 +166,9 @@ def test_a_user_agent_is_kept_in_part(stage: Stage, ann: User) -> None:
     begun = stage.done("session.begin", sessions.begin, ann, SignInMethod.SSO, long)
 
     assert begun.session.user_agent == "x" * 200
+
+
+def test_an_api_key_does_not_see_where_its_owner_is_signed_in(stage: Stage, ann: User) -> None:
+    key = Actor(ActorKind.ACCOUNT_KEY, "key", ann.id)
+
+    stage.refused("session.list", Code.FORBIDDEN, sessions.list_own, key)

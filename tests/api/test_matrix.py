@@ -17,7 +17,7 @@ import pytest
 from tests.api.desk import OPERATOR, ROLES, STRANGER, Desk, request_for
 from tests.clock import NOON
 
-from credenza.actions import access_tokens, account_keys, calendar_feeds, deliveries, traces, webhooks
+from credenza.actions import access_tokens, account_keys, calendar_feeds, deliveries, invitations, traces, webhooks
 from credenza.domain.access import Scope
 from credenza.domain.model import OrganizationRole
 
@@ -60,6 +60,9 @@ MAY: dict[str, frozenset[str]] = {
     "listMembers": EVERYBODY,
     "setMember": ADMINS,
     "removeMember": ADMINS,
+    "listInvitations": EVERYBODY,
+    "inviteMember": ADMINS,
+    "withdrawInvitation": ADMINS,
     "listAccessTokens": EVERYBODY,
     "createAccessToken": EVERYBODY,
     "revokeAccessToken": ADMINS,
@@ -140,6 +143,7 @@ def places_of(desk: Desk) -> dict[str, str]:
         "token_id": access_tokens.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "key_id": account_keys.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "service_id": str(desk.services[0].id),
+        "invitation_id": invitations.list_open(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "feed_id": calendar_feeds.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "webhook_id": webhooks.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "delivery_id": deliveries.list_page(desk.platform, OPERATOR, desk.organization.id, limit=1, now=NOON)[0].id,
@@ -156,6 +160,7 @@ UNKNOWN = {
     "token_id": UNKNOWN_UUID,
     "key_id": UNKNOWN_KEY,
     "service_id": "999",
+    "invitation_id": UNKNOWN_UUID,
     "feed_id": UNKNOWN_UUID,
     "webhook_id": UNKNOWN_UUID,
     "delivery_id": UNKNOWN_UUID,
@@ -195,6 +200,7 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "createOrganization": lambda desk: {"name": f"Organization {next(_numbers)}"},
     "setProjectLimit": lambda desk: {"projectLimit": 10},
     "setMember": lambda desk: {"email": "bystander@example.com", "role": "user"},
+    "inviteMember": lambda desk: {"email": f"guest{next(_numbers)}@example.com", "role": "user"},
     "createAccessToken": lambda desk: {"name": "ci", "scopes": ["read"]},
     "addApiKey": lambda desk: new_key(),
     "createUser": lambda desk: {"email": f"user{next(_numbers)}@example.com", "name": "New"},
@@ -219,6 +225,8 @@ def prepared(desk: Desk) -> Desk:
     desk.join("spare", OrganizationRole.USER)
     desk.account_key("spare", number=1)
     desk.leave_a_refusal()
+    guest = {"email": "guest@example.com", "role": OrganizationRole.USER}
+    invitations.invite(desk.platform, OPERATOR, desk.organization.id, **guest, now=NOON)
     calendar_feeds.make(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)
     added = webhooks.add(desk.platform, OPERATOR, desk.organization.id, url="https://example.com/hook", now=NOON)
     webhooks.send_test(desk.platform, OPERATOR, desk.organization.id, added.webhook.id, now=NOON)
@@ -329,6 +337,7 @@ async def test_a_token_for_reading_changes_nothing(desk: Desk, operation: str) -
 
 PERSONS_ONLY = {
     "setMember", "removeMember", "createAccessToken", "addApiKey", "renewCredential", "addWebhook", "makeCalendarFeed",
+    "inviteMember", "withdrawInvitation",
 }  # fmt: skip
 
 
