@@ -22,7 +22,7 @@ from credenza.actions import invitations, people, sessions, single_sign_on
 from credenza.actions.single_sign_on import Arrived, Departed, parse_answer
 from credenza.adapters.openid import LARGEST_ANSWER, Client, OpenIdProvider
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import OrganizationRole, SignInMethod, User
+from credenza.domain.model import OrganizationRole, Session, SignInMethod, User
 from credenza.store import schema
 
 DOMAINS = frozenset({"example.org"})
@@ -281,6 +281,92 @@ def test_a_provider_that_does_not_send_iss_need_not(trip: Trip, ann: User) -> No
     trip.arrive(iss="")
     with pytest.raises(Refusal):
         trip.arrive(iss="https://evil.example.com")
+
+
+# --------------------------------------------------------------------------------------------------------- confirming
+
+
+class Confirmation:
+    """Somebody signed in through the provider who goes there once more."""
+
+    def __init__(self, trip: Trip) -> None:
+        self.trip, self.stage = trip, trip.stage
+        self.begun = trip.arrive().begun
+        self.stage.clock.advance(timedelta(minutes=20))
+
+    def leave(self) -> Departed:
+        return single_sign_on.begin_confirming(
+            self.stage.platform, self.trip.provider, self.begun.session, "/account", now=self.stage.now
+        )
+
+    def finish(self, session: Session | None, departed: Departed | None = None) -> Arrived:
+        departed = departed or self.leave()
+        answer = parse_answer(self.trip.hostile.approve(departed.url))
+        place = (self.stage.platform, self.trip.provider, departed.sealed, answer, VISITOR)
+        return single_sign_on.finish(*place, session=session, now=self.stage.now)
+
+    def refused(self, session: Session | None, departed: Departed | None = None) -> None:
+        before = self.stage.dump()
+        with pytest.raises(Refusal) as refused:
+            self.finish(session, departed)
+        assert refused.value.code is Code.UNAUTHENTICATED
+        assert self.stage.dump() == before
+
+
+@pytest.fixture
+def confirmation(trip: Trip, ann: User) -> Confirmation:
+    return Confirmation(trip)
+
+
+def test_the_provider_confirms_who_it_is_by_asking_again(stage: Stage, confirmation: Confirmation) -> None:
+    departed = confirmation.leave()
+    assert "max_age=0" in urlsplit(departed.url).query.split("&")
+    times(auth_time=0)(confirmation.trip.hostile)
+    before = stage.traces()
+
+    arrived = confirmation.finish(confirmation.begun.session, departed)
+
+    assert (arrived.begun.session.id, arrived.begun.session.proven_at) == (confirmation.begun.session.id, stage.now)
+    assert arrived.next == "/account"
+    assert sessions.find(stage.platform, confirmation.begun.token, now=stage.now) is None
+    assert actions_of(stage, before) == [("session.begin", "done", "")]
+
+
+@pytest.mark.parametrize("auth_time", [None, -61, True])
+def test_a_provider_that_has_not_asked_again_confirms_nothing(
+    confirmation: Confirmation, auth_time: int | None
+) -> None:
+    if auth_time is not None:
+        times(auth_time=auth_time)(confirmation.trip.hostile)
+    if auth_time is True:
+        confirmation.trip.hostile.claims["auth_time"] = True
+
+    confirmation.refused(confirmation.begun.session)
+
+
+def test_another_account_confirms_nothing(stage: Stage, confirmation: Confirmation) -> None:
+    times(auth_time=0)(confirmation.trip.hostile)
+    confirmation.trip.hostile.claims["sub"] = "somebody else"
+    confirmation.refused(confirmation.begun.session)
+    people.create_user(stage.platform, OPERATOR, email="bob@example.org", name="Bob", now=stage.now)
+    confirmation.trip.hostile.claims["email"] = "bob@example.org"
+    bob = confirmation.trip.arrive().begun.session
+
+    confirmation.refused(confirmation.begun.session)
+    confirmation.refused(bob)
+    confirmation.refused(None)
+
+
+def test_a_sign_in_confirms_nothing_and_a_confirmation_signs_nobody_in(
+    stage: Stage, confirmation: Confirmation
+) -> None:
+    times(auth_time=0)(confirmation.trip.hostile)
+
+    confirmation.refused(None)
+    signed_in = confirmation.finish(confirmation.begun.session, confirmation.trip.leave())
+
+    assert signed_in.begun.session.id != confirmation.begun.session.id
+    assert sessions.find(stage.platform, confirmation.begun.token, now=stage.now) == confirmation.begun.session
 
 
 # --------------------------------------------------------------------------------------------------------- the token

@@ -109,6 +109,27 @@ def test_a_user_signs_in_through_the_provider_and_again(
     page.wait_for_url(f"{house.url}/account/sessions")
 
 
+def test_the_provider_asks_again_to_confirm_who_it_is(
+    house: House, ada: User, issuer: OidcProvider, page: Page
+) -> None:
+    issuer.start()
+    leave(house, page)
+    approve(issuer, page, "ada")
+    page.wait_for_url(f"{house.url}/account/sessions")
+    page.goto(f"{house.url}/confirm?next=/account")
+    assert findings(page) == []
+
+    page.get_by_role("link", name="Confirm with Example ID").click()
+    page.wait_for_url(f"{issuer.issuer}/interaction/**")
+    page.get_by_placeholder("Enter any login").fill("ada")
+    page.get_by_placeholder("and password").fill("any")
+    page.get_by_role("button", name="Sign-in").click()
+
+    page.wait_for_url(f"{house.url}/account")
+    page.goto(f"{house.url}/account/sessions")
+    expect(page.get_by_role("row")).to_have_count(2)  # the heading, and the same session
+
+
 def test_who_is_invited_becomes_a_user_by_signing_in(house: House, ada: User, issuer: OidcProvider, page: Page) -> None:
     issuer.start()
     role, now = OrganizationRole.COMPLIANCE_ADMIN, house.clock.now()

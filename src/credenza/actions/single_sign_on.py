@@ -13,8 +13,9 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NoReturn, Protocol
 
 import msgspec
@@ -28,7 +29,7 @@ from credenza.actions.people import usual_address
 from credenza.actions.sessions import Begun, Visitor
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import SignInMethod, User
+from credenza.domain.model import Session, SignInMethod, User
 from credenza.domain.single_sign_on import Answer, Departure, ProvenAccount, ProviderAway, may_be_linked
 from credenza.protocol.errors import Malformed, Refused
 from credenza.store import identities, people, spent
@@ -80,21 +81,21 @@ class _Kept(msgspec.Struct, frozen=True):
     departure: Departure
     next: str
     until: datetime
+    session_id: str = ""
+    """The session that is to be confirmed; empty when one is to be begun."""
 
 
 def begin(platform: Platform, provider: Provider, next_path: str, *, now: datetime) -> Departed:
     """Send a browser to the provider. Raises Refusal(BUSY) when the provider is away."""
-    departure = Departure(
-        redirect_uri=f"{platform.public_url}{CALLBACK}",
-        state=_secret(platform),
-        nonce=_secret(platform),
-        code_verifier=_secret(platform),
-    )
-    try:
-        url = provider.authorization_url(departure, now=now)
-    except ProviderAway as away:
-        raise _away(provider, away) from away
-    return Departed(url, _seal(platform, provider, _Kept(departure, next_path[:_LONGEST_NEXT], now + LIFE)))
+    return _depart(platform, provider, _Kept(_departure(platform), next_path[:_LONGEST_NEXT], now + LIFE), now=now)
+
+
+def begin_confirming(
+    platform: Platform, provider: Provider, session: Session, next_path: str, *, now: datetime
+) -> Departed:
+    """Send a browser to the provider to have its session's user say once more who they are."""
+    departure = replace(_departure(platform), proven_since=now)
+    return _depart(platform, provider, _Kept(departure, next_path[:_LONGEST_NEXT], now + LIFE, session.id), now=now)
 
 
 def parse_answer(parameters: Mapping[str, str]) -> Answer:
@@ -104,25 +105,72 @@ def parse_answer(parameters: Mapping[str, str]) -> Answer:
 
 
 def finish(
-    platform: Platform, provider: Provider, sealed: str, answer: Answer, visitor: Visitor, *, now: datetime
+    platform: Platform,
+    provider: Provider,
+    sealed: str,
+    answer: Answer,
+    visitor: Visitor,
+    *,
+    session: Session | None = None,
+    now: datetime,
 ) -> Arrived:
-    """Sign in whom the provider has proven to be there."""
+    """Sign in whom the provider has proven to be there, or confirm the browser's `session` when that was asked."""
+    kept = _answered(platform, provider, sealed, answer, now=now)
+    if kept.session_id:
+        return Arrived(_confirm(platform, provider, kept, answer, session, visitor, now=now), kept.next)
+    account = _redeem(provider, kept.departure, answer, now)
+    user = _linked(platform, account) or _link(platform, provider, account, visitor, now=now)
+    spend = partial(_spend, user=user, kept=kept, now=now)
+    return Arrived(sessions.begin(platform, user, SignInMethod.SSO, visitor, now=now, spend=spend), kept.next)
+
+
+def _answered(platform: Platform, provider: Provider, sealed: str, answer: Answer, *, now: datetime) -> _Kept:
+    """Find what this browser left for the provider with, and see that the answer is to that and says yes."""
     kept = _open(platform, provider, sealed)
-    if (
-        kept is None
-        or now >= kept.until
-        or not hmac.compare_digest(answer.state.encode(), kept.departure.state.encode())
-    ):
+    if kept is None or now >= kept.until or not _same(answer.state, kept.departure.state):
         raise _elsewhere()
     if answer.error or not answer.code:
         raise _declined(provider, answer)
-    account = _redeem(provider, kept.departure, answer, now)
-    user = _linked(platform, account) or _link(platform, provider, account, visitor, now=now)
+    return kept
 
-    def spend(act: Act) -> None:
-        _spend(act, user, kept, now=now)
 
-    return Arrived(sessions.begin(platform, user, SignInMethod.SSO, visitor, now=now, spend=spend), kept.next)
+def _confirm(
+    platform: Platform,
+    provider: Provider,
+    kept: _Kept,
+    answer: Answer,
+    session: Session | None,
+    visitor: Visitor,
+    *,
+    now: datetime,
+) -> Begun:
+    if session is None or session.id != kept.session_id:
+        raise _elsewhere()
+    user = _linked(platform, _redeem(provider, kept.departure, answer, now))
+    if user is None or user.id != session.user.id:
+        raise Refusal(Code.UNAUTHENTICATED, f"This account at {provider.name} is not the one you are signed in with.")
+    return sessions.prove(platform, session, visitor, now=now, spend=partial(_spend, user=user, kept=kept, now=now))
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _departure(platform: Platform) -> Departure:
+    return Departure(
+        redirect_uri=f"{platform.public_url}{CALLBACK}",
+        state=_secret(platform),
+        nonce=_secret(platform),
+        code_verifier=_secret(platform),
+    )
+
+
+def _depart(platform: Platform, provider: Provider, kept: _Kept, *, now: datetime) -> Departed:
+    try:
+        url = provider.authorization_url(kept.departure, now=now)
+    except ProviderAway as away:
+        raise _away(provider, away) from away
+    return Departed(url, _seal(platform, provider, kept))
 
 
 def _redeem(provider: Provider, departure: Departure, answer: Answer, now: datetime) -> ProvenAccount:
@@ -182,7 +230,7 @@ def _name(account: ProvenAccount, email: str) -> str:
     return name if name and name.isprintable() else email.partition("@")[0]
 
 
-def _spend(act: Act, user: User, kept: _Kept, *, now: datetime) -> None:
+def _spend(act: Act, *, user: User, kept: _Kept, now: datetime) -> None:
     standing = people.find_user(act.connection, user.id)
     act.note(user.id, user.email)
     if standing is None or standing.disabled_at is not None:

@@ -60,6 +60,7 @@ class Expected:
     client_id: str
     nonce: str
     algorithms: frozenset[str]
+    proven_since: datetime | None = None
 
 
 class UnknownKey(Refused):
@@ -119,5 +120,13 @@ def _check_claims(compact: Compact, expected: Expected, now: datetime) -> None:
         CodeIDToken(claims, {"alg": compact.header.alg}, options, params).validate(int(now.timestamp()), _LEEWAY_S)
     except (JoseError, TypeError, ValueError) as error:
         raise Refused("claims", f"The ID token is not for this sign-in: {error}") from error
+    if expected.proven_since is not None:
+        _check_proven(claims.get("auth_time"), expected.proven_since)
     if not isinstance(claims["sub"], str) or not 1 <= len(claims["sub"]) <= _LONGEST_SUBJECT:
         raise Malformed("ID token", f"The ID token's subject has 1 to {_LONGEST_SUBJECT} characters.")
+
+
+def _check_proven(auth_time: object, since: datetime) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1: who asks with max_age is told when, and has to look."""
+    if not isinstance(auth_time, int) or auth_time < since.timestamp() - _LEEWAY_S:
+        raise Refused("claims", "The provider has not asked the person again who they are.")

@@ -108,6 +108,8 @@ class OpenIdProvider:
             nonce=departure.nonce,
             code_challenge=create_s256_code_challenge(departure.code_verifier),
             code_challenge_method="S256",
+            # OpenID Connect Core 1.0 section 3.1.2.1: 0 asks the person again, whatever session there is.
+            max_age=None if departure.proven_since is None else "0",
         )
         return url
 
@@ -171,7 +173,7 @@ class OpenIdProvider:
     def _check_id_token(self, token: str, departure: Departure, now: datetime) -> Claims:
         known = self._fresh(now)
         algorithms = frozenset(known.metadata.id_token_signing_alg_values_supported) & KEY_TYPES.keys()
-        expected = Expected(self.issuer, self._client.client_id, departure.nonce, algorithms)
+        expected = Expected(self.issuer, self._client.client_id, departure.nonce, algorithms, departure.proven_since)
         try:
             return id_token.check(token, known.keys, expected, now=now)
         except UnknownKey:

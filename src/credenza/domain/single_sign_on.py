@@ -17,12 +17,16 @@ class ProviderAway(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What a sign-in at the provider was begun with, and its answer must fit."""
+    """What a sign-in at the provider was begun with, and its answer must fit.
+
+    `proven_since`: the person must have said who they are at the provider no earlier than this; None for whenever.
+    """
 
     redirect_uri: str
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     code_verifier: str = field(repr=False)
+    proven_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ PAGES: Sequence[Row] = (
     Row("POST", "/confirm", sign_in.take_proof),
     Row("GET", "/confirm/passkey/options", passkeys.ask_own),
     Row("POST", "/confirm/passkey", passkeys.confirm),
+    Row("GET", "/confirm/sso", single_sign_on.leave_to_confirm),
     Row("POST", "/sign-out", sign_in.sign_out),
     Row("GET", first_admin.PATH, first_admin.show, Access.OPEN),
     Row("POST", first_admin.PATH, first_admin.accept, Access.OPEN),
