@@ -46,6 +46,7 @@ _OUTAGES = (OperationalError, PoolTimeout, GateClosed)
 
 def prepare(settings: Settings, database: Database) -> str | None:
     """Make what the platform is made with at its first start; the first admin's link while there is nobody yet."""
+    single_sign_on.check_installed(settings)
     platform = local.prepare(settings, database)
     token = first_admin.make_link(platform, now=local.now())
     return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
