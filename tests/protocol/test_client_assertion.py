@@ -100,3 +100,17 @@ def test_it_is_remembered_for_longer_than_it_can_be_admitted() -> None:
     read = client_assertion.parse(assertion(exp=NOW_S + 90))
 
     assert client_assertion.remembered_until(read) == NOW_S + 100
+
+
+def test_a_written_assertion_is_admitted_and_is_good_for_90_seconds() -> None:
+    written = client_assertion.write(client_id=CLIENT, kid="k" * 48, issuer=ISSUER, key=KEY, jti="j", now=NOON)
+
+    check(written)
+    read = client_assertion.parse(written)
+    assert (read.client_id, read.kid, read.jti, read.expires_s) == (CLIENT, "k" * 48, "j", NOW_S + 90)
+
+
+def test_an_assertion_without_a_kid_has_none() -> None:
+    written = client_assertion.write(client_id=CLIENT, kid=None, issuer=ISSUER, key=KEY, jti="j", now=NOON)
+
+    assert client_assertion.parse(written).kid is None

@@ -186,3 +186,16 @@ def test_a_node_whose_clock_is_a_little_behind_knows_the_newer_nonce() -> None:
     secret = b"s" * 32
 
     assert dpop.is_recent_nonce(dpop.nonce(secret, now=NOON + timedelta(seconds=2)), secret, now=NOON)
+
+
+@pytest.mark.parametrize("key", [KEY, RSA_KEY], ids=["ec", "rsa"])
+def test_a_written_proof_is_admitted_for_its_request_alone(key: jose.PrivateKey) -> None:
+    written = dpop.write(
+        key=key, method="POST", uri=f"{URI}?full=yes", jti="j", now=NOON, access_token="token", nonce="n"
+    )
+    ath = dpop.access_token_hash("token")
+
+    check(written, method="POST", ath=ath)
+    assert dpop.parse(written).claims.nonce == "n"
+    assert refusal(written, method="GET", ath=ath) == "method"
+    assert refusal(written, method="POST") == "ath"

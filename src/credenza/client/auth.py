@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from credenza.client.errors import TokenRefused
+from credenza.client.keys import KeySource
+from credenza.client.oauth2 import REDIRECTED, USE_NONCE, Token, TokenClient, Tokens, challenge_error
 from credenza.protocol import oauth1
+from credenza.protocol.jose import PrivateKey
 from credenza.protocol.oauth1 import SignatureMethod
 
 _NONCE_BYTES = 12  # 16 characters
@@ -75,6 +80,134 @@ class OAuth1Auth(httpx.Auth):
             signature_method=self._signature_method,
         )
         yield request
+
+
+class PrivateKeyJwtAuth(httpx.Auth):
+    """Get a token with `private_key_jwt` and show it with DPoP proofs: OAuth 2.0 as FAPI 2.0 has it.
+
+        key = KeyFile(Path("client.jwk"))
+        with httpx.Client(auth=PrivateKeyJwtAuth("https://api.example.com", client_id, key)) as http: ...
+
+    A token is fetched when it is first needed and a minute before its end. What asks for a nonce is sent once more, and
+    so is a call whose token has died before its time; never more often. Raises TokenRefused.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        keys: KeySource,
+        *,
+        scopes: Iterable[str] = (),
+        token_endpoint: str = "",
+        dpop_key: PrivateKey | None = None,
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+    ) -> None:
+        self._client = TokenClient(
+            issuer,
+            client_id,
+            keys,
+            dpop_key or ec.generate_private_key(ec.SECP256R1()),
+            scopes=scopes,
+            token_endpoint=token_endpoint,
+            tokens=tokens,
+            clock=clock,
+        )
+
+    def __repr__(self) -> str:
+        return f"PrivateKeyJwtAuth({self._client.client_id!r})"
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        flow = self.auth_flow(request)
+        wanted = next(flow)
+        while True:
+            response = yield wanted
+            if wanted is not request:
+                response.read()
+            try:
+                wanted = flow.send(response)
+            except StopIteration:
+                return
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        flow = self.auth_flow(request)
+        wanted = next(flow)
+        while True:
+            response = yield wanted
+            if wanted is not request:
+                await response.aread()
+            try:
+                wanted = flow.send(response)
+            except StopIteration:
+                return
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The whole conversation; answers to token requests, and to them alone, come with their body read."""
+        client = self._client
+        held = client.token()
+        token = held or (yield from self._fetch())
+        response = yield self._signed(request, token)
+        new_nonce = client.note_nonce(str(request.url), response.headers)
+        if response.status_code != 401 or not isinstance(request.stream, httpx.ByteStream):
+            return  # a body that streams is gone, and the caller has to send it again
+        error = challenge_error(response.headers.get_list("WWW-Authenticate"))
+        if error == "invalid_token" and held is not None:
+            client.forget(held)
+            token = yield from self._fetch()
+        elif not (error == USE_NONCE and new_nonce):
+            return
+        response = yield self._signed(request, token)
+        client.note_nonce(str(request.url), response.headers)
+
+    def get_token(self, http: httpx.Client) -> Token:
+        """Get a token for other hands. Raises TokenRefused."""
+        flow = self._fetch()
+        wanted = next(flow)
+        while True:
+            response = http.send(wanted, auth=None)
+            try:
+                wanted = flow.send(response)
+            except StopIteration as done:
+                token: Token = done.value
+                return token
+
+    def _fetch(self) -> Generator[httpx.Request, httpx.Response, Token]:
+        client = self._client
+        response = yield self._token_request()
+        new_nonce = client.note_nonce(client.token_endpoint, response.headers)
+        if new_nonce and client.wants_nonce(response.status_code, response.content):
+            response = yield self._token_request()
+            client.note_nonce(client.token_endpoint, response.headers)
+        return client.read_token(response.status_code, response.headers, response.content)
+
+    def _token_request(self) -> httpx.Request:
+        headers, body = self._client.token_request()
+        headers["Content-Length"] = str(len(body))
+        return httpx.Request("POST", self._client.token_endpoint, headers=headers, stream=_Once(body))
+
+    def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
+        request.headers.update(self._client.sign(request.method, _url_on_the_wire(request.url), token))
+        return request
+
+
+class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that is sent once: a client that follows redirects would take the assertion to another place."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._take()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._take()
+
+    def _take(self) -> bytes:
+        body, self._body = self._body, None
+        if body is None:
+            raise TokenRefused(307, "redirect", REDIRECTED)
+        return body
 
 
 def _url_on_the_wire(url: httpx.URL) -> str:

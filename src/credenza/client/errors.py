@@ -1,4 +1,4 @@
-"""What the management API answers when it says no."""
+"""What the management API and the token endpoint answer when they say no."""
 
 from __future__ import annotations
 
@@ -26,6 +26,22 @@ class ApiError(Exception):
         self.recoverable = first.recoverable
         self.errors = tuple(errors)
         self.request_id = request_id
+
+
+class TokenRefused(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The token endpoint's no. `error` is the code of RFC 6749 5.2 (`invalid_client`, `invalid_scope`), `redirect`, or
+    `unexpected_answer` where it did not answer as one. `refusal_id` finds the explanation, where there is one."""
+
+    def __init__(self, status: int, error: str, description: str, *, refusal_id: str = "") -> None:
+        super().__init__(f"{status} {error}: {description}" if description else f"{status} {error}")
+        self.status = status
+        self.error = error
+        self.description = description
+        self.refusal_id = refusal_id
+
+
+class InsecureUrl(ValueError):  # noqa: N818 - likewise
+    """Credentials would be sent in the clear."""
 
 
 def check(response: httpx.Response) -> None:

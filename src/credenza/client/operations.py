@@ -254,9 +254,7 @@ def list_expiring(
     cursor: str | None = None,
 ) -> Operation[Page[Ending]]:
     path = f"/api/organizations/{organization_id}/expiring"
-    query = _query(
-        withinDays=within_days, environment=environment, projectId=project_id, limit=limit, cursor=cursor
-    )
+    query = _query(withinDays=within_days, environment=environment, projectId=project_id, limit=limit, cursor=cursor)
     return Operation("GET", path, _page(Ending), query=query)
 
 

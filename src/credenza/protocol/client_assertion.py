@@ -13,9 +13,11 @@ import msgspec
 
 from credenza.protocol import jose
 from credenza.protocol.errors import Malformed, Refused
+from credenza.protocol.jose import PrivateKey
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_LIFE: Final = timedelta(seconds=300)
+USUAL_LIFE: Final = timedelta(seconds=90)
 SKEW: Final = timedelta(seconds=10)
 """FAPI 2.0 5.3.2.1-13: clocks 10 s ahead must be accepted, 60 s refused; nothing in between is asked for."""
 
@@ -91,3 +93,17 @@ def check_claims(assertion: ClientAssertion, *, issuer: str, now: datetime) -> N
 def remembered_until(assertion: ClientAssertion) -> float:
     """Until when, in seconds since 1970, the `jti` must not come again."""
     return assertion.expires_s + SKEW.total_seconds()
+
+
+def write(*, client_id: str, kid: str | None, issuer: str, key: PrivateKey, jti: str, now: datetime) -> str:
+    """Sign an assertion for one token request to one issuer, good for USUAL_LIFE."""
+    issued_s = int(now.timestamp())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": issuer,
+        "jti": jti,
+        "iat": issued_s,
+        "exp": issued_s + int(USUAL_LIFE.total_seconds()),
+    }
+    return jose.sign({"typ": "JWT"} | ({"kid": kid} if kid else {}), claims, key)

@@ -18,6 +18,7 @@ import msgspec
 
 from credenza.protocol import jose
 from credenza.protocol.errors import Malformed, Refused
+from credenza.protocol.jose import PrivateKey
 from credenza.protocol.public_key import PublicKey
 
 TYPE: Final = "dpop+jwt"
@@ -88,6 +89,18 @@ def check_claims(proof: Proof, *, method: str, uri: str, now: datetime, ath: str
 def check_signature(proof: Proof) -> None:
     """Prove that the key in the header signed. Raises Refused("algorithm" | "signature")."""
     jose.check(proof.token, proof.key, jose.algorithm_of(proof.key))
+
+
+def write(
+    *, key: PrivateKey, method: str, uri: str, jti: str, now: datetime, access_token: str = "", nonce: str = ""
+) -> str:
+    """Sign a proof for one request. `uri` may have a query, which no proof names; `access_token` goes with it."""
+    parts = urlsplit(uri)
+    claims = {"jti": jti, "htm": method, "htu": f"{parts.scheme}://{parts.netloc}{parts.path}"}
+    claims |= {"ath": access_token_hash(access_token)} if access_token else {}
+    claims |= {"nonce": nonce} if nonce else {}
+    header = {"typ": TYPE, "jwk": jose.jwk(key.public_key())}
+    return jose.sign(header, claims | {"iat": int(now.timestamp())}, key)
 
 
 def access_token_hash(access_token: str) -> str:

@@ -151,6 +151,21 @@ class _Jwk(msgspec.Struct, frozen=True):
     k: object = msgspec.UNSET
 
 
+class _PrivateJwk(msgspec.Struct, frozen=True):
+    kty: str
+    d: str
+    crv: str = ""
+    x: str = ""
+    y: str = ""
+    n: str = ""
+    e: str = ""
+    p: str = ""
+    q: str = ""
+    dp: str = ""
+    dq: str = ""
+    qi: str = ""
+
+
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
 
@@ -171,6 +186,23 @@ def parse_jwk(raw: bytes) -> PublicKey:
             "key_type", f"The jwk is for {jwk.use[:10]!r} {jwk.alg[:20]!r}, not for a signature of this kind."
         )
     return key
+
+
+def parse_private_jwk(raw: bytes) -> PrivateKey:
+    """Read a private key, for whoever signs with it: RSA with its primes (RFC 7518 6.3.2), or EC on P-256.
+
+    Raises Malformed("jwk"), and what `parse_jwk` raises for its public half. No message repeats a member.
+    """
+    found = read(raw, _PrivateJwk, "jwk")
+    public_key = _parse_key(_Jwk(found.kty, found.crv, found.x, found.y, found.n, found.e))
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey):
+            return _private_rsa(found, public_key.public_numbers())
+        # The numbers' own check: d belongs to the point.
+        private = ec.EllipticCurvePrivateNumbers(_number(found.d), public_key.public_numbers())
+        return private.private_key()
+    except ValueError:
+        raise Malformed("jwk", "The private members of the jwk do not belong to its public ones.") from None
 
 
 def jwk(key: PublicKey) -> dict[str, str]:
@@ -257,6 +289,17 @@ def _parse_rsa(found: _Jwk) -> rsa.RSAPublicKey:
         raise Malformed("jwk", "The numbers of an RSA key are written in as few bytes as they need (RFC 7518 2).")
     public_key.check_rsa_numbers(int.from_bytes(modulus), int.from_bytes(exponent))
     return rsa.RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus)).public_key()
+
+
+def _private_rsa(found: _PrivateJwk, public: rsa.RSAPublicNumbers) -> rsa.RSAPrivateKey:
+    if not (found.p and found.q and found.dp and found.dq and found.qi):
+        raise Malformed("jwk", "A private RSA key needs its primes as well: p, q, dp, dq and qi.")
+    p, q, d, dp, dq, qi = map(_number, (found.p, found.q, found.d, found.dp, found.dq, found.qi))
+    return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, public).private_key()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(decode(text.encode(), "jwk"))
 
 
 def _der_signature(signature: bytes) -> bytes:

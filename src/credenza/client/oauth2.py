@@ -1,0 +1,209 @@
+"""How a client gets an OAuth 2.0 token and shows it, without doing it: FAPI 2.0 with private_key_jwt and DPoP.
+
+What is to be sent comes out of `TokenClient`, what was answered goes into it; `client.auth` moves both over httpx. Each
+message has an assertion and a proof of its own, a repeated one too: what is good once must not be sent twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client.keys import KeySource
+from credenza.protocol import client_assertion, dpop, jose
+from credenza.protocol.jose import PrivateKey
+
+RENEWED_AHEAD: Final = timedelta(seconds=60)
+USE_NONCE: Final = "use_dpop_nonce"
+REDIRECTED: Final = "The token endpoint redirects; an assertion is sent to no other place."
+_ID_BYTES = 16
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+TokenPlace: TypeAlias = tuple[str, str, str, str]
+"""Token endpoint, client id, scope, thumbprint of the DPoP key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, bound to the key that proofs are made with."""
+
+    access_token: str = field(repr=False)
+    expires_at: datetime
+    scope: str
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether there is no need yet to fetch the next one."""
+        return now < self.expires_at - RENEWED_AHEAD
+
+
+Tokens: TypeAlias = MutableMapping[TokenPlace, Token]
+"""Tokens in memory, each where nobody else looks for it."""
+
+
+class _Answer(msgspec.Struct):
+    """RFC 6749 5.1 and 5.2."""
+
+    access_token: str = ""
+    token_type: str = ""
+    expires_in: float = 0.0
+    scope: str = ""
+    error: str = ""
+    error_description: str = ""
+
+
+def new_id() -> str:
+    """Draw a `jti`: 128 random bits."""
+    return secrets.token_urlsafe(_ID_BYTES)
+
+
+class TokenClient:
+    """One client id at one issuer. `tokens` may be shared; `dpop_key` proves possession and may be the client's own."""
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        keys: KeySource,
+        dpop_key: PrivateKey,
+        *,
+        scopes: Iterable[str] = (),
+        token_endpoint: str = "",
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime],
+        draw_id: Callable[[], str] = new_id,
+    ) -> None:
+        self.issuer = issuer
+        self.client_id = client_id
+        self.scope = " ".join(sorted(set(scopes)))
+        self.token_endpoint = token_endpoint or f"{issuer}/oauth/token"
+        self._keys = keys
+        self._dpop_key = dpop_key
+        self._place = (self.token_endpoint, client_id, self.scope, jose.thumbprint(dpop_key.public_key()))
+        self._tokens: Tokens = {} if tokens is None else tokens
+        self._nonces: dict[str, str] = {}
+        self._clock = clock
+        self._draw_id = draw_id
+        check_secure(self.token_endpoint)
+
+    def token(self) -> Token | None:
+        """The token at hand, unless it is time for the next."""
+        found = self._tokens.get(self._place)
+        return found if found is not None and found.is_fresh(self._clock()) else None
+
+    def forget(self, token: Token) -> None:
+        """Let go of a token that was refused."""
+        if self._tokens.get(self._place) is token:
+            del self._tokens[self._place]
+
+    def token_request(self) -> tuple[dict[str, str], bytes]:
+        """Write headers and body of a POST to the token endpoint."""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "DPoP": self._proof("POST", self.token_endpoint),
+        }
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_assertion_type": client_assertion.ASSERTION_TYPE,
+            "client_assertion": self.assertion(),
+        }
+        return headers, urlencode(form | ({"scope": self.scope} if self.scope else {})).encode()
+
+    def assertion(self) -> str:
+        """Sign an assertion, for one use."""
+        key = self._keys.current()
+        return client_assertion.write(
+            client_id=self.client_id,
+            kid=key.kid,
+            issuer=self.issuer,
+            key=key.private_key,
+            jti=self._draw_id(),
+            now=self._clock(),
+        )
+
+    def read_token(self, status: int, headers: Mapping[str, str], body: bytes) -> Token:
+        """Read the token endpoint's answer, and keep the token. Raises TokenRefused."""
+        answer = self._granted(status, headers, body)
+        token = Token(answer.access_token, self._clock() + timedelta(seconds=answer.expires_in), answer.scope)
+        self._tokens[self._place] = token
+        return token
+
+    def _granted(self, status: int, headers: Mapping[str, str], body: bytes) -> _Answer:
+        refusal_id = headers.get("Credenza-Refusal-Id", "")
+        if 300 <= status < 400:
+            raise TokenRefused(status, "redirect", REDIRECTED)
+        answer = _read(body)
+        if status != 200 or not answer.access_token:
+            description = answer.error_description or ("" if answer.error else _foreign(self))
+            raise TokenRefused(status, answer.error or "unexpected_answer", description, refusal_id=refusal_id)
+        if answer.token_type.lower() != "dpop" or answer.expires_in <= 0:
+            raise TokenRefused(
+                status, "unexpected_answer", f"It is a {answer.token_type!r} token; one bound to a DPoP key was asked."
+            )
+        return answer
+
+    def wants_nonce(self, status: int, body: bytes) -> bool:
+        """Whether the token endpoint wants the same again, with the nonce it has sent (RFC 9449 8)."""
+        return status in (400, 401) and _read(body).error == USE_NONCE
+
+    def sign(self, method: str, url: str, token: Token) -> dict[str, str]:
+        """Write the headers that show a token, and that it is ours, with one request."""
+        check_secure(url)
+        return {"Authorization": f"DPoP {token.access_token}", "DPoP": self._proof(method, url, token.access_token)}
+
+    def note_nonce(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Keep the nonce of an answer for the next request to its origin; say whether it had one."""
+        nonce = headers.get("DPoP-Nonce", "")
+        if nonce:
+            self._nonces[_origin(url)] = nonce
+        return bool(nonce)
+
+    def _proof(self, method: str, url: str, access_token: str = "") -> str:
+        return dpop.write(
+            key=self._dpop_key,
+            method=method,
+            uri=url,
+            jti=self._draw_id(),
+            now=self._clock(),
+            access_token=access_token,
+            nonce=self._nonces.get(_origin(url), ""),
+        )
+
+
+def check_secure(url: str) -> None:
+    """Refuse to send credentials where anybody on the way could read them. Raises InsecureUrl."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise InsecureUrl(f"{parts.scheme}://{parts.netloc} is not https; tokens are sent over TLS alone.")
+
+
+def challenge_error(challenges: Iterable[str]) -> str:
+    """Read the `error` of a DPoP challenge out of WWW-Authenticate, as far as it is one that can be answered."""
+    text = ", ".join(challenges)
+    if "dpop" not in text.lower():
+        return ""
+    return next((each for each in (USE_NONCE, "invalid_token") if f'error="{each}"' in text), "")
+
+
+def _read(body: bytes) -> _Answer:
+    try:
+        return msgspec.json.decode(body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Answer()
+
+
+def _foreign(client: TokenClient) -> str:
+    return f"{client.token_endpoint} did not answer as a token endpoint does. Is {client.issuer} the issuer?"
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
