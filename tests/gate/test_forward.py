@@ -89,7 +89,7 @@ def test_an_upstream_that_says_nothing_is_504(tmp_path: Path) -> None:
 def test_a_header_goes_on_as_often_as_it_came_and_in_order() -> None:
     headers = [(b"accept", b"a"), (b"x-tag", b"1"), (b"x-tag", b"2"), (b"cookie", "é".encode())]
 
-    assert passed_on(headers) == [("accept", "a"), ("x-tag", "1"), ("x-tag", "2"), ("cookie", "é")]
+    assert passed_on(headers) == headers
 
 
 def test_what_belongs_to_one_connection_ends_here_in_both_directions() -> None:

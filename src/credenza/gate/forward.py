@@ -7,16 +7,19 @@ the gate.
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self, TypeAlias
-
-import aiohttp
-from yarl import URL
+from typing import Any, NamedTuple, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from credenza.gate.arrival import Headers
 from credenza.gate.body import Body
+from credenza.gate.upstream import BrokenOff, UpstreamConnection
 from credenza.wire.decisions import folded, is_ours
 
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
@@ -24,7 +27,6 @@ Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 _CONNECT_S = 5.0
 # Below the 5 s after which many servers close an idle connection: a request sent into a closing one is lost.
 _KEEP_ALIVE_S = 4.0
-_CHUNK_BYTES = 65_536
 
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"}
@@ -50,74 +52,147 @@ class UpstreamTimeout(Exception):  # noqa: N818 - likewise
     """The upstream did not begin to answer in time."""
 
 
+class _Place(NamedTuple):
+    """Where an upstream is, as its URL says. `before` goes before every path."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: bytes
+    before: bytes
+
+
 class Forwarder:
     """Connections to all upstreams, kept alive between calls. Open it on the event loop that uses it."""
 
     def __init__(self, *, timeout: timedelta) -> None:
-        # No total: an answer may stream for as long as it keeps coming.
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout.total_seconds())
-        self._session: aiohttp.ClientSession | None = None
+        self._patience_s = timeout.total_seconds()
+        self._tls = ssl.create_default_context()
+        self._idle: defaultdict[tuple[bool, str, int], deque[_Idle]] = defaultdict(deque)
+        self._sweeping: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
-            timeout=self._timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            max_line_size=_CHUNK_BYTES,
-            max_field_size=_CHUNK_BYTES,
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().connection.close()
 
     async def exchange(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: Body | None, send: Send
+        self, method: str, upstream: str, target: str, headers: Headers, body: Body | None, send: Send
     ) -> None:
-        """Send a call to its upstream and its answer to `send`.
+        """Send a call to its upstream and its answer to `send`. `target` is the path and query that were signed.
 
         Raises UpstreamUnreachable and UpstreamTimeout before an answer has begun. One that breaks off later is left
-        incomplete, which makes the server close the connection: the client must not take it for whole.
+        incomplete, which makes the server close the connection: the client must not take it for whole. A call is sent
+        once: who has lost an answer cannot know what the upstream has done (RFC 9110 9.2.2).
         """
-        assert self._session is not None, "open the forwarder before you use it"
+        place = _place(upstream)
+        head = _request_head(method, place, target, headers)
         began = False
         try:
-            async with self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=None if body is None else body.content,
-                allow_redirects=False,
-            ) as response:
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": response.status,
-                        "headers": passed_back(response.raw_headers),
-                    }
-                )
+            connection = self._take_idle(place) or await self._connect(place)
+            try:
+                await connection.send(head, b"" if body is None else body.content, to_head=method == "HEAD")
+                await connection.answered()
                 began = True
-                async for chunk in response.content.iter_any():
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
+                await _pass_back(connection, send)
+            finally:
+                self._put_back(place, connection)
         except TimeoutError as error:
             if not began:
                 raise UpstreamTimeout from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (BrokenOff, OSError) as error:
             if not began:
                 raise UpstreamUnreachable from error
 
+    async def _connect(self, place: _Place) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_CONNECT_S):
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(loop, patience_s=self._patience_s),
+                place.host,
+                place.port,
+                ssl=self._tls if place.secure else None,
+            )
+        return connection
 
-def passed_on(headers: Headers) -> list[tuple[str, str]]:
+    def _take_idle(self, place: _Place) -> UpstreamConnection | None:
+        """The connection that was used last: those left over grow old and are closed."""
+        idle = self._idle[place[:3]]
+        now = asyncio.get_running_loop().time()
+        while idle:
+            found = idle.pop()
+            if found.connection.is_open and now - found.since < _KEEP_ALIVE_S:
+                return found.connection
+            found.connection.close()
+        return None
+
+    def _put_back(self, place: _Place, connection: UpstreamConnection) -> None:
+        if not connection.end():
+            return
+        loop = asyncio.get_running_loop()
+        self._idle[place[:3]].append(_Idle(connection, loop.time()))
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(_KEEP_ALIVE_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has grown old; look again as long as there is something left."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - _KEEP_ALIVE_S
+        for idle in self._idle.values():
+            while idle and (idle[0].since <= oldest or not idle[0].connection.is_open):
+                idle.popleft().connection.close()
+        left = any(self._idle.values())
+        self._sweeping = loop.call_later(_KEEP_ALIVE_S / 2, self._sweep) if left else None
+
+
+class _Idle(NamedTuple):
+    connection: UpstreamConnection
+    since: float
+
+
+async def _pass_back(connection: UpstreamConnection, send: Send) -> None:
+    headers = passed_back(connection.headers)
+    await send({"type": "http.response.start", "status": connection.status, "headers": headers})
+    while not connection.is_over:
+        chunk = connection.take()
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await connection.more()
+    await send({"type": "http.response.body", "body": connection.take()})
+
+
+@lru_cache(maxsize=1024)
+def _place(upstream: str) -> _Place:
+    url = urlsplit(upstream)
+    secure = url.scheme == "https"
+    assert url.hostname is not None, "an upstream was read when its service was made"
+    port = url.port or (443 if secure else 80)
+    authority = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
+    return _Place(secure, url.hostname, port, authority, url.path.rstrip("/").encode("ascii"))
+
+
+def _request_head(method: str, place: _Place, target: str, headers: Headers) -> bytes:
+    """Write the head of a request. Everything in it was read from one that llhttp took apart, or is ours."""
+    first = b"%b %b%b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), place.before, target.encode(), place.authority)
+    head = b"".join([first, *[b"%b: %b\r\n" % header for header in headers], b"\r\n"])
+    # What would end a line, or the head, would write a request of its own (RFC 9112 11.1).
+    if head.count(b"\n") != len(headers) + 3 or head.count(b"\r") != len(headers) + 3 or b"\0" in head:
+        raise UpstreamUnreachable("a header has a line end in it")
+    return head
+
+
+def passed_on(headers: Headers) -> Headers:
     """Leave out what ends here, in every spelling that some server takes for it."""
     left_out = _OF_ONE_CONNECTION | _ENDS_HERE | _named_by_connection(headers)
     return [
-        (name.decode("latin-1"), _text(value))
+        (name, value)
         for name, value in headers
         if (plain := folded(name)) not in left_out and not plain.startswith(_FORWARDED) and not is_ours(name)
     ]
@@ -138,11 +213,3 @@ def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     return frozenset(
         folded(option.strip()) for name, value in headers if name == b"connection" for option in value.split(b",")
     )
-
-
-def _text(value: bytes) -> str:
-    # aiohttp writes UTF-8; what is not is an old spelling of Latin-1 (RFC 9110 5.5) and leaves in the new one.
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
