@@ -1,0 +1,316 @@
+"""The token server of one environment: RFC 6749 4.4 with `private_key_jwt` (RFC 7523) and DPoP (RFC 9449), as FAPI 2.0
+has it.
+
+One straight line for every request: read the form, the assertion and the proof; find the key; prove time, client and
+possession; see what may be granted; remember both `jti`; look last whether all that is still true; sign. The order is
+by cost, and nothing is remembered of a caller who has proven nothing. Refusals are values; none leaves as an exception.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from credenza.domain.model import CredentialKind, EnvironmentName, ProjectType, Status
+from credenza.domain.token_keys import IssuerKind
+from credenza.gate import token_request
+from credenza.gate.freshness import Freshness
+from credenza.gate.issuers import Issuers, ReadyKey
+from credenza.gate.keyring import Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.token_faults import RULINGS, Denied, Fault, Ruling
+from credenza.protocol import access_token, client_assertion, dpop, jose
+from credenza.protocol.access_token import Claims, Confirmation
+from credenza.protocol.client_assertion import ClientAssertion
+from credenza.protocol.dpop import Proof
+from credenza.protocol.errors import Malformed, Refused
+from credenza.store.lookup import KeyRecord
+from credenza.store.replay import ReplayUnavailable
+
+GRANT_TYPE = "client_credentials"
+TOKEN_LIFE = timedelta(seconds=900)
+
+
+class ReplayMemory(Protocol):
+    """What `store.replay` offers: the memory of one machine answers at once, that of several is waited for."""
+
+    remembers_since: float
+
+    def first_seen(self, key: bytes, now: float) -> bool | Awaitable[bool]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`token_life` is at most 900 s (settled 11). With `require_nonce` a proof has to carry a recent nonce."""
+
+    token_life: timedelta = TOKEN_LIFE
+    require_nonce: bool = False
+
+
+class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it arrived at a token endpoint. `issuer` and `uri` are the public ones, whatever Host says."""
+
+    id: str
+    environment: EnvironmentName
+    issuer: str
+    uri: str
+    query: str
+    content_type: str
+    body: bytes
+    authorization: tuple[str, ...]
+    proofs: tuple[str, ...]
+    address: str = ""
+    user_agent: str = ""
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A token, and to whom it was given."""
+
+    access_token: str
+    expires_in_s: int
+    scope: str
+    record: KeyRecord
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """A request that got no token. `told` goes outside; the rest is for the owner of the key, where one is known."""
+
+    id: str
+    at: datetime
+    fault: Fault
+    told: str
+    detail: str
+    record: KeyRecord | None
+
+    @property
+    def ruling(self) -> Ruling:
+        return RULINGS[self.fault]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request that could be read. Nothing of it is proven."""
+
+    assertion: ClientAssertion
+    proof: Proof
+    scopes: frozenset[str]
+
+
+class TokenServer:
+    """Decides requests from what it is given, and owns none of it. `nonce_secret` is the same on every node."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        routes: RouteTable,
+        issuers: Issuers,
+        freshness: Freshness,
+        replay: ReplayMemory,
+        nonce_secret: bytes,
+        random: Callable[[int], bytes],
+        policy: Policy | None = None,
+    ) -> None:
+        self._keyring = keyring
+        self._routes = routes
+        self._issuers = issuers
+        self._freshness = freshness
+        self._replay = replay
+        self._nonce_secret = nonce_secret
+        self._random = random
+        self._policy = policy or Policy()
+        # Unknown keys are checked against this one and take as long as a wrong signature (RFC 7523 3, settled 14).
+        self._nobodys_key = ec.generate_private_key(ec.SECP256R1()).public_key()
+
+    def nonce(self, *, now: datetime) -> str:
+        """The nonce to send along: clients keep the last one they saw (RFC 9449 8.2)."""
+        return dpop.nonce(self._nonce_secret, now=now)
+
+    async def grant(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Granted | Denial:
+        """Give a token, or say why not."""
+        now, entry = clock(), None
+        try:
+            asked = self._read(call, now)
+            entry = await self._entry(asked.assertion)
+            self._prove(asked, entry, call, now)
+            assert entry is not None  # unreachable: nobody has the private half of nobody's key
+            scope = self._scope(asked.scopes, entry.record)
+            await self._remember(asked, entry, now)
+            return self._issue(call, asked, entry, scope, clock())
+        except Denied as denied:
+            record = None if entry is None else entry.record
+            return Denial(call.id, now, denied.fault, denied.told, denied.detail, record)
+
+    # ------------------------------------------------------------------------------------------------------------ read
+
+    def _read(self, call: TokenCall, now: datetime) -> _Asked:
+        parameters = token_request.parse(call.content_type, call.query, call.body)
+        assertion = _assertion(parameters, call)
+        if parameters.get("grant_type") != GRANT_TYPE:
+            raise Denied(Fault.GRANT_TYPE)
+        _check_times(assertion, call.issuer, now)
+        proof = self._proof(call, now)
+        return _Asked(assertion, proof, frozenset(parameters.get("scope", "").split(" ")) - {""})
+
+    def _proof(self, call: TokenCall, now: datetime) -> Proof:
+        """Read the proof and see that it is for this request, by its own account (RFC 9449 5)."""
+        if len(call.proofs) != 1 or not call.proofs[0]:
+            raise Denied(Fault.PROOF_MISSING)
+        try:
+            proof = dpop.parse(call.proofs[0])
+            dpop.check_claims(proof, method="POST", uri=call.uri, now=now)
+        except Refused as refused:
+            fault = Fault.PROOF_TIME if refused.reason in ("stale", "future") else Fault.PROOF
+            raise Denied(fault, told=str(refused)) from refused
+        except Malformed as malformed:
+            raise Denied(Fault.PROOF, told=str(malformed)) from malformed
+        self._check_nonce(proof.claims.nonce, now)
+        return proof
+
+    def _check_nonce(self, sent: str | None, now: datetime) -> None:
+        if sent is None and not self._policy.require_nonce:
+            return
+        if sent is None or not dpop.is_recent_nonce(sent, self._nonce_secret, now=now):
+            raise Denied(Fault.NONCE)
+
+    # ----------------------------------------------------------------------------------------------------------- prove
+
+    async def _entry(self, assertion: ClientAssertion) -> Entry | None:
+        """Find the key that the assertion names; the client id and it belong together, or it is nobody's."""
+        if not assertion.kid:
+            raise Denied(Fault.UNKNOWN_KEY, detail="The header of the assertion has no kid.")
+        try:
+            found = self._keyring.peek(assertion.kid)
+            entry = found if found is None or isinstance(found, Entry) else await self._keyring.load(assertion.kid)
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+        return None if entry is None or entry.record.client_id != assertion.client_id else entry
+
+    def _prove(self, asked: _Asked, entry: Entry | None, call: TokenCall, now: datetime) -> None:
+        """See that the key is fit and has signed, and that the proof's key has. Raises Denied."""
+        key = self._keyring.public_key(entry) if entry is not None else self._nobodys_key
+        fault = _unfit(entry.record, call.environment, now) if entry is not None else Fault.UNKNOWN_KEY
+        try:
+            jose.check(asked.assertion.token, key, jose.algorithm_of(key))
+        except Refused as refused:
+            # Whose the key is was not proven: unfit or not, the owner reads that the signature is not of it.
+            wrong = Fault.ALGORITHM if refused.reason == "algorithm" else Fault.SIGNATURE
+            raise Denied(wrong if entry is not None else Fault.UNKNOWN_KEY, detail=str(refused)) from refused
+        if fault is not None:
+            raise Denied(fault)
+        try:
+            dpop.check_signature(asked.proof)
+        except Refused as refused:
+            raise Denied(Fault.PROOF, told=str(refused)) from refused
+
+    def _scope(self, asked: frozenset[str], record: KeyRecord) -> str:
+        """Grant what was asked for, all of it or nothing; asked for nothing, the token is not narrowed (settled 20)."""
+        granted = self._routes.scopes(record.environment, record.services)
+        beyond = sorted(asked - granted)
+        if beyond:
+            raise Denied(Fault.SCOPE, detail=f"Not granted: {' '.join(beyond)[:500]}.")
+        return " ".join(sorted(asked))
+
+    # ----------------------------------------------------------------------------------------------- remember and sign
+
+    async def _remember(self, asked: _Asked, entry: Entry, now: datetime) -> None:
+        """Use both `jti` up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
+        assertion, proof = asked.assertion, asked.proof
+        earliest_s = max(assertion.earliest_s, assertion.expires_s - client_assertion.LONGEST_LIFE.total_seconds())
+        await self._first_seen(
+            f"assertion {entry.record.client_id} {assertion.jti}", earliest_s, Fault.ASSERTION_REPLAYED, now
+        )
+        await self._first_seen(f"dpop {proof.jkt} {proof.jti}", proof.claims.iat, Fault.PROOF_REPLAYED, now)
+
+    async def _first_seen(self, name: str, own_time_s: float, replayed: Fault, now: datetime) -> None:
+        try:
+            answer = self._replay.first_seen(name.encode(), now.timestamp())
+            first = await answer if inspect.isawaitable(answer) else answer
+        except ReplayUnavailable:
+            raise Denied(Fault.REPLAY_UNAVAILABLE) from None
+        if own_time_s <= self._replay.remembers_since:
+            raise Denied(Fault.REPLAY_UNAVAILABLE)
+        if not first:
+            raise Denied(replayed)
+
+    def _issue(self, call: TokenCall, asked: _Asked, entry: Entry, scope: str, now: datetime) -> Granted:
+        """Look last (settled 23), then sign. A key that changed meanwhile gets no token; the next request may."""
+        try:
+            self._freshness.look()
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+        if not entry.live:
+            raise Denied(Fault.GATE_CLOSED, detail="The key changed while the request was decided.")
+        signing = self._issuers.signing(call.environment, IssuerKind.FAPI2, now=now)
+        if signing is None:
+            raise Denied(Fault.NO_SIGNING_KEY)
+        claims = self._claims(call, asked.proof.jkt, entry.record, scope, now)
+        return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record)
+
+    def _claims(self, call: TokenCall, jkt: str, record: KeyRecord, scope: str, now: datetime) -> Claims:
+        """RFC 9068 2.2. `aud` is the environment's origin (settled 20)."""
+        issued_s = int(now.timestamp())
+        return Claims(
+            iss=call.issuer,
+            exp=issued_s + int(self._policy.token_life.total_seconds()),
+            aud=call.issuer,
+            sub=record.client_id,
+            client_id=record.client_id,
+            iat=issued_s,
+            jti=self._random(16).hex(),
+            key_id=record.key_id,
+            scope=scope,
+            cnf=Confirmation(jkt=jkt),
+        )
+
+
+def _assertion(parameters: Mapping[str, str], call: TokenCall) -> ClientAssertion:
+    """Read how the client authenticates: by an assertion, and in no other way besides (RFC 6749 2.3)."""
+    sent = parameters.get("client_assertion")
+    if sent is None:
+        raise Denied(Fault.NO_AUTHENTICATION)
+    if call.authorization or "client_secret" in parameters:
+        raise Denied(Fault.TWO_AUTHENTICATIONS)
+    if parameters.get("client_assertion_type") != client_assertion.ASSERTION_TYPE:
+        raise Denied(Fault.ASSERTION, detail=f"client_assertion_type is {client_assertion.ASSERTION_TYPE}.")
+    try:
+        assertion = client_assertion.parse(sent)
+    except Malformed as malformed:
+        raise Denied(Fault.ASSERTION, detail=str(malformed)) from malformed
+    if parameters.get("client_id", assertion.client_id) != assertion.client_id:
+        raise Denied(Fault.ASSERTION, detail="client_id is another one than iss and sub.")
+    return assertion
+
+
+def _check_times(assertion: ClientAssertion, issuer: str, now: datetime) -> None:
+    """Judge what needs no look at the client: a stranger learns nothing about one from the answer."""
+    try:
+        client_assertion.check_claims(assertion, issuer=issuer, now=now)
+    except Refused as refused:
+        raise Denied(Fault(refused.reason), told=str(refused)) from refused
+
+
+def _unfit(record: KeyRecord, environment: EnvironmentName, now: datetime) -> Fault | None:
+    """Say why a key authenticates no client here, whatever it signed."""
+    if record.kind is not CredentialKind.SIGNING_KEY or not speaks_oauth2(record):
+        return Fault.WRONG_KIND
+    if record.status is Status.REVOKED or record.project_deleted:
+        return Fault.KEY_REVOKED
+    if record.status is not Status.ACTIVE:
+        return Fault.KEY_INACTIVE
+    if not record.not_before <= now <= record.not_after:
+        return Fault.KEY_EXPIRED if now > record.not_after else Fault.KEY_NOT_YET_VALID
+    return None if record.environment is environment else Fault.KEY_ENVIRONMENT
+
+
+def speaks_oauth2(record: KeyRecord) -> bool:
+    return record.project_type is ProjectType.OAUTH2_FAPI or record.dual
+
+
+def _signed(claims: Claims, signing: ReadyKey) -> str:
+    assert signing.private is not None, "a key that signs has its private half"
+    return access_token.issue(claims, signing.private, kid=signing.key.kid)
