@@ -20,7 +20,8 @@ TEMPLATES = ROOT / "src" / "credenza" / "portal" / "templates"
 # What is the same in every language, or is to be typed as it stands.
 _CODE = {"code", "kbd", "pre", "script", "style"}
 _SAME_EVERYWHERE = re.compile(
-    r"-----BEGIN [A-Z ]+-----|credenza|Credenza|HTTPS?|PEM|DER|JWK|CSV|JSON|SHA-256|UTC|PKCS#?\d*|OpenSSL|Python|Java|Node|curl|kid|UTF-8|ASCII"
+    r"-----BEGIN [A-Z ]+-----|credenza|Credenza|HTTPS?|"
+    r"PEM|DER|JWK|CSV|JSON|SHA-256|UTC|PKCS#?\d*|OpenSSL|Python|Java|Node|curl|kid|UTF-8|ASCII"
 )
 _SHOWN = {"alt", "aria-label", "aria-description", "placeholder", "title"}
 _WORD = re.compile(r"[^\W\d_]{2,}")

@@ -115,6 +115,49 @@ def test_letters_lead_to_sections(open_page: Callable[[str], Page]) -> None:
     assert page.title() == "Expiry · Credenza"
 
 
+def test_the_first_key_press_offers_the_way_past_the_navigation(open_page: Callable[[str], Page]) -> None:
+    page = open_page("overview")
+
+    page.keyboard.press("Tab")
+    skip = page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert skip == "Skip to the content"
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+@pytest.mark.parametrize("name", ["overview", "expiry", "activity"])
+def test_nothing_on_a_page_moves_once_it_is_seen(name: str, page: Page, open_page: Callable[[str], Page]) -> None:
+    page.add_init_script(
+        "window.shifts = []; new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(each => "
+        "each.value))).observe({type: 'layout-shift', buffered: true})"
+    )
+    open_page(name)
+    page.wait_for_timeout(500)  # the stream has sent its part by now
+
+    assert sum(page.evaluate("window.shifts")) < 0.01
+
+
+def test_colours_of_the_system_s_own_leave_everything_to_be_seen(
+    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+) -> None:
+    page = open_page("overview")
+    page.emulate_media(forced_colors="active")
+
+    screenshot(page, "overview-forced-colours")
+    assert page.evaluate("getComputedStyle(document.querySelector('.side a[aria-current]')).outlineStyle") == "solid"
+
+
+def test_a_printed_page_is_without_what_only_a_screen_needs(open_page: Callable[[str], Page]) -> None:
+    page = open_page("expiry")
+    page.emulate_media(media="print")
+
+    shown = "[...document.querySelectorAll('.side, .top, button')].filter(each => each.checkVisibility()).length"
+    assert page.evaluate(shown) == 0
+    assert page.get_by_role("heading", name="Expiry").is_visible()
+
+
 def test_the_overview_goes_on_living(page: Page, open_page: Callable[[str], Page]) -> None:
     with page.expect_response("**/overview/pace") as caught:
         open_page("overview")
