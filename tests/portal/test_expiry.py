@@ -25,7 +25,7 @@ from credenza.portal import expiry
 
 
 def aliases(text: str) -> list[str]:
-    return re.findall(r'/keys/[0-9a-f]{48}">([^<]+)</a>', text.partition("What ends, the nearest first")[2])
+    return re.findall(r'/keys/[0-9a-f]{48}">([^<]+)</a>', text.partition("What ends, the ")[2])
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,13 @@ def test_the_list_is_narrowed_and_the_nearest_comes_first(
     assert found is None or aliases(page.text) == found
 
 
+@pytest.mark.parametrize("order", ["ends", "-ends"])
 def test_the_list_goes_on_where_the_page_before_ended(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setattr(expiry, "_PAGE", 2)
     visit = house.visit(house.furnish(tmp_path))
-    shown, path = [], house.path("/expiry?within=395")
+    shown, path = [], house.path(f"/expiry?within=395&sort={order}")
     for _ in range(9):
         page = visit.get(path).text
         shown += aliases(page)
@@ -62,7 +63,8 @@ def test_the_list_goes_on_where_the_page_before_ended(
             break
         path = following[1].replace("&amp;", "&")
 
-    assert shown == ["checkout-2025", "checkout-sandbox", "billing-expiring", "billing-unused", "checkout-2026"]
+    nearest = ["checkout-2025", "checkout-sandbox", "billing-expiring", "billing-unused", "checkout-2026"]
+    assert shown == (nearest if order == "ends" else nearest[::-1])
 
 
 def test_a_cursor_of_somebody_s_own_making_is_refused(house: House) -> None:

@@ -11,6 +11,7 @@ from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import Ending, day_starts, month_starts
+from credenza.domain.lists import EndingOrder
 from credenza.domain.model import Actor, EnvironmentName, OrganizationId, ProjectId, UserId
 from credenza.store import endings
 from credenza.store.schema import at_micros, micros
@@ -36,10 +37,11 @@ def list_page(
     environment: EnvironmentName | None = None,
     project_id: ProjectId | None = None,
     after: str | None = None,
+    order: EndingOrder = EndingOrder.NEAREST,
     limit: int,
     now: datetime,
 ) -> tuple[Ending, ...]:
-    """List up to `limit` credentials that end from `begin` (now) on and before `end`, the nearest first, from the one
+    """List up to `limit` credentials that end from `begin` (now) on and before `end`, in `order`, from the one
     after the cursor `after`. Revoked ones end no more."""
     attempt = Attempt(actor, Action.EXPIRY_VIEW, now, organization_id=organization_id)
     with viewing(platform, attempt) as act:
@@ -52,6 +54,7 @@ def list_page(
             environment=environment,
             project_id=project_id,
             after=None if after is None else _place(after),
+            order=order,
             limit=limit,
         )
 

@@ -25,6 +25,11 @@ class KeyOrder(StrEnum):
     ALIAS_LAST = "-alias"
 
 
+class EndingOrder(StrEnum):
+    NEAREST = "ends"
+    LATEST = "-ends"
+
+
 class ProjectOrder(StrEnum):
     NAME = "name"
     NAME_LAST = "-name"

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from credenza.actions import calendar_feeds, expiry, projects
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import Ending, add_months
+from credenza.domain.lists import EndingOrder
 from credenza.domain.model import EnvironmentName, OrganizationId, ProjectId
 from credenza.portal import charts
 from credenza.portal.rendering import render
@@ -33,10 +34,15 @@ class Wanted:
     within: str
     environment: EnvironmentName | None
     project_id: ProjectId | None
+    order: EndingOrder
 
     @property
     def query(self) -> str:
-        fields = {"within": self.within, "environment": self.environment or "", "project": self.project_id or ""}
+        return self.sorted_by(self.order)
+
+    def sorted_by(self, order: EndingOrder) -> str:
+        """The same list in another order."""
+        fields = {"within": self.within, "environment": self.environment, "project": self.project_id, "sort": order}
         return urlencode({name: value for name, value in fields.items() if value})
 
 
@@ -62,6 +68,7 @@ def show_list(visit: Visit) -> Response:
         environment=wanted.environment,
         project_id=wanted.project_id,
         after=visit.query("after") or None,
+        order=wanted.order,
         limit=_PAGE + 1,
         now=visit.now,
     )
@@ -136,6 +143,7 @@ def _wanted(visit: Visit) -> Wanted:
         within if within in PERIODS else _USUAL_PERIOD,
         EnvironmentName(environment) if environment in set(EnvironmentName) else None,
         ProjectId(visit.query("project")) if visit.query("project") else None,
+        EndingOrder.LATEST if visit.query("sort") == EndingOrder.LATEST else EndingOrder.NEAREST,
     )
 
 

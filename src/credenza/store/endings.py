@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from credenza.domain.expiry import OVERLAP, Ending
+from credenza.domain.lists import EndingOrder
 from credenza.domain.model import (
     CredentialId,
     CredentialKind,
@@ -73,14 +74,17 @@ def list_ending(
     environment: EnvironmentName | None,
     project_id: ProjectId | None,
     after: tuple[datetime, str] | None,
+    order: EndingOrder = EndingOrder.NEAREST,
     limit: int,
 ) -> tuple[Ending, ...]:
-    """List what ends from `begin` on and before `end`, the nearest first: all of it, or what one user sees."""
+    """List what ends from `begin` on and before `end`: all of it, or what one user sees."""
     query = _endings().where(
         _visible(organization_id, seen_by, environment, project_id), credentials.c.not_after >= begin
     )
     if end is not None:
         query = query.where(credentials.c.not_after < end)
+    if order is EndingOrder.LATEST:
+        return _page_back(connection, query, before_place=after, limit=limit)
     return _page(connection, query, after_place=after, limit=limit)
 
 
@@ -180,6 +184,17 @@ def _page(
         later = credentials.c.not_after > not_after
         query = query.where(or_(later, and_(credentials.c.not_after == not_after, credentials.c.id > credential_id)))
     query = query.order_by(credentials.c.not_after, credentials.c.id).limit(limit)
+    return tuple(map(_ending, connection.execute(query)))
+
+
+def _page_back(
+    connection: Connection, query: Select[*tuple[Any, ...]], *, before_place: tuple[datetime, str] | None, limit: int
+) -> tuple[Ending, ...]:
+    if before_place is not None:
+        not_after, credential_id = before_place
+        earlier = credentials.c.not_after < not_after
+        query = query.where(or_(earlier, and_(credentials.c.not_after == not_after, credentials.c.id < credential_id)))
+    query = query.order_by(credentials.c.not_after.desc(), credentials.c.id.desc()).limit(limit)
     return tuple(map(_ending, connection.execute(query)))
 
 
