@@ -16,11 +16,13 @@ from proof.claims import (
     notices,
     replay,
     revocation,
+    tokens,
 )
 
 CLAIMS: tuple[Claim, ...] = (
     *clients.CLAIMS,
     *forgery.CLAIMS,
+    *tokens.CLAIMS,
     *replay.CLAIMS,
     *revocation.CLAIMS,
     *faults.CLAIMS,
