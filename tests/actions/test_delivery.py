@@ -8,7 +8,7 @@ from tests.actions import post_office
 from tests.actions.post_office import DAY, PostOffice, send_all
 from tests.actions.stage import OPERATOR, Person, Shop, Stage
 
-from credenza.actions import delivery, notice_figures, outbox, webhooks
+from credenza.actions import delivery, notice_figures, outbox, webhooks, wrapped_keys
 from credenza.actions.delivery import CLAIM
 from credenza.actions.letters import Invitation
 from credenza.adapters.undelivered import Gone, Undelivered
@@ -258,6 +258,24 @@ def test_the_secret_is_shown_once_and_stored_wrapped(shop: Shop, admin: Person) 
 )
 def test_a_url_that_may_mean_two_things_is_refused(shop: Shop, admin: Person, url: str) -> None:
     shop.stage.refused("webhook.add", Code.INVALID, webhooks.add, admin.actor, shop.organization.id, url=url)
+
+
+def test_webhooks_are_the_affair_of_overseers(shop: Shop, admin: Person) -> None:
+    added = add(shop, admin)
+
+    assert shop.stage.looked(webhooks.list_all, admin.actor, shop.organization.id) == (added.webhook,)
+    shop.stage.refused("webhook.list", Code.FORBIDDEN, webhooks.list_all, shop.owner.actor, shop.organization.id)
+
+
+def test_a_webhook_s_secret_is_opened_when_the_key_encryption_key_is_checked(shop: Shop, admin: Person) -> None:
+    added = add(shop, admin)
+    with writing(shop.stage.platform.database.records) as connection:
+        before = list(wrapped_keys.flaws(connection, shop.stage.platform.vault))
+        connection.execute(schema.webhooks.update().values(wrapped_secret=b"0" * 60))
+        after = list(wrapped_keys.flaws(connection, shop.stage.platform.vault))
+
+    assert (before, len(after)) == ([], 1)
+    assert added.webhook.id in after[0]
 
 
 def test_an_organization_has_ten_webhooks_at_most(shop: Shop, admin: Person) -> None:

@@ -9,6 +9,7 @@ from tests.actions.post_office import DAY, PostOffice
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Person, Shop
 
 from credenza.actions import account_keys, calendar_feeds, deliveries, expiry, inbox, oauth_keys, people
+from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import NOTICE_DAYS, Ending
 from credenza.domain.model import Credential, OrganizationRole, Status
@@ -154,6 +155,12 @@ def test_the_inbox_says_what_the_key_is_today(shop: Shop) -> None:
     assert (renewed.status_at(later), revoked.status_at(later)) == (Status.ACTIVE, Status.REVOKED)
 
 
+def test_a_token_without_the_scope_to_read_sees_no_inbox(shop: Shop) -> None:
+    narrow = shop.stage.token(shop.owner.user, shop.organization, Scope.PEOPLE)
+
+    shop.stage.refused("inbox.list", Code.FORBIDDEN, inbox.list_own, narrow, limit=1)
+
+
 def test_who_left_the_organization_reads_no_more_of_it(shop: Shop, admin: Person) -> None:
     tell(shop)
     people.remove_member(shop.stage.platform, OPERATOR, shop.organization.id, shop.owner.user.id, now=shop.stage.now)
@@ -255,6 +262,14 @@ def test_one_s_own_feeds_are_listed_and_an_admin_sees_all(shop: Shop, admin: Per
         "calendar_feed.revoke", Code.NOT_FOUND, calendar_feeds.revoke, shop.owner.actor, shop.organization.id,
         other.feed.id,
     )  # fmt: skip
+
+
+def test_a_stranger_sees_no_feeds(shop: Shop) -> None:
+    stranger = Shop(shop.stage).owner
+
+    shop.stage.refused(
+        "calendar_feed.list", Code.NOT_FOUND, calendar_feeds.list_own, stranger.actor, shop.organization.id
+    )
 
 
 def test_the_token_is_shown_once_and_stored_hashed(shop: Shop, admin: Person) -> None:

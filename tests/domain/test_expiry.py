@@ -85,3 +85,43 @@ def test_each_notice_is_due_exactly_once_however_often_the_sender_looks(end: dat
     told = [days for since, now in pairwise(moments) for days in expiry.notices_due(end, since=since, now=now)]
 
     assert told == list(expiry.NOTICE_DAYS)
+
+
+@pytest.mark.parametrize(
+    ("used", "quiet_for", "silent"),
+    [
+        pytest.param(True, timedelta(hours=72), True, id="replaced"),
+        pytest.param(True, timedelta(hours=72) - MICROSECOND, False, id="the old one was used a moment too late"),
+        pytest.param(True, None, True, id="the old one was never used"),
+        pytest.param(False, timedelta(days=400), False, id="nobody uses the new one"),
+        pytest.param(False, None, False, id="nobody uses either"),
+    ],
+)
+def test_what_has_been_replaced_is_silent(used: bool, quiet_for: timedelta | None, silent: bool) -> None:
+    last = None if quiet_for is None else NOON - quiet_for
+
+    assert expiry.is_silent(successor_used=used, last_used=last, now=NOON) is silent
+
+
+@given(end=MOMENTS, to_go=st.timedeltas(MICROSECOND, 90 * DAY))
+def test_the_first_look_of_all_finds_the_nearest_notice_of_everything_expiring(end: datetime, to_go: timedelta) -> None:
+    now = end - to_go
+
+    due = expiry.notices_due(end, since=expiry.look_back(None, now=now) - MICROSECOND, now=now)
+
+    assert due[-1] == min(days for days in expiry.NOTICE_DAYS if to_go <= days * DAY)
+
+
+@given(done=MOMENTS, now=MOMENTS)
+def test_a_look_reaches_back_before_the_last_one_and_before_now(done: datetime, now: datetime) -> None:
+    assert expiry.look_back(done, now=now) < min(done, now)
+
+
+def test_months_and_days_are_those_of_the_calendar() -> None:
+    months = expiry.month_starts(NOON, 13)
+
+    assert [f"{each:%Y-%m-%d %H}" for each in (months[0], months[1], months[-1])] == [
+        "2025-01-01 00", "2025-02-01 00", "2026-02-01 00",
+    ]  # fmt: skip
+    assert len(expiry.day_starts(day("2024-02-10"))) == 30
+    assert len(expiry.day_starts(NOON)) == 32

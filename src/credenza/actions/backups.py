@@ -32,7 +32,7 @@ from credenza.store.archive import Archive, DamagedArchive, Manifest, Origin
 from credenza.store.backup import Values
 from credenza.store.engine import Database, reading, writing
 from credenza.store.quarantine import Held
-from credenza.store.schema import audit_entries, authorities, token_keys, wrapped_secrets
+from credenza.store.schema import audit_entries, authorities, token_keys, webhooks, wrapped_secrets
 from credenza.store.withdrawals import Withdrawals
 
 _LABEL = "backup"
@@ -170,6 +170,9 @@ def _key_flaws(table: str, rows: Iterable[Values], vault: Vault) -> Iterator[str
     if table == token_keys.name:
         for row in rows:
             yield from wrapped_keys.token_key_flaws(vault, row)
+    if table == webhooks.name:
+        for row in rows:
+            yield from wrapped_keys.webhook_flaws(vault, row)
 
 
 def _audit_flaw(found: Archive) -> audit.Flaw | None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from sqlalchemy import Connection, select
 
-from credenza.actions import authorities
+from credenza.actions import authorities, webhooks
 from credenza.actions.context import Vault
 from credenza.adapters.vault import WrongKey
 from credenza.domain import token_keys
@@ -19,6 +19,7 @@ from credenza.domain.model import AuthorityId
 from credenza.protocol import jose
 from credenza.store.schema import authorities as authority_rows
 from credenza.store.schema import token_keys as token_key_rows
+from credenza.store.schema import webhooks as webhook_rows
 from credenza.store.schema import wrapped_secrets
 
 
@@ -32,6 +33,8 @@ def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
     signing = (token_key_rows.c.kid, token_key_rows.c.wrapped_private_key)
     for key in connection.execute(select(*signing)):
         yield from token_key_flaws(vault, key._asdict())
+    for webhook in connection.execute(select(webhook_rows.c.id, webhook_rows.c.wrapped_secret)):
+        yield from webhook_flaws(vault, webhook._asdict())
 
 
 def secret_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
@@ -39,6 +42,13 @@ def secret_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
         vault.unwrap(row["name"], row["wrapped"])
     except WrongKey:
         yield f"The key-encryption key does not open the platform's {row['name']}."
+
+
+def webhook_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        vault.unwrap(webhooks.secret_purpose(row["id"]), row["wrapped_secret"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the secret of webhook {row['id']}."
 
 
 def authority_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
