@@ -124,6 +124,18 @@ def test_an_address_that_is_refused_for_good_does_not_stop_the_others(stage: Sta
     assert sorted(states(stage)) == ["failed", "sent"]
 
 
+def test_what_cannot_be_opened_does_not_stop_the_others(stage: Stage, office: PostOffice) -> None:
+    write(stage, 3)
+    first, second, _ = stage.rows(schema.outbox)
+    with writing(stage.platform.database.records) as connection:
+        connection.execute(schema.outbox.update().where(schema.outbox.c.id == first.id).values(wrapped=b"0" * 50))
+        unreadable = stage.platform.vault.wrap(outbox.purpose(second.id), b"{}")
+        connection.execute(schema.outbox.update().where(schema.outbox.c.id == second.id).values(wrapped=unreadable))
+    send_all(stage.platform, office.senders, now=stage.now)
+
+    assert sorted(states(stage)) == ["failed", "failed", "sent"]
+
+
 def test_what_is_refused_for_now_waits_longer_every_time(stage: Stage, office: PostOffice) -> None:
     write(stage)
     office.refusal = Undelivered("450 greylisted")

@@ -23,6 +23,7 @@ from credenza.actions.context import Platform
 from credenza.actions.outbox import purpose
 from credenza.actions.webhooks import secret_purpose
 from credenza.adapters.undelivered import Away, Gone, Undelivered
+from credenza.adapters.vault import WrongKey
 from credenza.domain.outbox import GIVE_UP_AFTER, KEPT, Channel, Delivery, State, is_given_up, pause_after, wait_after
 from credenza.store import endings, notices, outbox, webhooks
 from credenza.store.engine import reading, writing
@@ -149,7 +150,10 @@ async def _opened(platform: Platform, senders: Senders, first: Delivery, *, now:
 
 
 async def _mail(platform: Platform, line: MailLine, delivery: Delivery, *, now: datetime) -> None:
-    letter = msgspec.json.decode(_content(platform, delivery), type=letters.LETTERS[delivery.kind])
+    try:
+        letter = msgspec.json.decode(_content(platform, delivery), type=letters.LETTERS[delivery.kind])
+    except msgspec.DecodeError as error:
+        raise Undelivered("Its content cannot be read.", permanent=True) from error
     mail = letters.compose(letter)
     await line.send(delivery.id, delivery.recipient, subject=mail.subject, text=mail.text, html=mail.html, now=now)
 
@@ -159,13 +163,21 @@ async def _post(
 ) -> None:
     if webhook is None:
         raise Undelivered("The webhook was removed.", permanent=True)
-    secret = platform.vault.unwrap(secret_purpose(webhook.id), webhook.wrapped_secret)
+    secret = _opened_by(platform, secret_purpose(webhook.id), webhook.wrapped_secret)
     await poster.post(delivery.id, webhook.url, secret=secret, body=_content(platform, delivery), now=now)
 
 
 def _content(platform: Platform, delivery: Delivery) -> bytes:
     assert delivery.wrapped is not None, "what waits has its content"
-    return platform.vault.unwrap(purpose(delivery.id), delivery.wrapped)
+    return _opened_by(platform, purpose(delivery.id), delivery.wrapped)
+
+
+def _opened_by(platform: Platform, purpose_of_it: str, wrapped: bytes) -> bytes:
+    """One that does not open must not hold up the others."""
+    try:
+        return platform.vault.unwrap(purpose_of_it, wrapped)
+    except WrongKey as error:
+        raise Undelivered(str(error), permanent=True) from error
 
 
 def _find_webhook(platform: Platform, webhook_id: str) -> Webhook | None:

@@ -96,6 +96,8 @@ class Planning:
             await asyncio.to_thread(self._plan)
         except SQLAlchemyError as error:
             log.warning("notices.failed", error=type(error).__name__)
+        except Exception:  # the rounds go on: what one of them met may be over in the next
+            log.exception("notices.broken")
 
     def _plan(self) -> None:
         now = local.now()
@@ -120,6 +122,8 @@ class Sending:
                     self._metrics.count(self._channel, each.state)
         except SQLAlchemyError as error:
             log.warning("outbox.failed", channel=self._channel, error=type(error).__name__)
+        except Exception:  # as above
+            log.exception("outbox.broken", channel=self._channel)
 
 
 def _mailer(settings: Settings) -> SmtpMailer:
