@@ -167,6 +167,13 @@ class Settings(BaseSettings):
     oauth2_key_limit: int = Field(
         3, ge=1, le=100, description="OAuth 2.0 keys per project, both environments together."
     )
+    token_life_s: int = Field(900, ge=60, le=900, description="Seconds an OAuth 2.0 access token lives.")
+    require_dpop_nonce: bool = Field(
+        False, description="DPoP proofs must carry a nonce of this platform (RFC 9449 section 8)."
+    )
+    token_key_days: int = Field(
+        30, ge=1, le=365, description="Days a key signs tokens before its successor does, published since it began."
+    )
     allow_sha1_requests: bool = Field(False, description="Accept certification requests signed with SHA-1.")
     commercial_countries: frozenset[str] = Field(
         frozenset(), description="ISO 3166 alpha-3 codes projects may name; empty for all."

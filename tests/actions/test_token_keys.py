@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage, new_platform
 from tests.clock import NOON
 
-from credenza.actions import token_keys
+from credenza.actions import token_keys, tokens
 from credenza.domain.errors import Code
+from credenza.domain.model import PLATFORM, OrganizationId
 from credenza.domain.token_keys import CACHE_TIME, ROTATION, TokenKey, purpose
+from credenza.domain.tokens import RevokedToken, hash_jti
 from credenza.protocol import jose
-from credenza.store import schema
-from credenza.store.engine import Database
+from credenza.store import revoked_tokens, schema
+from credenza.store.engine import Database, writing
 
 
 def line(stage: Stage) -> list[TokenKey]:
@@ -182,3 +184,13 @@ def test_the_database_lets_no_key_sign_before_it_is_published(database: Database
             .values(signs_from=from_too_early, signs_until=None, published_until=None)
         )
     assert stage
+
+
+def test_revocations_of_tokens_are_forgotten_with_the_tokens(stage: Stage) -> None:
+    token = RevokedToken(hash_jti("a"), SANDBOX, OrganizationId(PLATFORM), stage.now + timedelta(minutes=15))
+    with writing(stage.platform.database.records) as connection:
+        revoked_tokens.revoke(connection, token, now=stage.now)
+
+    assert tokens.forget_ended(stage.platform, now=stage.now) == 0
+    stage.clock.advance(timedelta(minutes=15))
+    assert tokens.forget_ended(stage.platform, now=stage.now) == 1

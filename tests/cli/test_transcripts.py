@@ -27,6 +27,7 @@ VARYING = (
     (re.compile(r'oauth_nonce="(?!0123456789abcdef)\w+"'), 'oauth_nonce="NONCE"'),
     (re.compile(r'oauth_timestamp="(?!1738324800)\d+"'), 'oauth_timestamp="SECONDS"'),
     (re.compile(r"20(?!25-01-31)\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "JWT"),
     (re.compile(r"\b(?!0{48})[0-9a-f]{38,64}\b"), "HEX"),
 )
 

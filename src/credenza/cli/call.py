@@ -1,14 +1,13 @@
-"""`credenza call`: makes one call, signed with OAuth 1.0a, the way a partner's program would."""
+"""`credenza call`: makes one call with OAuth 1.0a or 2.0, the way a partner's program would."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import ssl
 import sys
-from dataclasses import replace
+from collections.abc import Iterable
+from enum import StrEnum
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -16,13 +15,21 @@ import typer
 
 from credenza.cli import habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.cli.signing import Signer
-from credenza.client.auth import OAuth1Auth
+from credenza.cli.signing import OAuth2Client, Signer
+from credenza.cli.token_get import refused_token
+from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
+from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client.keys import GivenKey
 from credenza.protocol.oauth1 import SignatureMethod
 
 app = typer.Typer()
 
 _REFUSAL_ID = "Credenza-Refusal-Id"
+
+
+class Scheme(StrEnum):
+    OAUTH1 = "oauth1"
+    OAUTH2 = "oauth2"
 
 
 @app.command()
@@ -38,24 +45,38 @@ def call(
     header: Annotated[
         list[str] | None, typer.Option("-H", "--header", metavar="HEADER", help="Name: value. May be given again.")
     ] = None,
-    signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
-    ca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The authority that signed the server's certificate, PEM.")
+    scheme: Annotated[
+        Scheme | None,
+        typer.Option("--auth", metavar="SCHEME", help="oauth1 or oauth2; else as the profile says, else oauth1."),
     ] = None,
+    signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
+    issuer: signing.Issuer = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="With oauth2: what the token is narrowed to.")
+    ] = None,
+    ca: signing.CaFile = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the request as a curl command.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for the server.", min=0.1)] = 30,
 ) -> None:
-    """Sign a call with OAuth 1.0a, make it and print the answer's body. Exits with 1 when the answer is 400 or more."""
+    """Make a call and print the answer's body. Exits with 1 when the answer is 400 or more.
+
+    With OAuth 1.0a the call is signed; with 2.0 a token is fetched with the key first, and shown with a DPoP proof.
+    """
     signing.check_url(url)
     octets = signing.read_body(body, body_text)
-    signer = signing.open_signer(context, consumer_key, key, password_file, signature_method)
+    used = scheme or Scheme(profiles.current(habits.of(context).profile).auth or Scheme.OAUTH1)
+    if used is Scheme.OAUTH1:
+        auth: httpx.Auth = _auth(signing.open_signer(context, consumer_key, key, password_file, signature_method))
+    else:
+        client_of = signing.open_client(context, consumer_key, key, password_file)
+        auth = _oauth2(client_of, signing.issuer_of(context, issuer, of_url=url), scope or ())
     headers = [_parse_header(line) for line in header or ()]
     request = _request(method, url, _completed(headers, octets), octets)
-    with httpx.Client(verify=_trust(context, ca), timeout=timeout) as client:
-        response = _send(client, request, _auth(signer), verbose=verbose)
+    with httpx.Client(verify=remote.trusting(context, ca), timeout=timeout) as client:
+        response = _send(client, request, auth, verbose=verbose)
     _print(context, response)
     if response.status_code >= 400:
-        _explain(response)
+        _explain(response, used)
         raise typer.Exit(ExitCode.ERROR)
 
 
@@ -70,12 +91,23 @@ def _auth(signer: Signer) -> OAuth1Auth:
     return OAuth1Auth(signer.consumer_key, signer.private_key, signature_method=signer.signature_method)
 
 
-def _send(client: httpx.Client, request: httpx.Request, auth: OAuth1Auth, *, verbose: bool) -> httpx.Response:
+def _oauth2(client: OAuth2Client, issuer: str, scopes: Iterable[str]) -> PrivateKeyJwtAuth:
+    try:
+        return PrivateKeyJwtAuth(issuer, client.client_id, GivenKey(client.key), scopes=scopes)
+    except InsecureUrl as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+
+
+def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, verbose: bool) -> httpx.Response:
     if verbose:
         # Called when the request is signed, and before it is sent.
         client.event_hooks = {"request": [lambda signed: print(curl_command(signed), file=sys.stderr)]}
     try:
         return client.send(request, auth=auth)
+    except InsecureUrl as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    except TokenRefused as refused:
+        raise refused_token(refused) from None
     except httpx.TimeoutException:
         raise CommandFailed(f"{request.url.host} did not answer in time. Wait longer with --timeout SECONDS.") from None
     except httpx.TransportError as error:
@@ -127,11 +159,6 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _trust(context: typer.Context, ca: Path | None) -> ssl.SSLContext:
-    profile = profiles.current(habits.of(context).profile)
-    return remote.trust(replace(profile, ca_file=ca or profile.ca_file))
-
-
 def _print(context: typer.Context, response: httpx.Response) -> None:
     output.note(context, f"{response.status_code} {response.reason_phrase}".strip())
     if sys.stdout.isatty():
@@ -141,13 +168,13 @@ def _print(context: typer.Context, response: httpx.Response) -> None:
     sys.stdout.buffer.flush()
 
 
-def _explain(response: httpx.Response) -> None:
+def _explain(response: httpx.Response, scheme: Scheme) -> None:
     reason = _reason_code(response)
     print(f"Refused: {output.printable(reason or str(response.status_code))}", file=sys.stderr)
     refusal_id = response.headers.get(_REFUSAL_ID, "")
     if refusals.is_id(refusal_id):
         refusals.remember(refusal_id)
-        print(f"Why: credenza debug oauth1 {refusal_id}", file=sys.stderr)
+        print(f"Why: credenza debug {scheme} {refusal_id}", file=sys.stderr)
 
 
 def _reason_code(response: httpx.Response) -> str | None:

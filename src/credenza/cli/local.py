@@ -62,6 +62,7 @@ def prepare(settings: Settings, opened: Database) -> Platform:
                 commercial_countries=settings.commercial_countries,
                 lease=timedelta(seconds=settings.lease_s),
                 webhook_schemes=webhook_schemes(settings),
+                token_key_rotation=timedelta(days=settings.token_key_days),
             ),
         )
     except WrongKey as error:

@@ -12,20 +12,23 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from credenza.cli import files
 from credenza.cli.failure import CommandFailed, ExitCode
 
 DEFAULT_NAME = "default"
-SETTINGS = ("url", "project", "env", "consumer_key", "key_file", "ca_file")
+SETTINGS = ("url", "project", "env", "consumer_key", "key_file", "ca_file", "auth", "issuer")
 """What `credenza config set` changes. The token is not among them: it is never given on a command line."""
 
+_CHOICES = {"env": ("sandbox", "production"), "auth": ("oauth1", "oauth2")}
+_FILES = ("key_file", "ca_file")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is known about one server; None is not set."""
+    """What is known about one server; None is not set. `auth` is what calls are made with, `issuer` whose tokens."""
 
     name: str
     url: str | None = None
@@ -35,6 +38,8 @@ class Profile:
     consumer_key: str | None = None
     key_file: Path | None = None
     ca_file: Path | None = None
+    auth: str | None = None
+    issuer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +126,19 @@ def token_prefix(profile: Profile) -> str | None:
 
 def with_setting(profile: Profile, setting: str, value: str | None) -> Profile:
     """Change one of `SETTINGS`; None takes it away. Raises CommandFailed for an unknown one or a wrong value."""
-    match setting:
-        case "url":
-            # The stored token belongs to the server it was made by.
-            return replace(profile, url=value and value.rstrip("/"), token=None)
-        case "project":
-            return replace(profile, project=value)
-        case "env":
-            if value not in {None, "sandbox", "production"}:
-                raise CommandFailed("env is sandbox or production.", ExitCode.USAGE)
-            return replace(profile, env=value)
-        case "consumer_key":
-            return replace(profile, consumer_key=value)
-        case "key_file":
-            return replace(profile, key_file=_file(value))
-        case "ca_file":
-            return replace(profile, ca_file=_file(value))
-    raise CommandFailed(f"There is no setting {setting}; there are {', '.join(SETTINGS)}.", ExitCode.USAGE)
+    if setting not in SETTINGS:
+        raise CommandFailed(f"There is no setting {setting}; there are {', '.join(SETTINGS)}.", ExitCode.USAGE)
+    choices = _CHOICES.get(setting)
+    if value is not None and choices is not None and value not in choices:
+        raise CommandFailed(f"{setting} is {' or '.join(choices)}.", ExitCode.USAGE)
+    if setting == "url":
+        # The stored token belongs to the server it was made by.
+        return replace(profile, url=value and value.rstrip("/"), token=None)
+    if setting in _FILES:
+        changed: dict[str, Any] = {setting: _file(value)}
+    else:
+        changed = {setting: value and (value.rstrip("/") if setting == "issuer" else value)}
+    return replace(profile, **changed)
 
 
 def _file(value: str | None) -> Path | None:

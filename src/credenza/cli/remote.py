@@ -6,6 +6,7 @@ import base64
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -49,6 +50,12 @@ def trust(profile: Profile) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=files.read_text(profile.ca_file))
     except ssl.SSLError:
         raise CommandFailed(f"{profile.ca_file} holds no certificate in PEM.") from None
+
+
+def trusting(context: typer.Context, ca: Path | None) -> ssl.SSLContext:
+    """Trust the authority that a command was given, else as the profile says."""
+    profile = profiles.current(habits.of(context).profile)
+    return trust(replace(profile, ca_file=ca or profile.ca_file))
 
 
 def project(context: typer.Context) -> str:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from credenza.client.errors import TokenRefused
 from credenza.client.keys import KeySource
-from credenza.client.oauth2 import REDIRECTED, USE_NONCE, Token, TokenClient, Tokens, challenge_error
+from credenza.client.oauth2 import REDIRECTED, USE_NONCE, Token, TokenClient, Tokens, challenge_error, check_secure
 from credenza.protocol import oauth1
 from credenza.protocol.jose import PrivateKey
 from credenza.protocol.oauth1 import SignatureMethod
@@ -145,6 +145,7 @@ class PrivateKeyJwtAuth(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The whole conversation; answers to token requests, and to them alone, come with their body read."""
         client = self._client
+        check_secure(str(request.url))
         held = client.token()
         token = held or (yield from self._fetch())
         response = yield self._signed(request, token)
