@@ -86,6 +86,14 @@ def test_options_to_sign_in_name_nobody(stage: Stage, ann: Person) -> None:
     assert (asked["rpId"], asked["allowCredentials"]) == ("desk.example.com", [])
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://[2001:db8::1]"])
+def test_a_portal_without_a_name_says_why_it_has_no_passkeys(stage: Stage, url: str) -> None:
+    stage.platform = replace(stage.platform, public_url=url)
+
+    with pytest.raises(Refusal, match="need a host name"):
+        passkeys.sign_in_options(stage.platform, now=stage.now)
+
+
 def test_a_captured_answer_is_not_taken_again_by_any_node(stage: Stage, ann: Person) -> None:
     ann.register()
     answer = ann.answer()

@@ -613,6 +613,19 @@ def test_a_provider_that_is_down_is_told_and_tried_again(stage: Stage, ann: User
     assert refused.value.message == "Example cannot be reached just now. Try again later, or sign in another way."
 
 
+def test_a_provider_that_is_away_is_asked_every_ten_seconds_alone(stage: Stage, trip: Trip) -> None:
+    path = "/.well-known/openid-configuration"
+    trip.hostile.raw[path] = (503, b"")
+    for _ in range(3):
+        with pytest.raises(Refusal, match="cannot be reached"):
+            single_sign_on.begin(stage.platform, trip.provider, "/", now=stage.now)
+    assert trip.hostile.asked.count(path) == 1
+    del trip.hostile.raw[path]
+    stage.clock.advance(timedelta(seconds=10))
+
+    trip.leave()
+
+
 def test_a_provider_that_goes_down_on_the_way_is_told(trip: Trip, ann: User) -> None:
     departed = trip.leave()
     trip.hostile.raw["/token"] = (503, b"")

@@ -148,7 +148,11 @@ def _person(actor: Actor) -> UserId:
 
 
 def _site(platform: Platform) -> Site:
-    return Site(urlsplit(platform.public_url).hostname or "", platform.public_url)
+    host = urlsplit(platform.public_url).hostname or ""
+    # WebAuthn section 5.1.2: a relying party's id is a domain; browsers refuse addresses without saying why.
+    if ":" in host or host.replace(".", "").isdecimal():
+        raise Refusal(Code.INVALID, f"Passkeys need a host name, and this portal is reached at {platform.public_url}.")
+    return Site(host, platform.public_url)
 
 
 def _parse_attestation(response: str) -> Attestation:

@@ -32,6 +32,7 @@ DEADLINE: Final = timedelta(seconds=5)
 LARGEST_ANSWER: Final = 256 * 1024
 _METADATA_KEPT: Final = timedelta(hours=1)
 _KEYS_ASKED_EVERY: Final = timedelta(minutes=1)
+_AWAY_FOR: Final = timedelta(seconds=10)
 _SCOPE: Final = "openid email profile"
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -89,6 +90,7 @@ class OpenIdProvider:
         self.allowed_domains = allowed_domains
         self._client = client
         self._known: _Known | None = None
+        self._away_since: datetime | None = None
         self._asking = Lock()
         self._http = httpx.Client(
             timeout=DEADLINE.total_seconds(),
@@ -201,9 +203,12 @@ class OpenIdProvider:
         with self._asking:
             if self._known is not None and self._known is not before:
                 return self._known  # somebody else has asked while we waited
+            if self._away_since is not None and now - self._away_since < _AWAY_FOR:
+                raise ProviderAway("it was away a moment ago")  # or a crowd would wait here, one deadline after another
+            self._away_since = now
             metadata = self._metadata()
             keys = _read(self._get(metadata.jwks_uri), _KeySet, "key set").keys
-            self._known = _Known(metadata, keys, now)
+            self._known, self._away_since = _Known(metadata, keys, now), None
             return self._known
 
     def _metadata(self) -> Metadata:
