@@ -62,8 +62,8 @@ async def _events(
         while True:
             try:
                 look = await to_thread.run_sync(_look, portal, request, part, limiter=looks)
-            except Exception as error:  # half an answer is out; the browser comes back by itself
-                log.warning("portal.stream_broken", part=part.__name__, error=type(error).__name__)
+            except Exception:  # half an answer is out; the browser comes back by itself
+                log.exception("portal.stream_broken", part=part.__name__)
                 return
             if look is None:
                 yield _ended()
