@@ -16,6 +16,11 @@ organization.limit       people
 user.create              people
 user.disable             people
 user.list                people
+user.enable              people
+user.sessions            people
+user.sign_out            people
+session.link             people
+password.reset.link      people
 service.create           catalog
 service.change           catalog
 resource_server.add      catalog
@@ -27,6 +32,22 @@ token_key.retire         catalog
 database.restore         credentials
 database.release         credentials
 
+session.begin            people       anybody                                   | person
+session.list             read         anybody                                   | person
+session.end              people       anybody                                   | person
+password.set             people       anybody                                   | person
+password.reset.ask       people       anybody                                   | person
+password.reset           people       anybody                                   | person
+proofs.view              read         anybody                                   | person
+authenticator.enrol      people       anybody                                   | person
+authenticator.confirm    people       anybody                                   | person
+authenticator.remove     people       anybody                                   | person
+recovery_codes.new       people       anybody                                   | person
+invitation.accept        people       anybody                                   | person
+passkey.add              people       anybody                                   | person
+passkey.list             read         anybody                                   | person
+passkey.remove           people       anybody                                   | person
+identity.link            people       anybody                                   | person
 organization.list        read         anybody
 service.list             read         anybody
 csr.check                read         anybody
@@ -35,6 +56,9 @@ organization.view        read         admin compliance_admin user read_only
 member.list              read         admin compliance_admin user read_only
 member.set               people       admin                                     | person
 member.remove            people       admin                                     | person
+invitation.send          people       admin                                     | person
+invitation.list          read         admin compliance_admin user read_only
+invitation.withdraw      people       admin                                     | person
 access_token.create      people       admin compliance_admin user read_only     | person
 access_token.list        read         admin compliance_admin user read_only
 access_token.revoke      people       admin compliance_admin user read_only
@@ -111,6 +135,15 @@ def expected(
 @pytest.mark.parametrize("action", Action)
 def test_an_operator_may_do_everything(action: Action) -> None:
     access.check(OPERATOR, action, FOREIGN)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_who_has_not_signed_in_does_what_concerns_itself_alone(action: Action) -> None:
+    """Whatever roles the user holds whom a visitor says to be."""
+    visitor = Actor(ActorKind.VISITOR, "password", USER)
+    all_roles = Standing(OrganizationRole.ADMIN, ProjectRole.OWNER)
+
+    assert access.allowed(visitor, action, all_roles) is (PERMISSIONS[action].on is access.On.SELF)
 
 
 @pytest.mark.parametrize("action", Action)
