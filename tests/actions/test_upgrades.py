@@ -1,6 +1,7 @@
 """The upgrade of a project: every key works both ways, and from then on the rules of OAuth 2.0 keys count."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +11,14 @@ from tests.actions.test_races import AT_ONCE, adding, adding_rsa, race, revoking
 
 from credenza.actions import oauth_keys, projects
 from credenza.actions.issuing import NewKey
+from credenza.actions.traces import oauth1_use
 from credenza.actions.upgrades import upgrade_to_oauth2
 from credenza.domain.access import Action
 from credenza.domain.errors import Code
 from credenza.domain.model import AuthenticationType
+from credenza.store.engine import writing
 from credenza.store.schema import changes, credentials
+from credenza.store.traces import Caller, add_callers
 
 
 @pytest.fixture
@@ -158,3 +162,28 @@ def test_ec_keys_and_revocations_race_for_three_places(oauth2_shop: Shop) -> Non
     active = [row for row in oauth2_shop.stage.rows(credentials) if row.status == "ACTIVE"]
     assert len(active) <= 3
     assert len({row.slot for row in active}) == len(active)
+
+
+def test_the_meter_says_which_calls_are_still_1_0a_and_whose(dual_shop: Shop) -> None:
+    stage, gone = dual_shop.stage, dual_shop.add()
+    called = (dual_shop.organization.id, dual_shop.key.id, 1, "192.0.2.7", "till/1.0", stage.now, stage.now)
+    still, moved = Caller(*called, 30, 2), Caller(*called, 70, 0, "oauth2")
+    with writing(stage.platform.database.traces) as connection:
+        add_callers(connection, [still, moved, replace(still, credential_id=gone.id)])
+    dual_shop.revoke(gone)
+
+    found = dual_shop.looked(oauth1_use)
+
+    assert (found.admitted, found.oauth1, found.callers) == (100, 30, (still,))
+
+
+def test_a_project_that_nobody_calls_has_an_empty_meter(dual_shop: Shop) -> None:
+    found = dual_shop.looked(oauth1_use)
+
+    assert (found.admitted, found.oauth1, found.callers) == (0, 0, ())
+
+
+def test_the_meter_is_for_those_who_see_the_project(dual_shop: Shop) -> None:
+    stranger = dual_shop.stage.member(dual_shop.stage.organization())
+
+    dual_shop.stage.refused("usage.view", Code.PROJECT_NOT_FOUND, oauth1_use, stranger.actor, dual_shop.project.id)

@@ -106,6 +106,7 @@ MAY: dict[str, frozenset[str]] = {
     "rotateCredential": WRITERS,
     "renewCredential": WRITERS,
     "listCallers": READERS,
+    "getOauth1Use": READERS,
     "listRefusals": READERS,
     "getRefusal": READERS,
     "checkCsr": ANYBODY,

@@ -39,8 +39,15 @@ def refusals(database: Database, clock: Clock, reports: list[Exception]) -> Refu
     return Refusals(database.traces, clock=clock.now, report=reports.append)
 
 
-def call(usage: Usage, *, address: str = "192.0.2.7", now: datetime = NOON, admitted: bool = True) -> None:
-    usage.count(ORGANIZATION, KEY, 3, address, "till/1.0", admitted=admitted, now=now)
+def call(
+    usage: Usage,
+    *,
+    address: str = "192.0.2.7",
+    now: datetime = NOON,
+    admitted: bool = True,
+    scheme: str = "oauth1",
+) -> None:
+    usage.count(ORGANIZATION, KEY, 3, address, "till/1.0", admitted=admitted, now=now, scheme=scheme)
 
 
 def callers(database: Database) -> tuple[Caller, ...]:
@@ -269,3 +276,13 @@ async def test_what_gathers_is_flushed_every_so_often_and_at_the_end(usage: Usag
     await flusher.stop()
 
     assert [caller.admitted for caller in callers(database)] == [2]
+
+
+async def test_calls_of_one_caller_are_told_apart_by_scheme(usage: Usage, database: Database) -> None:
+    call(usage)
+    call(usage, scheme="oauth2")
+    call(usage, scheme="oauth2")
+
+    await usage.flush()
+
+    assert {(each.scheme, each.admitted) for each in callers(database)} == {("oauth1", 1), ("oauth2", 2)}

@@ -9,7 +9,7 @@ from tests.clock import NOON
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.store import traces
 from credenza.store.engine import Database, reading, writing
-from credenza.store.traces import CALLER_LIMIT, OTHERS, Caller, StoredRefusal
+from credenza.store.traces import CALLER_LIMIT, OAUTH2, OTHERS, Caller, StoredRefusal
 
 KEY = CredentialId("key")
 PROJECT = ProjectId("project")
@@ -151,3 +151,22 @@ def test_on_sqlite_traces_do_not_move_the_records(sqlite_database: Database) -> 
         add(sqlite_database, CALLER)
 
         assert data_version() == before
+
+
+def test_one_caller_of_both_schemes_is_told_apart(database: Database) -> None:
+    newer = replace(CALLER, scheme=OAUTH2, admitted=5, last_seen_at=NOON + MINUTE)
+
+    add(database, CALLER, newer, CALLER)
+
+    assert stored(database) == (newer, replace(CALLER, admitted=4, refused=2))
+
+
+def test_who_only_fetches_tokens_has_called_no_service(database: Database) -> None:
+    fetched = replace(CALLER, service_id=0, scheme=OAUTH2)
+    others = replace(CALLER, service_id=0, address=OTHERS, user_agent="", scheme=OAUTH2)
+    refused = replace(CALLER, address="192.0.2.99", admitted=0)
+
+    add(database, CALLER, fetched, others, refused)
+
+    with reading(database.traces) as connection:
+        assert set(traces.list_callers_of_services(connection, [KEY])) == {CALLER, others}

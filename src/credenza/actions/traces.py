@@ -11,7 +11,7 @@ from typing import Any
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, CredentialId, ProjectId
+from credenza.domain.model import Actor, CredentialId, ProjectId, Status
 from credenza.store import credentials, traces
 from credenza.store.engine import reading
 from credenza.store.traces import Caller as Caller
@@ -76,6 +76,28 @@ def uses(
         own = credentials.of_project(act.connection, project_id, key_ids)
     with reading(platform.database.traces) as connection:
         return traces.uses(connection, own)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth1Use:
+    """How many of a project's admitted calls were signed with OAuth 1.0a, and who made those, the latest first."""
+
+    admitted: int
+    oauth1: int
+    callers: tuple[Caller, ...]
+
+
+def oauth1_use(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> OAuth1Use:
+    """Say which share of a project's calls is still OAuth 1.0a, by caller (product row B12). Keys that are revoked or
+    expired call no more and are left out."""
+    attempt = Attempt(actor, Action.USAGE_VIEW, now, project_id=project_id)
+    with viewing(platform, attempt) as act:
+        keys = credentials.list_of_project(act.connection, project_id)
+        usable = [key.id for key in keys if key.status_at(now) not in (Status.REVOKED, Status.EXPIRED)]
+    with reading(platform.database.traces) as connection:
+        found = traces.list_callers_of_services(connection, usable)
+    still = tuple(each for each in found if each.scheme == traces.OAUTH1)
+    return OAuth1Use(sum(each.admitted for each in found), sum(each.admitted for each in still), still)
 
 
 def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: datetime) -> RefusedCall:

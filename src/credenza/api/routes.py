@@ -174,6 +174,7 @@ _PROJECTS = (
         *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.CREDENTIAL_NOT_RENEWABLE,
     )),
     Route("GET", f"{_K}/callers", traces.callers, "listCallers", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
+    Route("GET", f"{_Q}/oauth1-use", traces.oauth1_use, "getOauth1Use", _SEEN),
     Route("GET", f"{_Q}/refusals", traces.refusals, "listRefusals", _SEEN),
     Route("GET", "/api/refusals/{refusal_id}", traces.refusal, "getRefusal", (R.NOT_FOUND,)),
     Route("POST", "/api/csr-checks", csr_checks.check, "checkCsr", (R.FORBIDDEN,)),

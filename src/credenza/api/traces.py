@@ -38,6 +38,12 @@ def callers(asked: Caller, project_id: ProjectPath, credential_id: CredentialPat
     return [wire.Caller.model_validate(each) for each in found]
 
 
+def oauth1_use(asked: Caller, project_id: ProjectPath) -> wire.OAuth1Use:
+    """Say which share of a project's calls is still OAuth 1.0a, by caller; counted since each was first seen."""
+    found = traces.oauth1_use(asked.platform, asked.actor, ProjectId(project_id), now=asked.now)
+    return wire.OAuth1Use.model_validate(found)
+
+
 def _shown(found: traces.RefusedCall) -> wire.CallRefusal:
     return wire.CallRefusal(
         id=found.id,

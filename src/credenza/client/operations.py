@@ -53,7 +53,7 @@ from credenza.wire.projects import (
     ProjectEdit,
     ProjectSummary,
 )
-from credenza.wire.refusals import Caller, CallRefusal
+from credenza.wire.refusals import Caller, CallRefusal, OAuth1Use
 from credenza.wire.services import NewService, Service
 from credenza.wire.shape import EnvironmentName
 from credenza.wire.tokens import AccessToken, IssuedAccessToken, NewAccessToken
@@ -418,6 +418,10 @@ def renew_credential(project_id: str, credential_id: str) -> Operation[Credentia
 
 def list_callers(project_id: str, credential_id: str) -> Operation[tuple[Caller, ...]]:
     return Operation("GET", f"/api/projects/{project_id}/credentials/{credential_id}/callers", _many(Caller))
+
+
+def get_oauth1_use(project_id: str) -> Operation[OAuth1Use]:
+    return Operation("GET", f"/api/projects/{project_id}/oauth1-use", _one(OAuth1Use))
 
 
 def list_refusals(project_id: str, *, limit: int | None = None) -> Operation[tuple[CallRefusal, ...]]:

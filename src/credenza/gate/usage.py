@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from credenza.domain.model import CredentialId, OrganizationId
 from credenza.store import traces, traffic
 from credenza.store.engine import writing
-from credenza.store.traces import CALLER_LIMIT, LONGEST_USER_AGENT, OTHERS, Caller
+from credenza.store.traces import CALLER_LIMIT, LONGEST_USER_AGENT, OAUTH1, OTHERS, Caller
 from credenza.store.traffic import Traffic
 
 FLUSH_EVERY = timedelta(seconds=5)
@@ -22,8 +22,8 @@ FLUSH_EVERY = timedelta(seconds=5)
 _CAPACITY = 100_000
 """Callers held between two flushes, of all credentials together; what a database that hangs may cost in memory."""
 
-_Place: TypeAlias = tuple[str, str, int, str, str]
-"""Organization, credential, service, address, user agent."""
+_Place: TypeAlias = tuple[str, str, int, str, str, str]
+"""Organization, credential, service, address, user agent, scheme."""
 
 
 @dataclass(slots=True)
@@ -55,9 +55,10 @@ class Usage:
         *,
         admitted: bool,
         now: datetime,
+        scheme: str = OAUTH1,
     ) -> None:
         """Count one call of a credential that is known; `service_id` is 0 where it called none."""
-        place = (organization_id, credential_id, service_id, address, user_agent[:LONGEST_USER_AGENT])
+        place = (organization_id, credential_id, service_id, address, user_agent[:LONGEST_USER_AGENT], scheme)
         count = self._counts.get(place) or self._begin(place, now)
         count.last_seen_at = now
         if admitted:
@@ -94,7 +95,7 @@ class Usage:
         organization_id, credential_id = place[:2]
         callers = self._callers.get(credential_id, 0)
         if callers >= CALLER_LIMIT or len(self._counts) >= self._capacity:
-            place = (organization_id, credential_id, 0, OTHERS, "")
+            place = (organization_id, credential_id, 0, OTHERS, "", place[-1])
         if place not in self._counts:
             self._callers[credential_id] = callers + 1
             self._counts[place] = _Count(now, now)
@@ -124,7 +125,7 @@ class Usage:
 
 
 def _caller(place: _Place, count: _Count) -> Caller:
-    organization_id, credential_id, service_id, address, user_agent = place
+    organization_id, credential_id, service_id, address, user_agent, scheme = place
     return Caller(
         organization_id=OrganizationId(organization_id),
         credential_id=CredentialId(credential_id),
@@ -135,6 +136,7 @@ def _caller(place: _Place, count: _Count) -> Caller:
         last_seen_at=count.last_seen_at,
         admitted=count.admitted,
         refused=count.refused,
+        scheme=scheme,
     )
 
 

@@ -773,6 +773,7 @@ callers = Table(
     Column("service_id", Integer, primary_key=True, autoincrement=False),
     Column("address", String(64), primary_key=True),
     Column("user_agent", String(200), primary_key=True),
+    Column("scheme", String(8), primary_key=True, server_default=text("'oauth1'")),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("admitted", BigInteger, nullable=False),

@@ -19,6 +19,7 @@ CALLER_LIMIT = 100
 """Callers told apart per credential; whoever comes later is counted among the others (settled 21)."""
 
 OTHERS = "others"
+OAUTH1, OAUTH2 = "oauth1", "oauth2"
 
 LONGEST_USER_AGENT = 200
 _BATCH = 200
@@ -26,7 +27,8 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who uses a credential, and how often. `service_id` is 0 where no service was called."""
+    """Somebody who uses a credential, and how often. `service_id` is 0 where no service was called; `scheme` is what
+    they call with, oauth1 or oauth2."""
 
     organization_id: OrganizationId
     credential_id: CredentialId
@@ -37,6 +39,7 @@ class Caller:
     last_seen_at: datetime
     admitted: int
     refused: int
+    scheme: str = OAUTH1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ _CALLER = (
     callers.c.last_seen_at,
     callers.c.admitted,
     callers.c.refused,
+    callers.c.scheme,
 )
 _REFUSAL = (
     refusals.c.id,
@@ -76,11 +80,20 @@ _REFUSAL = (
 )
 
 
+_LATEST_FIRST = (
+    callers.c.last_seen_at.desc(),
+    callers.c.service_id,
+    callers.c.address,
+    callers.c.user_agent,
+    callers.c.scheme,
+)
+
+
 def add_callers(connection: Connection, found: Iterable[Caller]) -> None:
     """Add what was counted to what is stored, at most CALLER_LIMIT callers a credential and then the others."""
     counted = list(found)
     known = _known(connection, sorted({each.credential_id for each in counted}))
-    folded: dict[tuple[str, int, str, str], Caller] = {}
+    folded: dict[tuple[str, int, str, str, str], Caller] = {}
     for each in counted:
         caller = _recognized(each, known[each.credential_id])
         key = (caller.credential_id, *_place(caller))
@@ -93,8 +106,14 @@ def add_callers(connection: Connection, found: Iterable[Caller]) -> None:
 def list_callers(connection: Connection, credential_id: CredentialId) -> tuple[Caller, ...]:
     """List who uses a credential, the latest first."""
     query = select(*_CALLER).where(callers.c.credential_id == credential_id)
-    query = query.order_by(callers.c.last_seen_at.desc(), callers.c.service_id, callers.c.address, callers.c.user_agent)
-    return tuple(Caller(*row) for row in connection.execute(query))
+    return tuple(map(_caller, connection.execute(query.order_by(*_LATEST_FIRST))))
+
+
+def list_callers_of_services(connection: Connection, credential_ids: Sequence[CredentialId]) -> tuple[Caller, ...]:
+    """List who has called services with credentials, the latest first; who only fetched tokens has called none."""
+    called = (callers.c.service_id != 0) | (callers.c.address == OTHERS)
+    query = select(*_CALLER).where(callers.c.credential_id.in_(credential_ids), callers.c.admitted > 0, called)
+    return tuple(map(_caller, connection.execute(query.order_by(*_LATEST_FIRST))))
 
 
 def last_uses(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, datetime]:
@@ -158,17 +177,18 @@ def delete_expired(connection: Connection, *, now: datetime) -> int:
     return connection.execute(delete(refusals).where(refusals.c.expires_at <= now)).rowcount
 
 
-def _known(connection: Connection, credential_ids: list[CredentialId]) -> dict[str, set[tuple[int, str, str]]]:
-    known: dict[str, set[tuple[int, str, str]]] = defaultdict(set)
+def _known(connection: Connection, credential_ids: list[CredentialId]) -> dict[str, set[tuple[int, str, str, str]]]:
+    known: dict[str, set[tuple[int, str, str, str]]] = defaultdict(set)
     for start in range(0, len(credential_ids), _BATCH):
-        query = select(callers.c.credential_id, callers.c.service_id, callers.c.address, callers.c.user_agent)
+        place = (callers.c.service_id, callers.c.address, callers.c.user_agent, callers.c.scheme)
+        query = select(callers.c.credential_id, *place)
         query = query.where(callers.c.credential_id.in_(credential_ids[start : start + _BATCH]))
-        for credential_id, *place in connection.execute(query):
-            known[credential_id].add((place[0], place[1], place[2]))
+        for credential_id, service_id, address, user_agent, scheme in connection.execute(query):
+            known[credential_id].add((service_id, address, user_agent, scheme))
     return known
 
 
-def _recognized(caller: Caller, known: set[tuple[int, str, str]]) -> Caller:
+def _recognized(caller: Caller, known: set[tuple[int, str, str, str]]) -> Caller:
     caller = replace(caller, user_agent=caller.user_agent[:LONGEST_USER_AGENT])
     if _place(caller) in known or len(known) < CALLER_LIMIT:
         known.add(_place(caller))
@@ -176,8 +196,8 @@ def _recognized(caller: Caller, known: set[tuple[int, str, str]]) -> Caller:
     return replace(caller, service_id=0, address=OTHERS, user_agent="")
 
 
-def _place(caller: Caller) -> tuple[int, str, str]:
-    return caller.service_id, caller.address, caller.user_agent
+def _place(caller: Caller) -> tuple[int, str, str, str]:
+    return caller.service_id, caller.address, caller.user_agent, caller.scheme
 
 
 def _sum(one: Caller, other: Caller) -> Caller:
@@ -197,7 +217,7 @@ def _add(connection: Connection, caller: Caller) -> None:
     later = case((new.last_seen_at > callers.c.last_seen_at, new.last_seen_at), else_=callers.c.last_seen_at)
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["credential_id", "service_id", "address", "user_agent"],
+            index_elements=["credential_id", "service_id", "address", "user_agent", "scheme"],
             set_={
                 "first_seen_at": earlier,
                 "last_seen_at": later,
@@ -206,6 +226,10 @@ def _add(connection: Connection, caller: Caller) -> None:
             },
         )
     )
+
+
+def _caller(row: Row[*tuple[Any, ...]]) -> Caller:
+    return Caller(**row._asdict())
 
 
 def _refusal(row: Row[*tuple[Any, ...]]) -> StoredRefusal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from credenza.wire.shape import AnswerShape, Moment
 
 
@@ -50,3 +52,16 @@ class Caller(AnswerShape):
     last_seen_at: Moment
     admitted: int
     refused: int
+    scheme: Literal["oauth1", "oauth2"] = "oauth1"
+
+
+class CallerOfProject(Caller):
+    credential_id: str
+
+
+class OAuth1Use(AnswerShape):
+    """How many of the admitted calls of a project's usable keys were signed with OAuth 1.0a, and who made those."""
+
+    admitted: int
+    oauth1: int
+    callers: tuple[CallerOfProject, ...]
