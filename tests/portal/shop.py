@@ -9,7 +9,7 @@ import httpx
 from tests.actions.stage import FITTING, PRODUCTION, SANDBOX, request
 from tests.portal.house import OPERATOR, Browser, House
 
-from credenza.actions import oauth_keys, projects, services
+from credenza.actions import oauth_keys, project_members, projects, services
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject
 from credenza.actions.services import NewService
@@ -18,9 +18,12 @@ from credenza.domain.model import (
     ActorKind,
     Credential,
     EnvironmentName,
+    OrganizationRole,
+    ProjectRole,
     ProjectType,
     Service,
     ServiceEnvironment,
+    User,
 )
 
 
@@ -55,6 +58,19 @@ class Shop:
         return oauth_keys.add_by_csr(
             self.house.platform, self.actor, self.project.id, self.new_key(alias), SANDBOX, now=self.house.clock.now()
         )
+
+    def put_on(self, name: str) -> User:
+        """Put a new member of the organization on the project, to read."""
+        user = self.house.join(name, OrganizationRole.USER)
+        project_members.set_role(
+            self.house.platform,
+            self.actor,
+            self.project.id,
+            email=user.email,
+            role=ProjectRole.READ_ONLY,
+            now=self.house.clock.now(),
+        )
+        return user
 
     def browser(self) -> Browser:
         return self.house.visit(self.ada)

@@ -8,9 +8,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificates
-from tests.actions.stage import ec_request, request
+from cryptography.x509.oid import NameOID
+from tests.actions.stage import ec_request, request, rsa_key
 from tests.portal.house import House
 from tests.portal.shop import PRODUCTION, SANDBOX, Shop, follow, problem
 
@@ -117,6 +120,33 @@ def test_hostile_names_are_shown_as_text_on_every_page(shop: Shop, text: str) ->
         assert "<img src=x" not in each
         assert "49" not in re.findall(r'class="name">([^<]*)<', each)
     assert all('<bdi class="name">' in each for each in pages)
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")
+@pytest.mark.parametrize(
+    ("name", "taken"), [("<script>alert(1)</script>", True), ("a\u202eb", False), ("x" * 10_000, False)]
+)
+def test_hostile_subjects_are_shown_as_text_or_refused(shop: Shop, name: str, taken: bool) -> None:
+    browser, csr = shop.browser(), csr_named(name)
+
+    checked = browser.post("/csr-checks", csr=csr).text
+    answer = browser.post(shop.path("/sandbox/keys"), alias="hostile", csr=csr)
+
+    assert "<script>alert" not in checked + answer.text
+    assert "\u202e" not in checked + answer.text
+    assert (answer.status_code, len(shop.credentials())) == ((303, 2) if taken else (400, 1))
+    if taken:
+        page = browser.get(shop.key_path("", shop.credentials()[-1])).text
+        assert '<bdi class="name">CN=&lt;script&gt;' in page
+    else:
+        assert 'class="failed"' in checked
+
+
+def csr_named(name: str) -> str:
+    """A request that our own tools would not make."""
+    attribute = x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([attribute]))
+    return builder.sign(rsa_key(9), SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 def test_a_check_names_each_rule_and_the_cure(shop: Shop) -> None:

@@ -1,110 +1,99 @@
-"""Every link of the portal leads somewhere, and what pages say of command line and API is true.
+"""What pages say about the command line and the API is so: the commands parse, the paths are in the route table."""
 
-A walk over all pages that an admin reaches by links, from the overview on.
-"""
+from __future__ import annotations
 
+import html
 import re
 import shlex
-from collections.abc import Iterator
-from html import unescape
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 
 import pytest
-import typer
-from starlette.routing import Match
-from tests.clock import Clock
+from fastapi.routing import APIRoute
+from tests.actions.stage import PRODUCTION
 from tests.portal.house import House
-from typer.core import TyperGroup
+from tests.portal.shop import Shop
 
 from credenza.api import routes
-from credenza.cli import commands as commands_of_cli
+from credenza.cli import commands
 from credenza.cli.habits import Habits
-from credenza.store import migrate
-from credenza.store.engine import open_database
 
-_LINK = re.compile(r'<a [^>]*href="([^"#]+)[^"]*"(?![^>]*\sdownload)')
-_IDENTITY = re.compile(r"[0-9a-f]{48}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BLOCK = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
-_TAG = re.compile(r"<[^>]+>")
-_CALL = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) (?:https?://[^/]+)?(/[^\s?]*)", re.MULTILINE)
-_ELSEWHERE = ("/static/", "/pki/")
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
-    """Status and text of every page, by its path; one page for each kind of thing."""
-    folder = tmp_path_factory.mktemp("house")
-    database = open_database(f"sqlite:///{folder}/credenza.db")
-    migrate.upgrade(database)
-    house = House(database, Clock())
-    visit = house.visit(house.furnish(folder / "partner"))
-    found: dict[str, tuple[int, str]] = {}
-    kinds, waiting = set(), ["/", house.path("/overview")]
-    while waiting:
-        path = waiting.pop(0)
-        kind = _IDENTITY.sub("ID", urlsplit(path).path)
-        if kind in kinds or path.startswith(_ELSEWHERE):
-            continue
-        kinds.add(kind)
-        page = visit.get(path)
-        found[path] = (page.status_code, page.text)
-        waiting += (urljoin(path, unescape(link)) for link in _LINK.findall(page.text))
-    database.close()
-    return found
+PAGES = [
+    "{o}/projects/new",
+    "{p}/production/request",
+    "{p}/settings",
+    "{p}/delete",
+    "{p}/services/add",
+    "{p}/members/set",
+    "{p}/members/leave",
+    "{p}/members/{bob}/remove",
+    "{p}/sandbox/keys/new",
+    "{k}",
+    "{k}/replace",
+    "{k}/rotate",
+    "{k}/revoke",
+]
 
 
-def commands(text: str) -> Iterator[list[str]]:
-    for block in _BLOCK.findall(text):
-        for line in unescape(_TAG.sub("", block)).replace("\\\n", " ").splitlines():
-            if line.startswith("credenza ") and "…" not in line:
-                words = shlex.split(line, comments=True)
-                ends = [at for at, word in enumerate(words) if word in ("|", ">", "<", "&&")]
-                yield words[1 : ends[0] if ends else None]
+@pytest.fixture
+def shop(house: House) -> Shop:
+    return Shop(house)
 
 
-def calls(text: str) -> Iterator[tuple[str, str]]:
-    for block in _BLOCK.findall(text.partition('class="same-thing"')[2]):
-        yield from _CALL.findall(unescape(_TAG.sub("", block)))
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_says_how_the_same_is_done_elsewhere(shop: Shop, page: str) -> None:
+    bob = shop.put_on("Bob")
+    path = page.format(o=shop.house.path(), p=shop.path(), k=shop.key_path(), bob=bob.id)
+
+    said = shown(shop.browser().get(path).text)
+
+    assert [line for line in said if "credenza " in line] != []
+    assert [line for line in said if is_call(line)] != []
+    for line in said:
+        if "credenza " in line:
+            check_command(line[line.index("credenza ") :])
+        if is_call(line):
+            check_call(line)
 
 
-def test_every_link_leads_to_a_page(pages: dict[str, tuple[int, str]]) -> None:
-    assert len(pages) > 25
-    assert {path: status for path, (status, _) in pages.items() if status not in (200, 303)} == {}
+def test_pages_for_the_command_line_name_commands_that_are(shop: Shop) -> None:
+    page = shop.browser().get(shop.key_path("/start")).text
+    lines = html.unescape(re.search(r'<pre id="use-cli">(.*?)</pre>', page, re.DOTALL)[1])  # type: ignore[index]
+
+    call, curl = lines.replace("\\\n", "").split("\n\n")
+
+    check_command(call)
+    check_command(re.search(r"\$\((.*)\)", curl)[1])  # type: ignore[index]
+    assert PRODUCTION not in lines
 
 
-def test_every_command_is_one_that_the_command_line_takes(pages: dict[str, tuple[int, str]]) -> None:
-    shown = {tuple(each): path for path, (_, text) in pages.items() for each in commands(text)}
-
-    assert len(shown) > 15
-    assert [problem for each, path in shown.items() if (problem := _problem(each, path))] == []
-
-
-@pytest.mark.parametrize("words", [["no-such"], ["audit", "verify", "file"], ["expiry", "list", "--no-such"], ["key"]])
-def test_a_command_that_is_none_is_found(words: list[str]) -> None:
-    assert _problem(tuple(words), "/")
+def shown(page: str) -> list[str]:
+    """The lines of a page's last part, the same thing elsewhere."""
+    part = re.search(r'<details class="same-thing">(.*?)</details>', page, re.DOTALL)
+    assert part is not None
+    blocks = re.findall(r"<code>(.*?)</code>", part[1], re.DOTALL)
+    return [line for block in blocks for line in html.unescape(block).splitlines()]
 
 
-def test_every_call_is_one_that_the_api_has(pages: dict[str, tuple[int, str]]) -> None:
-    table = routes.router().routes
-    wrong = [
-        (page, method, path)
-        for page, (_, text) in pages.items()
-        for method, path in calls(text)
-        if not any(each.matches({"type": "http", "method": method, "path": path})[0] is Match.FULL for each in table)
-    ]
-
-    assert wrong == []
+def is_call(line: str) -> bool:
+    return line.startswith(("GET ", "POST ", "PUT ", "DELETE "))
 
 
-def _problem(words: tuple[str, ...], page: str) -> str:
-    """Read a command as far as running it, and say what is wrong with it."""
-    command, rest, name, parent = commands_of_cli.root(), list(words), "credenza", None
-    try:
-        while True:
-            parent = command.make_context(name, rest, parent=parent, obj=Habits())
-            command = parent.command  # what stood there was only its name
-            if not isinstance(command, TyperGroup):
-                return ""
-            name, command, rest = command.resolve_command(parent, [*parent._protected_args, *parent.args])
-    except typer.TyperException as error:
-        return f"{page}: credenza {shlex.join(words)}: {error.format_message()}"
+def check_command(line: str) -> None:
+    """Let the command line's own parser read it, without running it."""
+    command: Any = commands.root()
+    context = command.make_context("credenza", shlex.split(line)[1:], obj=Habits())
+    while hasattr(command, "resolve_command"):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+
+
+def check_call(line: str) -> None:
+    method, url = line.split()
+    path = re.sub(r"^https?://[^/]+|\?.*$", "", url)
+    patterns = (
+        re.sub(r"\{\w+\}", "[^/]+", each.path)
+        for each in routes.router().routes
+        if isinstance(each, APIRoute) and method in each.methods
+    )
+    found = any(re.fullmatch(pattern, path) for pattern in patterns)
+    assert found, f"{method} {path} is no route of the API"
