@@ -25,6 +25,10 @@ from credenza.portal.visit import Page, Visit, revisit
 log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(seconds=2)
+LOOK_SELDOM = timedelta(seconds=5)
+"""After a minute without a change: a look takes some 15 ms of a core, and tabs stay open for hours."""
+
+_LOOKS_UNTIL_SELDOM = 30
 _LOOKS_WHILE_QUIET = 8
 """After so many without a change a comment goes out: proxies end connections that say nothing."""
 
@@ -74,7 +78,7 @@ async def _events(
             elif quiet % _LOOKS_WHILE_QUIET == 0:
                 yield b": still here\n\n"
             shown = look
-            if not await portal.streams.pause(LOOK_EVERY):
+            if not await portal.streams.pause(LOOK_EVERY if quiet < _LOOKS_UNTIL_SELDOM else LOOK_SELDOM):
                 return
 
 
