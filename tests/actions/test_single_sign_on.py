@@ -187,7 +187,7 @@ def test_a_linked_user_who_is_disabled_is_not_signed_in(stage: Stage, trip: Trip
     people.disable_user(stage.platform, OPERATOR, ann.email, now=stage.now)
     before = stage.traces()
 
-    with pytest.raises(Refusal, match="disabled"):
+    with pytest.raises(Refusal, match="cannot be signed in to"):
         trip.arrive()
 
     assert actions_of(stage, before) == [("session.begin", "refused", "unauthenticated")]
@@ -395,6 +395,8 @@ def key_in_the_header(hostile: HostileProvider) -> None:
 
 
 def pss_for_pkcs1(hostile: HostileProvider) -> None:
+    """The provider uses both, but not with this key."""
+    hostile.metadata["id_token_signing_alg_values_supported"] = ["RS256", "PS256"]
     hostile.header["alg"] = "PS256"
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     hostile.sign = lambda message: hostile.key.sign(message, pss, hashes.SHA256())

@@ -173,7 +173,7 @@ def test_a_disabled_user_s_passkey_is_refused(
     sign_out(house, page)
     use(page)
 
-    expect(page.get_by_role("alert").filter(has_text="This passkey does not sign in here")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="This account cannot be signed in to.")).to_be_visible()
 
 
 def test_a_user_whom_the_device_does_not_know_is_told_in_our_words(

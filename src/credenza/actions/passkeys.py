@@ -222,10 +222,6 @@ def _find(platform: Platform, assertion: Assertion) -> tuple[Passkey, User]:
 
 def _spend(act: Act, *, passkey: Passkey, assertion: Assertion, sign_count: int, now: datetime) -> None:
     """Use up a proof. Who comes here has the passkey: what is refused from here on is recorded."""
-    user = people.find_user(act.connection, passkey.user_id)
-    if user is None or user.disabled_at is not None:
-        act.note(passkey.id, "the user is disabled")
-        raise _unknown()
     challenges.use_up(act.connection, assertion.challenge, now=now)
     if not passkeys.mark_used(act.connection, passkey.id, sign_count=sign_count, now=now):
         # WebAuthn section 6.1.1: a counter that does not go forward says that there is a copy of the key.

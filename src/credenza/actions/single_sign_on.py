@@ -231,10 +231,7 @@ def _name(account: ProvenAccount, email: str) -> str:
 
 
 def _spend(act: Act, *, user: User, kept: _Kept, now: datetime) -> None:
-    standing = people.find_user(act.connection, user.id)
     act.note(user.id, user.email)
-    if standing is None or standing.disabled_at is not None:
-        raise _disabled()
     state_hash = hashlib.sha256(kept.departure.state.encode()).hexdigest()
     if not spent.mark(act.connection, state_hash, _LABEL, expires_at=kept.until, now=now):
         raise _elsewhere()
