@@ -16,6 +16,8 @@ from tests.installation import new_key
 from tests.portal.desk import CLIENTS_PYTHON, Desk, call_with, open_desk
 from tests.servers import find_program
 
+from credenza.portal.streams import MOST_OF_A_SESSION
+
 Shoot = Callable[[Page, str], Path]
 PASSWORD = "a password of ASCII 1"
 
@@ -385,3 +387,20 @@ def test_a_stop_of_the_server_does_not_wait_for_open_streams(
         assert "Cancel" not in own.server.log_tail()
         assert "timeout graceful shutdown exceeded" not in own.server.log_tail()
         own.server.start()
+
+
+def test_a_tab_for_which_there_is_no_stream_left_shows_what_it_has(
+    signed_in: Page, desk: Desk, context: BrowserContext, complaints: Complaints
+) -> None:
+    complaints.expect("status of 503")
+    complaints.expect("htmx:response:error")
+    for _ in range(MOST_OF_A_SESSION):
+        with (tab := context.new_page()).expect_response("**/live?*"):
+            tab.goto(desk.keys)
+
+    with signed_in.expect_response("**/live?*") as answer:
+        signed_in.goto(desk.keys)
+
+    assert answer.value.status == 503
+    signed_in.wait_for_timeout(200)
+    expect(signed_in.locator("#keys tbody tr").first).to_be_visible()
