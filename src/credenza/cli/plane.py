@@ -14,10 +14,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy import make_url
 
-from credenza.cli import installation
+from credenza.adapters.vault import LocalVault
+from credenza.cli import installation, origins
 from credenza.gate import refusals, usage
+from credenza.gate.bearer import TokenVerifier
 from credenza.gate.flushing import Flusher
 from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
+from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.oauth1 import Policy, ReplayMemory, Verifier
 from credenza.gate.refusals import Refusals
@@ -39,22 +42,28 @@ class Plane:
 
     verifier: Verifier
     freshness: Freshness
+    keyring: Keyring
     routes: RouteTable
+    issuers: Issuers
+    replay: ReplayMemory
     usage: Usage
     refusals: Refusals
+    vault: LocalVault | None
+    nonce_secret: bytes
 
 
 @asynccontextmanager
-async def open_plane(settings: Settings, database: Database) -> AsyncIterator[Plane]:
+async def open_plane(settings: Settings, database: Database, vault: LocalVault | None) -> AsyncIterator[Plane]:
+    """`vault` is the key-encryption key where this process gives tokens."""
     async with AsyncExitStack() as stack:
-        routes = RouteTable()
+        routes, issuers = RouteTable(), Issuers(vault)
         replay = _open_replay(settings, stack)
         if database.embedded:
-            keyring, freshness = _embedded(settings, routes, stack)
+            keyring, freshness = _embedded(settings, routes, issuers, stack)
         else:
             # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
             postgresql = import_module("credenza.cli.postgresql_plane")
-            keyring, freshness = await postgresql.open_freshness(settings, routes, stack, report=_report)
+            keyring, freshness = await postgresql.open_freshness(settings, routes, issuers, stack, report=_report)
         counted = Usage(database.traces, report=_report)
         kept = Refusals(database.traces, clock=installation.now, report=_report)
         noted = _Enforced(settings.data_dir, keyring)
@@ -67,17 +76,37 @@ async def open_plane(settings: Settings, database: Database) -> AsyncIterator[Pl
             flusher.start()
             stack.push_async_callback(flusher.stop)
         policy = Policy(max_skew=timedelta(seconds=settings.max_skew_s), echo_base_string=settings.echo_base_string)
-        verifier = Verifier(keyring=keyring, routes=routes, freshness=freshness, replay=replay, policy=policy)
-        yield Plane(verifier, freshness, routes, counted, kept)
+        nonce_secret = b"" if vault is None else vault.derive("dpop nonces")
+        tokens = TokenVerifier(
+            keyring=keyring,
+            routes=routes,
+            issuers=issuers,
+            freshness=freshness,
+            replay=replay,
+            audiences=origins.audiences(settings),
+            nonce_secret=nonce_secret,
+            require_nonce=settings.require_dpop_nonce,
+        )
+        verifier = Verifier(
+            keyring=keyring,
+            routes=routes,
+            freshness=freshness,
+            replay=replay,
+            policy=policy,
+            tokens=None if vault is None else tokens,
+        )
+        yield Plane(verifier, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonce_secret)
 
 
-def _embedded(settings: Settings, routes: RouteTable, stack: AsyncExitStack) -> tuple[Keyring, Freshness]:
+def _embedded(
+    settings: Settings, routes: RouteTable, issuers: Issuers, stack: AsyncExitStack
+) -> tuple[Keyring, Freshness]:
     path = make_url(settings.database).database
     assert path is not None, "an embedded database is a file"
     reader = EmbeddedReader(Path(path))
     stack.callback(reader.close)
     keyring = Keyring(SqliteKeys(reader), clock=time.monotonic)
-    freshness = SqliteFreshness(reader, keyring, routes)
+    freshness = SqliteFreshness(reader, keyring, routes, issuers)
     freshness.look()
     return keyring, freshness
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import make_url
 
 from credenza.cli.failure import CommandFailed
+from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
 from credenza.settings import Settings
@@ -23,7 +24,12 @@ _READ_DEADLINE_S = 2.0
 
 
 async def open_freshness(
-    settings: Settings, routes: RouteTable, stack: AsyncExitStack, *, report: Callable[[Exception], None]
+    settings: Settings,
+    routes: RouteTable,
+    issuers: Issuers,
+    stack: AsyncExitStack,
+    *,
+    report: Callable[[Exception], None],
 ) -> tuple[Keyring, PostgresFreshness]:
     url = make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
     keys = PostgresKeys(LineReader(url, deadline_s=_READ_DEADLINE_S))
@@ -38,6 +44,7 @@ async def open_freshness(
         report=report,
         memory=_memory(settings),
         lease=timedelta(seconds=settings.lease_s),
+        issuers=issuers,
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)

@@ -26,7 +26,7 @@ import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from credenza.cli import connection, installation, listeners, logs, output
+from credenza.cli import connection, installation, listeners, logs, output, token_plane
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.plane import Plane, open_plane
@@ -147,7 +147,8 @@ async def serve_until_stopped(started: Started) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with installation.database(settings) as database:
         async with AsyncExitStack() as stack:
-            plane = await stack.enter_async_context(open_plane(settings, database))
+            vault = token_plane.open_vault(settings)
+            plane = await stack.enter_async_context(open_plane(settings, database, vault))
             applications = await _applications(started, database, plane, stack, stopping)
             servers = [
                 (_server(settings, listener, applications), started.sockets[listener.name])
@@ -183,11 +184,11 @@ async def _applications(
     if started.role is not Role.GATE:
         applications["management API"] = _management().application(settings, database, plane, desk, stack, stopping)
     if started.role is not Role.MANAGE:
-        applications |= await _gates(settings, desk, stack)
+        applications |= await _gates(settings, plane, desk, stack)
     return applications
 
 
-async def _gates(settings: Settings, desk: Desk, stack: AsyncExitStack) -> Mapping[str, Any]:
+async def _gates(settings: Settings, plane: Plane, desk: Desk, stack: AsyncExitStack) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
     limits = Limits(
         body_bytes=settings.body_limit_bytes,
@@ -198,9 +199,15 @@ async def _gates(settings: Settings, desk: Desk, stack: AsyncExitStack) -> Mappi
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
+    tokens = token_plane.token_apps(settings, plane, desk)
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(
-            origin, desk, forwarder, limits=limits, trusted_proxies=settings.trusted_proxies
+            origin,
+            desk,
+            forwarder,
+            limits=limits,
+            trusted_proxies=settings.trusted_proxies,
+            tokens=tokens.get(name),
         )
         for name, origin in origins.items()
     }

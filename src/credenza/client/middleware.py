@@ -160,13 +160,14 @@ def _question(scope: Scope, body: bytes) -> Question:
         authorization=authorization,
         body_sha256=sha256(body).digest(),
         form=body if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(b"content-type")) else None,
+        proofs=tuple(value.decode("latin-1") for value in values(b"dpop")),
         address=scope["client"][0] if scope.get("client") else "",
         user_agent=b" ".join(values(b"user-agent")).decode("latin-1"),
     )
 
 
 def _ends_here(name: bytes) -> bool:
-    return name == b"authorization" or is_ours(name)
+    return name in (b"authorization", b"dpop") or is_ours(name)
 
 
 async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:

@@ -20,7 +20,9 @@ def headers_of(refused: Refused) -> Iterator[tuple[str, str]]:
     yield "Content-Type", JSON
     yield REFUSAL_ID, refused.id
     yield "Cache-Control", "no-store"
-    if refused.status in (401, 403):
+    if refused.headers:
+        yield from refused.headers
+    elif refused.status in (401, 403):
         yield "WWW-Authenticate", "OAuth"
     if refused.status == 503:
         yield "Retry-After", "1"

@@ -21,6 +21,7 @@ from credenza.gate.decision import Admitted, Call, Code, Refused
 from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachable, passed_on
 from credenza.gate.ids import ids
+from credenza.gate.token_app import TokenApp
 from credenza.protocol.oauth1 import Request
 from credenza.wire.decisions import REQUEST_ID, Identity
 
@@ -67,7 +68,9 @@ class GateApp:
         *,
         limits: Limits | None = None,
         trusted_proxies: Networks = (),
+        tokens: TokenApp | None = None,
     ) -> None:
+        self._tokens = tokens
         self._origin = origin
         self._desk = desk
         self._forwarder = forwarder
@@ -100,6 +103,9 @@ class GateApp:
             raise BadRequest("The target names another origin than the one it came to.")
 
     async def _serve(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._tokens is not None and self._tokens.serves(arrived.path):
+            await self._tokens(call_id, arrived, receive, send)
+            return
         body = await self._body(call_id, arrived, scope, receive)
         if isinstance(body, Refused):
             await self._refuse(send, body, unread_body=True)
@@ -155,6 +161,7 @@ class GateApp:
             environment=self._origin.environment,
             body_sha256=None if body is None else body.sha256,
             announces_body=arrived.has_body,
+            proofs=arrived.proofs,
             address=arrived.address,
             user_agent=arrived.user_agent,
         )

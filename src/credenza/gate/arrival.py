@@ -27,7 +27,7 @@ _OWN_PORTS = {"http": ":80", "https": ":443"}
 _AUTHORITY_END = re.compile(r"[/?#]")
 _WANTED = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding", b"user-agent"}
-    | {b"x-forwarded-for"}
+    | {b"x-forwarded-for", b"dpop"}
 )
 
 
@@ -45,6 +45,7 @@ class Arrival(msgspec.Struct, frozen=True):
     query: str
     host: str
     authorization: tuple[str, ...]
+    proofs: tuple[str, ...]
     content_length: int | None
     is_form: bool
     user_agent: str
@@ -75,6 +76,7 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
         query.decode("ascii"),
         _host(found.get(b"host", ())),
         tuple([value.decode("latin-1") for value in found.get(b"authorization", ())]),
+        tuple([value.decode("latin-1") for value in found.get(b"dpop", ())]),
         _content_length(found),
         is_form(found.get(b"content-type", ())),
         b" ".join(found.get(b"user-agent", ())).decode("latin-1"),

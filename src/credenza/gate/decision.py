@@ -42,6 +42,15 @@ class Code(StrEnum):
     OTHER_ENVIRONMENT = "other_environment"
     NOT_ENTITLED = "not_entitled"
     UNMAPPED_PATH = "unmapped_path"
+    INVALID_TOKEN = "invalid_token"
+    TOKEN_EXPIRED = "token_expired"
+    TOKEN_REVOKED = "token_revoked"
+    TOKEN_BINDING = "token_binding"
+    PROOF_MISSING = "proof_missing"
+    INVALID_PROOF = "invalid_proof"
+    PROOF_NONCE = "proof_nonce"
+    PROOF_REPLAYED = "proof_replayed"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
     BODY_TOO_LARGE = "body_too_large"
     BODY_TIMEOUT = "body_timeout"
     GATE_CLOSED = "gate_closed"
@@ -62,6 +71,7 @@ _INVALID_AUTH_HEADER = Answer(400, "INVALID_AUTH_HEADER")
 _INVALID_OAUTH_SBS = Answer(400, "INVALID_OAUTH_SBS")
 _AUTHENTICATION_FAILED = Answer(403, "AUTHENTICATION_FAILED")
 _DECLINED = Answer(401, "DECLINED")
+_TOKEN = Answer(401, "INVALID_TOKEN")
 _UNAVAILABLE = Answer(503, "SERVICE_UNAVAILABLE")
 
 ANSWERS: dict[Code, Answer] = {
@@ -85,6 +95,15 @@ ANSWERS: dict[Code, Answer] = {
     Code.OTHER_ENVIRONMENT: _DECLINED,
     Code.NOT_ENTITLED: _DECLINED,
     Code.UNMAPPED_PATH: _DECLINED,
+    Code.INVALID_TOKEN: _TOKEN,
+    Code.TOKEN_EXPIRED: _TOKEN,
+    Code.TOKEN_REVOKED: _TOKEN,
+    Code.TOKEN_BINDING: _TOKEN,
+    Code.PROOF_MISSING: Answer(400, "MALFORMED_OAUTH_REQ"),
+    Code.INVALID_PROOF: _TOKEN,
+    Code.PROOF_NONCE: _TOKEN,
+    Code.PROOF_REPLAYED: _TOKEN,
+    Code.INSUFFICIENT_SCOPE: Answer(403, "INSUFFICIENT_SCOPE"),
     Code.BODY_TOO_LARGE: Answer(413, "PAYLOAD_TOO_LARGE"),
     Code.BODY_TIMEOUT: Answer(408, "REQUEST_TIMEOUT"),
     Code.GATE_CLOSED: _UNAVAILABLE,
@@ -98,7 +117,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A call as it arrived. `id` is drawn by the edge; a refusal of the call is found by it.
 
     `environment` is None at the management API. `body_sha256` is None where the body passes by the gate
-    (sub-requests); `announces_body` tells whether the headers promise one. `authorization` holds every such header.
+    (sub-requests); `announces_body` tells whether the headers promise one. `authorization` and `proofs` hold every
+    Authorization header and every DPoP header.
     """
 
     id: str
@@ -107,6 +127,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     environment: EnvironmentName | None
     body_sha256: bytes | None
     announces_body: bool = False
+    proofs: tuple[str, ...] = ()
     address: str = ""
     user_agent: str = ""
 
@@ -131,13 +152,15 @@ class Evidence(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """`description` is for the caller and tells no more than `ANSWERS`; `code` and `evidence` stay inside.
 
-    `evidence` is None when the refusal says nothing about the call's proof: its form, or the upstream.
+    `evidence` is None when the refusal says nothing about the call's proof: its form, or the upstream. `headers` are
+    those that only this protocol's clients look for; a challenge among them takes the place of the usual one.
     """
 
     id: str
     code: Code
     description: str
     evidence: Evidence | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> int:

@@ -9,6 +9,7 @@ from time import perf_counter
 import msgspec
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
+from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
@@ -16,13 +17,14 @@ from credenza.gate.oauth1 import Verifier, Waiting
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.traces import StoredRefusal
+from credenza.store.traces import OAUTH1, OAUTH2, StoredRefusal
 
 # Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
 # to fill the list of its callers with addresses of their choice.
 _PROVEN = frozenset(
     {Code.REVOKED, Code.INACTIVE, Code.EXPIRED, Code.NOT_YET_VALID, Code.WRONG_KIND}
     | {Code.OTHER_ENVIRONMENT, Code.NOT_ENTITLED, Code.UNMAPPED_PATH, Code.REPLAYED}
+    | {Code.PROOF_REPLAYED, Code.INSUFFICIENT_SCOPE}
 )
 
 
@@ -80,6 +82,7 @@ class Desk:
             call.user_agent,
             admitted=True,
             now=now,
+            scheme=_scheme(call),
         )
         self.metrics.admitted(_environment(call), perf_counter() - started)
 
@@ -108,9 +111,14 @@ class Desk:
                 evidence.call.user_agent,
                 admitted=False,
                 now=evidence.at,
+                scheme=_scheme(evidence.call),
             )
         else:
             self.usage.total(record.organization_id, admitted=False, now=evidence.at)
+
+
+def _scheme(call: Call) -> str:
+    return OAUTH2 if is_token_call(call) else OAUTH1
 
 
 def _environment(call: Call) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Code, Evidence, Refused
 from credenza.protocol import oauth1
 from credenza.protocol.errors import Malformed
@@ -65,6 +66,22 @@ _STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
     ("freshness", frozenset({Code.GATE_CLOSED})),
 )
 
+# The same for calls with an access token.
+_TOKEN_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
+    ("header", frozenset({Code.INVALID_HEADER})),
+    ("token", frozenset({Code.INVALID_TOKEN, Code.TOKEN_EXPIRED})),
+    ("key", frozenset({Code.TOKEN_REVOKED})),
+    ("proof", frozenset({Code.PROOF_MISSING, Code.INVALID_PROOF})),
+    ("binding", frozenset({Code.TOKEN_BINDING})),
+    ("nonce", frozenset({Code.PROOF_NONCE})),
+    ("environment", frozenset({Code.OTHER_ENVIRONMENT})),
+    ("path", frozenset({Code.UNMAPPED_PATH, Code.INVALID_TARGET})),
+    ("entitlement", frozenset({Code.NOT_ENTITLED})),
+    ("scope", frozenset({Code.INSUFFICIENT_SCOPE})),
+    ("first use", frozenset({Code.PROOF_REPLAYED, Code.REPLAY_UNAVAILABLE})),
+    ("freshness", frozenset({Code.GATE_CLOSED})),
+)
+
 _ACTIVE_KEY = "an ACTIVE key, valid from {not_before} to {not_after}"
 
 # Expected, received and hint by code; where a code is missing, the refusal's own description says it all.
@@ -102,6 +119,33 @@ _FACTS: dict[Code, tuple[str, str, str]] = {
         "a signing key of an OAuth 1.0a project at an API; an account key at the management API",
         "a {kind} of a project that is {project_type}",
         "Use a key that is made for this.",
+    ),
+    Code.TOKEN_EXPIRED: ("a token that lives", "{description}", "Fetch a new token: clients do so a minute ahead."),
+    Code.TOKEN_REVOKED: (
+        _ACTIVE_KEY,
+        "a token whose key is {status}, or that was revoked",
+        "Fetch a new token with a key that is active.",
+    ),
+    Code.TOKEN_BINDING: (
+        "Authorization: DPoP, and a proof by the key that the token was fetched with",
+        "{description}",
+        "Sign the proof of each call with the key that signed the one at the token server.",
+    ),
+    Code.INVALID_PROOF: ("a proof for this very call", "{description}", "Make a new proof for every call."),
+    Code.PROOF_NONCE: (
+        "the nonce of the latest answer",
+        "another nonce, or none",
+        "Take DPoP-Nonce from the answer and sign the call again with it, once.",
+    ),
+    Code.PROOF_REPLAYED: (
+        "a jti that was not used before",
+        "one that was",
+        "Make a new proof for every call, retries included. If you did not send the call twice, somebody else did.",
+    ),
+    Code.INSUFFICIENT_SCOPE: (
+        "a scope of the API",
+        "{description}",
+        "Ask for the scope when the token is fetched, or for none: the token is not narrowed then.",
     ),
     Code.OTHER_ENVIRONMENT: (
         "a key of {environment}",
@@ -141,12 +185,12 @@ def explain(refused: Refused) -> Explanation | None:
 
 def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
     passed: bool | None = True
-    for name, codes in _STEPS:
+    for name, codes in _TOKEN_STEPS if is_token_call(evidence.call) else _STEPS:
         if refused.code not in codes:
             yield Step(name, ok=passed)
             continue
         expected, received, hint = _FACTS.get(refused.code, ("", "", refused.description))
-        facts = _facts(evidence)
+        facts = _facts(evidence) | {"description": refused.description}
         yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
         passed = None
 

@@ -35,7 +35,7 @@ _OF_ONE_CONNECTION = frozenset(
 # `proxy` becomes HTTP_PROXY in CGI programs; the others would let a client name another target, method, address or TLS
 # certificate than its own. All of X-Forwarded-... ends here too: `passed_on`.
 _ENDS_HERE = frozenset(
-    {b"authorization", b"host", b"content-length", b"expect", b"forwarded", b"proxy", b"x-real-ip"}
+    {b"authorization", b"dpop", b"host", b"content-length", b"expect", b"forwarded", b"proxy", b"x-real-ip"}
     | {b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"cf-connecting-ip"}
     | {b"client-cert", b"client-cert-chain", b"x-client-cert", b"x-ssl-client-cert"}
     | {b"x-original-host", b"x-original-method", b"x-original-uri", b"x-original-url", b"x-rewrite-url"}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Protocol
 
+from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.lookup import KeySnapshot
@@ -42,10 +43,13 @@ class SqliteKeys:
 
 
 class SqliteFreshness:
-    def __init__(self, reader: EmbeddedReader, keyring: Keyring, routes: RouteTable) -> None:
+    def __init__(
+        self, reader: EmbeddedReader, keyring: Keyring, routes: RouteTable, issuers: Issuers | None = None
+    ) -> None:
         self._reader = reader
         self._keyring = keyring
         self._routes = routes
+        self._issuers = issuers or Issuers()
         self._data_version = -1
 
     def look(self) -> None:
@@ -65,9 +69,16 @@ class SqliteFreshness:
         news = self._reader.changes_since(self._keyring.number)
         if news.concern_routes or not news.follows(self._keyring.number):
             self._routes.replace(self._reader.routes())
+        if news.concern_issuers or not news.follows(self._keyring.number):
+            self._load_issuers()
         self._keyring.apply(news)
 
     def _begin(self) -> None:
         routes = self._reader.routes()
         self._routes.replace(routes)
+        self._load_issuers()
         self._keyring.forget_all(routes.number)
+
+    def _load_issuers(self) -> None:
+        reader = self._reader
+        self._issuers.replace(reader.token_keys(), reader.introspectors(), reader.revoked_tokens(now=EVER))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -30,6 +30,9 @@ from credenza.store.token_lookup import (
     SigningKey,
     TokenKeySnapshot,
 )
+
+EVER = datetime.fromtimestamp(0, UTC)
+"""Revocations are read from here on: those of tokens that have ended are deleted every few minutes anyway."""
 
 
 class Vault(Protocol):

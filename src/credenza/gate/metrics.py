@@ -23,6 +23,7 @@ class Metrics(Collector):
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._decisions: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._took = [0] * (len(_BUCKETS_S) + 1)
         self._seconds = 0.0
         registry.register(self)
@@ -36,6 +37,9 @@ class Metrics(Collector):
     def refused(self, environment: str, code: Code) -> None:
         self._decisions[environment, code.value] += 1
 
+    def token(self, environment: str, outcome: str) -> None:
+        self._tokens[environment, outcome] += 1
+
     def collect(self) -> Iterator[Metric]:
         decisions = CounterMetricFamily(
             "credenza_gate_decisions",
@@ -45,6 +49,14 @@ class Metrics(Collector):
         for labels, count in self._decisions.copy().items():
             decisions.add_metric(labels, count)
         yield decisions
+        tokens = CounterMetricFamily(
+            "credenza_token_requests",
+            "Tokens granted, and requests refused by fault.",
+            labels=("environment", "outcome"),
+        )
+        for labels, count in self._tokens.copy().items():
+            tokens.add_metric(labels, count)
+        yield tokens
         seconds = HistogramMetricFamily("credenza_gate_decision_seconds", "Time to decide a call.")
         bounds = [*map(str, _BUCKETS_S), "+Inf"]
         seconds.add_metric((), list(zip(bounds, accumulate(tuple(self._took)), strict=True)), self._seconds)

@@ -18,18 +18,19 @@ from typing import Protocol, TypeAlias
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from credenza.domain.model import AuthenticationType, CredentialKind, ProjectType, Status
+from credenza.domain.model import AuthenticationType, ProjectType
 from credenza.gate import target
+from credenza.gate.bearer import Later, TokenVerifier, is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.freshness import Freshness
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.standing import identity_of, unfit
 from credenza.protocol import oauth1
 from credenza.protocol.errors import Malformed
 from credenza.protocol.errors import Refused as Disproven
 from credenza.protocol.oauth1 import MissingParameter, SignedCall
 from credenza.store.lookup import KeyRecord, Route
 from credenza.store.replay import ReplayUnavailable
-from credenza.wire.decisions import Identity
 
 MAX_SKEW = timedelta(seconds=300)
 
@@ -83,7 +84,8 @@ class _Ask(msgspec.Struct, frozen=True):
     answer: Awaitable[bool]
 
 
-Waiting: TypeAlias = _Load | _Ask
+_Waiting: TypeAlias = _Load | _Ask
+Waiting: TypeAlias = _Waiting | Later
 
 
 class Verifier:
@@ -97,7 +99,9 @@ class Verifier:
         freshness: Freshness,
         replay: ReplayMemory,
         policy: Policy | None = None,
+        tokens: TokenVerifier | None = None,
     ) -> None:
+        self._tokens = tokens
         self._keyring = keyring
         self._routes = routes
         self._freshness = freshness
@@ -117,6 +121,8 @@ class Verifier:
     async def finish(self, outcome: Waiting, call: Call, *, clock: Callable[[], datetime]) -> Decision:
         """Wait for what `decide_now` could not answer without."""
         while True:
+            if isinstance(outcome, Later):
+                return await outcome.finish(clock)
             after = await self._wait(outcome, call, clock)
             if isinstance(after, Admitted | Refused):
                 return after
@@ -124,6 +130,8 @@ class Verifier:
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Waiting:
         """Decide from memory, or say what has to be waited for; `decide` does both."""
+        if self._tokens is not None and call.environment is not None and is_token_call(call):
+            return self._tokens.decide_now(call, now=now)
         verdict = self._examine(call, now)
         if isinstance(verdict, _Load):
             return verdict
@@ -142,13 +150,15 @@ class Verifier:
 
         The signature covers the claimed hash of the body and not the body itself, so it can be checked without.
         """
+        if self._tokens is not None and call.environment is not None and is_token_call(call):
+            return self._tokens.screen(call, now=now)
         verdict = self._examine(call, now)
         if isinstance(verdict, _Load) or isinstance(verdict.decision, Admitted):
             return None
         outcome = self._settle(verdict, call, now, remembered=False)
         return outcome if isinstance(outcome, Refused) else None
 
-    async def _wait(self, waiting: Waiting, call: Call, clock: Callable[[], datetime]) -> Decision | Waiting:
+    async def _wait(self, waiting: _Waiting, call: Call, clock: Callable[[], datetime]) -> Decision | Waiting:
         if isinstance(waiting, _Ask):
             return await self._wait_for_replay_memory(waiting, call, clock)
         try:
@@ -183,8 +193,8 @@ class Verifier:
             oauth1.check_timestamp(claim, now=now, max_skew=self._policy.max_skew)
         except Disproven as failure:
             return self._disproven(failure, evidence)
-        unfit = _unfit(entry.record, call, now)
-        return None if unfit is None else self._unproven(unfit, evidence)
+        reason = unfit(entry.record, call, now)
+        return None if reason is None else self._unproven(reason, evidence)
 
     def _examine(self, call: Call, now: datetime) -> _Verdict | _Load:
         """Decide all that needs no memory of other calls."""
@@ -251,11 +261,11 @@ class Verifier:
     def _allow(self, entry: Entry, call: Call, claim: SignedCall, now: datetime) -> Decision:
         """See what the holder of the key may do. Refusals are plain once the key is fit: it is known who asks."""
         record = entry.record
-        unfit = _unfit(record, call, now)
-        if unfit is not None:
-            return self._unproven(unfit, Evidence(call, now, claim, record))
+        reason = unfit(record, call, now)
+        if reason is not None:
+            return self._unproven(reason, Evidence(call, now, claim, record))
         if call.environment is None:
-            return Admitted(_identity(entry, None), None, claim.body_hash)
+            return Admitted(identity_of(entry, None), None, claim.body_hash)
         if record.environment is not call.environment:
             text = f"This is {call.environment}, and the key belongs to {record.environment}."
             return _refused(Code.OTHER_ENVIRONMENT, text, Evidence(call, now, claim, record))
@@ -329,19 +339,6 @@ def _speaks_oauth1(record: KeyRecord) -> bool:
     return record.project_type is not ProjectType.OAUTH2_FAPI or record.dual
 
 
-def _unfit(record: KeyRecord, call: Call, now: datetime) -> Code | None:
-    """Say why a key proves nothing here, whatever it signed; outside that looks like a wrong signature."""
-    of_account = record.kind is CredentialKind.ACCOUNT_KEY
-    if record.status is Status.REVOKED or record.project_deleted or (of_account and record.owner_gone):
-        return Code.REVOKED
-    if record.status is not Status.ACTIVE:
-        return Code.INACTIVE
-    if not record.not_before <= now <= record.not_after:
-        return Code.EXPIRED if now > record.not_after else Code.NOT_YET_VALID
-    # The management API takes account keys and nothing else, the APIs behind the gate everything but them.
-    return None if of_account is (call.environment is None) else Code.WRONG_KIND
-
-
 def _enter(entry: Entry, route: Route | None, call: Call, claim: SignedCall, now: datetime) -> Decision:
     if route is None:
         text = f"No API in {call.environment} has this path."
@@ -349,26 +346,7 @@ def _enter(entry: Entry, route: Route | None, call: Call, claim: SignedCall, now
     if route.service_id not in entry.record.services or route.authentication not in _TAKES_OAUTH1:
         text = f"The project may not use {route.service_name} in {call.environment}."
         return _refused(Code.NOT_ENTITLED, text, Evidence(call, now, claim, entry.record))
-    return Admitted(_identity(entry, route.service_id), route, claim.body_hash)
-
-
-def _identity(entry: Entry, service_id: int | None) -> Identity:
-    """Say who calls: the same value call after call, so that whoever passes it on can keep what it makes of it."""
-    known = entry.identity
-    if known is None or known.service_id != service_id:
-        record = entry.record
-        known = entry.identity = Identity(
-            record.client_id,
-            record.key_id,
-            record.alias,
-            record.organization_id,
-            record.project_id,
-            record.project_name,
-            record.owner_id,
-            record.environment,
-            service_id,
-        )
-    return known
+    return Admitted(identity_of(entry, route.service_id), route, claim.body_hash)
 
 
 def _replay_key(claim: SignedCall | None) -> bytes:

@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import psycopg
 
+from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
 from credenza.store import leases
 from credenza.store.leases import LEASE
 from credenza.store.lookup import KeySnapshot
 from credenza.store.postgresql import Line, LineReader
+from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _RENEWALS_PER_LEASE = 5
 _PAUSE_S = 0.2
@@ -64,11 +66,13 @@ class PostgresFreshness:
         report: Callable[[Exception], None],
         memory: str,
         lease: timedelta = LEASE,
+        issuers: Issuers | None = None,
     ) -> None:
         self._url = url
         self._keys = keys
         self._keyring = keyring
         self._routes = routes
+        self._issuers = issuers or Issuers()
         self._name = name
         self._clock = clock
         self._report = report
@@ -153,6 +157,7 @@ class PostgresFreshness:
         gate_id = str(uuid4())
         number = await leases.register(line, gate_id, name=self._name, lease=self._lease, memory=self._memory)
         self._routes.replace(await line.routes())
+        self._issuers.replace(*await _issuers_of(line))
         self._keyring.forget_all(number)
         self._gate_id, self._timeline = gate_id, timeline
 
@@ -179,11 +184,15 @@ class PostgresFreshness:
 
     async def _catch_up(self, line: Line) -> None:
         news = await line.changes_since(self._keyring.number)
-        routes = None
+        routes, issuers = None, None
         if news.concern_routes or not news.follows(self._keyring.number):
             routes = await line.routes()
-        # From here on without waiting: keys and routes change together.
+        if news.concern_issuers or not news.follows(self._keyring.number):
+            issuers = await _issuers_of(line)
+        # From here on without waiting: keys, routes and issuers change together.
         self._keyring.apply(news)
+        if issuers is not None:
+            self._issuers.replace(*issuers)
         if routes is not None:
             self._routes.replace(routes)
 
@@ -195,3 +204,7 @@ class PostgresFreshness:
             await leases.deregister(line, self._gate_id)
         finally:
             await line.close()
+
+
+async def _issuers_of(line: Line) -> tuple[TokenKeySnapshot, IntrospectorSnapshot, RevocationSnapshot]:
+    return await line.token_keys(), await line.introspectors(), await line.revoked_tokens(now=EVER)

@@ -136,8 +136,8 @@ class News:
 
     @property
     def concern_issuers(self) -> bool:
-        """Whether token keys or resource servers have changed."""
-        return any(change.kind is ChangeKind.ISSUER for change in self.changes)
+        """Whether token keys or resource servers have changed, or a token was revoked."""
+        return any(change.kind in (ChangeKind.ISSUER, ChangeKind.TOKEN) for change in self.changes)
 
 
 def key_snapshot(rows: Rows) -> KeySnapshot:

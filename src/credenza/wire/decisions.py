@@ -73,7 +73,8 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
 class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A call as the middleware received it. `path` and `query` are the bytes of the request line.
 
-    `body_sha256` is over the whole body; `form` is the body itself when it is a form that no hash covers.
+    `body_sha256` is over the whole body; `form` is the body itself when it is a form that no hash covers. `proofs` are
+    the DPoP headers.
     """
 
     method: str
@@ -84,6 +85,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     authorization: tuple[str, ...]
     body_sha256: bytes
     form: bytes | None = None
+    proofs: tuple[str, ...] = ()
     address: str = ""
     user_agent: str = ""
 

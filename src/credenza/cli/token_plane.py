@@ -1,0 +1,57 @@
+"""The token servers of one process: what they give tokens with, and the listeners' share of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+
+from credenza.adapters import vault
+from credenza.adapters.vault import LocalVault, WrongKey
+from credenza.cli import installation, origins
+from credenza.cli.failure import CommandFailed
+from credenza.cli.plane import Plane
+from credenza.domain.model import EnvironmentName
+from credenza.gate.desk import Desk
+from credenza.gate.token_app import TokenApp
+from credenza.gate.token_desk import TokenDesk
+from credenza.gate.token_server import Policy, TokenServer
+from credenza.settings import Settings
+
+
+def open_vault(settings: Settings) -> LocalVault | None:
+    """Open the key-encryption key where this machine has one: a gate that only checks calls needs none."""
+    try:
+        if settings.key_encryption_key is not None:
+            return vault.vault_from_text(settings.key_encryption_key.get_secret_value())
+        return vault.vault_from_file(settings.key_path) if settings.key_path.exists() else None
+    except WrongKey as error:
+        raise CommandFailed(str(error)) from error
+
+
+def token_apps(settings: Settings, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, TokenApp]:
+    """Make the token server of each environment; none without the key-encryption key."""
+    if plane.vault is None:
+        return {}
+    server = TokenServer(
+        keyring=plane.keyring,
+        routes=plane.routes,
+        issuers=plane.issuers,
+        freshness=plane.freshness,
+        replay=plane.replay,
+        nonce_secret=plane.nonce_secret,
+        random=secrets.token_bytes,
+        policy=Policy(timedelta(seconds=settings.token_life_s), settings.require_dpop_nonce),
+    )
+    tokens = TokenDesk(server, clock=installation.now, usage=plane.usage, refusals=plane.refusals, metrics=desk.metrics)
+    return {
+        each.environment: TokenApp(
+            each.environment,
+            each.origin,
+            tokens,
+            plane.issuers,
+            clock=installation.now,
+            require_nonce=settings.require_dpop_nonce,
+        )
+        for each in origins.audiences(settings)
+    }

@@ -1,0 +1,342 @@
+"""Calls with an access token at the gate: RFC 9068 section 4 and RFC 9449 section 7.
+
+One straight line, as for OAuth 1.0a: read the token and the proof; prove the token, then the holder; see what the key
+behind it may do now, for the live record wins over the token (settled 20); remember the proof; look last. A token's own
+signature is verified once and remembered: what it says cannot change, and everything else is asked anew at every call.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeAlias
+
+import msgspec
+
+from credenza.domain.model import AuthenticationType, EnvironmentName
+from credenza.domain.token_keys import IssuerKind
+from credenza.gate import target
+from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
+from credenza.gate.freshness import Freshness
+from credenza.gate.issuers import Issuers
+from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.standing import identity_of, unfit
+from credenza.gate.token_server import ReplayMemory, speaks_oauth2
+from credenza.protocol import access_token, dpop, jose
+from credenza.protocol.access_token import Claims
+from credenza.protocol.dpop import Proof
+from credenza.protocol.errors import Malformed
+from credenza.protocol.errors import Refused as Disproven
+from credenza.store.lookup import KeyRecord, Route
+from credenza.store.replay import ReplayUnavailable
+
+SCHEMES = ("dpop", "bearer")
+
+_TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
+_REMEMBERED = 20_000
+_ALGORITHMS = " ".join(jose.Algorithm)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Where tokens of an environment are issued and used: its origin, which is both (settled 20)."""
+
+    environment: EnvironmentName
+    origin: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """A decision that has to wait for a database or a replay memory."""
+
+    finish: Callable[[Callable[[], datetime]], Awaitable[Decision]]
+
+
+class _Proven(msgspec.Struct, frozen=True):
+    """A call that is admitted if its proof is new and nothing has changed meanwhile."""
+
+    admitted: Admitted
+    entry: Entry
+    proof: Proof
+    routes_number: int
+
+
+class _Load(msgspec.Struct, frozen=True):
+    key_id: str
+
+
+class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
+    """How the check of one call ends early; it leaves as a value."""
+
+    def __init__(self, code: Code, description: str, *, error: str = "", record: KeyRecord | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.description = description
+        self.error = error
+        self.record = record
+
+
+_Examined: TypeAlias = _Proven | _Load | Refused
+
+
+class TokenVerifier:
+    """Decides calls from what it is given, and owns only its memory of tokens whose signature it has verified."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        routes: RouteTable,
+        issuers: Issuers,
+        freshness: Freshness,
+        replay: ReplayMemory,
+        audiences: tuple[Audience, ...],
+        nonce_secret: bytes,
+        require_nonce: bool = False,
+    ) -> None:
+        self._keyring = keyring
+        self._routes = routes
+        self._issuers = issuers
+        self._freshness = freshness
+        self._replay = replay
+        self._origins = {each.environment: each.origin for each in audiences}
+        self._nonce_secret = nonce_secret
+        self._require_nonce = require_nonce
+        self._verified: OrderedDict[str, tuple[str, Claims]] = OrderedDict()
+
+    def decide_now(self, call: Call, *, now: datetime) -> Decision | Later:
+        """Decide from memory, or say what has to be waited for."""
+        examined = self._examine(call, now)
+        if isinstance(examined, _Load):
+            return Later(partial(self._finish, call, examined))
+        if isinstance(examined, Refused):
+            return examined
+        try:
+            answer = self._replay.first_seen(_replay_key(examined.proof), now.timestamp())
+        except ReplayUnavailable:
+            return self._away(call, now, Code.REPLAY_UNAVAILABLE)
+        if isinstance(answer, bool):
+            return self._conclude(call, examined, now, first_seen=answer)
+        return Later(partial(self._finish_asked, call, examined, answer))
+
+    def screen(self, call: Call, *, now: datetime) -> Refused | None:
+        """Refuse a call that no body could save, before its body is read; nothing is remembered."""
+        examined = self._examine(call, now)
+        return examined if isinstance(examined, Refused) else None
+
+    # ------------------------------------------------------------------------------------------------------------ wait
+
+    async def _finish(self, call: Call, load: _Load, clock: Callable[[], datetime]) -> Decision:
+        try:
+            await self._keyring.load(load.key_id)
+        except GateClosed:
+            return self._away(call, clock(), Code.GATE_CLOSED)
+        outcome = self.decide_now(call, now=clock())
+        return await outcome.finish(clock) if isinstance(outcome, Later) else outcome
+
+    async def _finish_asked(
+        self, call: Call, proven: _Proven, answer: Awaitable[bool], clock: Callable[[], datetime]
+    ) -> Decision:
+        try:
+            first_seen = await answer
+        except ReplayUnavailable:
+            return self._away(call, clock(), Code.REPLAY_UNAVAILABLE)
+        now = clock()
+        again = self._examine(call, now)  # a call that waited is judged by the time that it waited to
+        return again if isinstance(again, Refused) else self._conclude(call, proven, now, first_seen=first_seen)
+
+    def _conclude(self, call: Call, proven: _Proven, now: datetime, *, first_seen: bool) -> Decision:
+        """Judge by the replay memory's answer, whose `remembers_since` is to be read after it; then look last."""
+        if proven.proof.claims.iat <= self._replay.remembers_since:
+            return self._away(call, now, Code.REPLAY_UNAVAILABLE)
+        if not first_seen:
+            text = "The DPoP proof was used before: make a new one for every request."
+            return self._refused(
+                call, now, _Denied(Code.PROOF_REPLAYED, text, error="invalid_dpop_proof"), proven.entry
+            )
+        try:
+            self._freshness.look()
+        except GateClosed:
+            return self._away(call, now, Code.GATE_CLOSED)
+        if proven.entry.live and proven.routes_number == self._routes.number:
+            return proven.admitted
+        return self._changed(call, now)
+
+    def _changed(self, call: Call, now: datetime) -> Decision:
+        """Judge once more what a change has overtaken; the proof is remembered already."""
+        again = self._examine(call, now)
+        if isinstance(again, Refused):
+            return again
+        return self._away(call, now, Code.GATE_CLOSED) if isinstance(again, _Load) else again.admitted
+
+    # --------------------------------------------------------------------------------------------------------- examine
+
+    def _examine(self, call: Call, now: datetime) -> _Examined:
+        """Decide all that needs no memory of other calls, from what is true now."""
+        entry: Entry | None = None
+        try:
+            self._freshness.look()
+            sent, is_dpop = _credentials(call)
+            claims = self._claims(call, sent, now)
+            found = self._keyring.peek(claims.key_id)
+            if found is UNLOADED:
+                return _Load(claims.key_id)
+            entry = found if isinstance(found, Entry) else None
+            record = self._check_live(call, claims, entry, now)
+            proof = self._check_holder(call, claims, sent, is_dpop=is_dpop, now=now)
+            assert entry is not None, "a key that is live is known"
+            return self._allow(call, claims, record, entry, proof)
+        except GateClosed:
+            return self._away(call, now, Code.GATE_CLOSED)
+        except _Denied as denied:
+            return self._refused(call, now, denied, entry)
+
+    def _claims(self, call: Call, sent: str, now: datetime) -> Claims:
+        """Prove that the environment's issuer has issued the token, for its own origin, and that it has not ended."""
+        assert call.environment is not None, "the management API takes no tokens of an environment"
+        origin = self._origins[call.environment]
+        try:
+            kid, claims = self._verified.get(sent) or self._verify(sent, call.environment, now)
+            access_token.check_claims(claims, issuer=origin, audience=origin, now=now)
+        except (Malformed, Disproven) as failure:
+            ended = isinstance(failure, Disproven) and failure.reason == "expired"
+            code = Code.TOKEN_EXPIRED if ended else Code.INVALID_TOKEN
+            raise _Denied(code, str(failure), error="invalid_token") from failure
+        # The key that signed may have been retired, and the token revoked, since it was verified.
+        if self._issuers.published(call.environment, IssuerKind.FAPI2, kid, now=now) is None:
+            raise _invalid("The token was signed by a key that is not published any more.")
+        if self._issuers.is_revoked(claims.jti):
+            raise _Denied(Code.TOKEN_REVOKED, "The token was revoked.", error="invalid_token")
+        return claims
+
+    def _verify(self, sent: str, environment: EnvironmentName, now: datetime) -> tuple[str, Claims]:
+        token, claims = access_token.parse(sent)
+        kid = token.header.kid or ""
+        key = self._issuers.published(environment, IssuerKind.FAPI2, kid, now=now)
+        if key is None:
+            raise Disproven("key", "The token is signed by no key that this issuer publishes.")
+        jose.check(token, key, jose.algorithm_of(key))
+        self._verified[sent] = kid, claims
+        if len(self._verified) > _REMEMBERED:
+            self._verified.popitem(last=False)
+        return kid, claims
+
+    def _check_live(self, call: Call, claims: Claims, entry: Entry | None, now: datetime) -> KeyRecord:
+        """A token dies with the key that fetched it: that one has to be as good as when it did."""
+        if entry is None or entry.record.client_id != claims.client_id or not speaks_oauth2(entry.record):
+            raise _Denied(Code.TOKEN_REVOKED, "The client that the token was given to is gone.", error="invalid_token")
+        if unfit(entry.record, call, now) is not None:
+            text = "The key that the token was fetched with is not accepted any more."
+            raise _Denied(Code.TOKEN_REVOKED, text, error="invalid_token")
+        return entry.record
+
+    def _check_holder(self, call: Call, claims: Claims, sent: str, *, is_dpop: bool, now: datetime) -> Proof:
+        """Prove that the caller holds the key that the token is bound to (RFC 9449 7.1)."""
+        if not is_dpop:
+            text = "The token is bound to a key: send it as Authorization: DPoP, with a proof."
+            raise _Denied(Code.TOKEN_BINDING, text, error="invalid_token")
+        if len(call.proofs) != 1 or not call.proofs[0]:
+            text = "One DPoP header with a proof has to come with the token."
+            raise _Denied(Code.PROOF_MISSING, text, error="invalid_dpop_proof")
+        try:
+            proof = dpop.parse(call.proofs[0])
+            dpop.check_claims(
+                proof, method=call.request.method, uri=_uri(call), now=now, ath=dpop.access_token_hash(sent)
+            )
+        except (Malformed, Disproven) as failure:
+            raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
+        if proof.jkt != claims.cnf.jkt:
+            raise _Denied(
+                Code.TOKEN_BINDING, "The proof is by another key than the token is bound to.", error="invalid_token"
+            )
+        self._check_nonce(proof, now)
+        try:
+            dpop.check_signature(proof)
+        except Disproven as failure:
+            raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
+        return proof
+
+    def _check_nonce(self, proof: Proof, now: datetime) -> None:
+        sent = proof.claims.nonce
+        if sent is None and not self._require_nonce:
+            return
+        if sent is None or not dpop.is_recent_nonce(sent, self._nonce_secret, now=now):
+            raise _Denied(Code.PROOF_NONCE, "The DPoP proof needs the nonce of this answer.", error="use_dpop_nonce")
+
+    def _allow(self, call: Call, claims: Claims, record: KeyRecord, entry: Entry, proof: Proof) -> _Proven:
+        """See what the holder may do: refusals are plain, it is known who asks."""
+        number = self._routes.number
+        if record.environment is not call.environment:
+            text = f"This is {call.environment}, and the key belongs to {record.environment}."
+            raise _Denied(Code.OTHER_ENVIRONMENT, text)
+        route = self._route(call)
+        if route.service_id not in record.services or route.authentication not in _TAKES_OAUTH2:
+            raise _Denied(Code.NOT_ENTITLED, f"The project may not use {route.service_name} in {call.environment}.")
+        scopes = frozenset(claims.scope.split())
+        if scopes and scopes.isdisjoint(route.scopes):
+            needed = " ".join(sorted(route.scopes))
+            raise _Denied(
+                Code.INSUFFICIENT_SCOPE, f"One of these scopes is needed: {needed}.", error="insufficient_scope"
+            )
+        return _Proven(Admitted(identity_of(entry, route.service_id), route, None), entry, proof, number)
+
+    def _route(self, call: Call) -> Route:
+        assert call.environment is not None, "checked with the token"
+        try:
+            route = target.route(self._routes, call.environment, call.request.path)
+        except Malformed as malformed:
+            raise _Denied(Code.INVALID_TARGET, str(malformed)) from malformed
+        if route is None:
+            raise _Denied(Code.UNMAPPED_PATH, f"No API in {call.environment} has this path.")
+        return route
+
+    # --------------------------------------------------------------------------------------------------------- answers
+
+    def _refused(self, call: Call, now: datetime, denied: _Denied, entry: Entry | None) -> Refused:
+        record = entry.record if entry is not None else None
+        headers = [("WWW-Authenticate", _challenge(denied))]
+        if denied.code is Code.PROOF_NONCE:
+            headers.append(("DPoP-Nonce", dpop.nonce(self._nonce_secret, now=now)))
+        evidence = Evidence(call, now, None, record)
+        return Refused(call.id, denied.code, denied.description, evidence, tuple(headers))
+
+    def _away(self, call: Call, now: datetime, code: Code) -> Refused:
+        text = "The gate cannot tell at the moment whether the call may be admitted. Try again shortly."
+        return Refused(call.id, code, text, Evidence(call, now))
+
+
+def is_token_call(call: Call) -> bool:
+    return any(each.partition(" ")[0].lower() in SCHEMES for each in call.authorization)
+
+
+def _credentials(call: Call) -> tuple[str, bool]:
+    """Read the token (RFC 6750 2.1, RFC 9449 7.1): once, in the header, the scheme in any case."""
+    if len(call.authorization) != 1:
+        raise _Denied(
+            Code.INVALID_HEADER, "The request has more than one Authorization header.", error="invalid_request"
+        )
+    scheme, _, token = call.authorization[0].partition(" ")
+    if not token or " " in token.strip():
+        raise _Denied(Code.INVALID_HEADER, "The Authorization header has no token.", error="invalid_request")
+    return token.strip(), scheme.lower() == "dpop"
+
+
+def _challenge(denied: _Denied) -> str:
+    """RFC 9449 7.1 and RFC 6750 3: the words that clients look for. Descriptions stay in the body."""
+    error = f'error="{denied.error}", ' if denied.error else ""
+    return f'DPoP {error}algs="{_ALGORITHMS}"'
+
+
+def _invalid(description: str) -> _Denied:
+    return _Denied(Code.INVALID_TOKEN, description, error="invalid_token")
+
+
+def _uri(call: Call) -> str:
+    request = call.request
+    return f"{request.scheme}://{request.authority}{request.path}"
+
+
+def _replay_key(proof: Proof) -> bytes:
+    return f"dpop {proof.jkt} {proof.jti}".encode()

@@ -1,0 +1,165 @@
+"""The token server over HTTP, at its own places of an environment's origin (settled 1).
+
+RFC 6749 5 for answers, RFC 8414 for metadata, RFC 7517 for the key set. Plain ASGI, as the gate it is part of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from credenza.domain.model import EnvironmentName
+from credenza.domain.token_keys import CACHE_TIME, IssuerKind
+from credenza.gate.answers import JSON, Send, send_answer
+from credenza.gate.arrival import Arrival
+from credenza.gate.body import Receive, TooLarge, read_body
+from credenza.gate.issuers import Issuers
+from credenza.gate.token_desk import TokenDesk
+from credenza.gate.token_faults import Fault
+from credenza.gate.token_request import LONGEST_FORM
+from credenza.gate.token_server import Denial, Granted, TokenCall
+from credenza.protocol.jose import Algorithm
+from credenza.wire.decisions import REFUSAL_ID
+
+TOKEN = "/oauth/token"
+KEY_SET = "/oauth/jwks"
+METADATA = "/.well-known/oauth-authorization-server"
+
+# RFC 6749 5.2 and RFC 9449 8.1: what may stand in an error_description.
+_NOT_FOR_DESCRIPTIONS = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+_BODY_DEADLINE_S = 10.0
+_NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+
+class TokenApp:
+    """Serves one issuer. `issuer` is the origin as the outside spells it, without a path."""
+
+    def __init__(
+        self,
+        environment: EnvironmentName,
+        issuer: str,
+        desk: TokenDesk,
+        issuers: Issuers,
+        *,
+        clock: Callable[[], datetime],
+        require_nonce: bool = False,
+    ) -> None:
+        self._environment = environment
+        self._issuer = issuer
+        self._desk = desk
+        self._issuers = issuers
+        self._clock = clock
+        self._require_nonce = require_nonce
+        self._metadata = msgspec.json.encode(metadata(issuer))
+
+    def serves(self, path: str) -> bool:
+        return path in (TOKEN, KEY_SET, METADATA)
+
+    async def __call__(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
+        allowed = ("POST",) if arrived.path == TOKEN else ("GET", "HEAD")
+        if arrived.method not in allowed:
+            await _send(send, 405, call_id, _error("This method is not served here."), [("Allow", ", ".join(allowed))])
+        elif arrived.path == TOKEN:
+            await self._token(call_id, arrived, receive, send)
+        else:
+            await self._public(call_id, arrived.path, send)
+
+    async def _token(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(_BODY_DEADLINE_S):
+                body = await read_body(receive, limit_bytes=LONGEST_FORM, memory_bytes=LONGEST_FORM)
+        except (TooLarge, TimeoutError):
+            told = _error(f"The body has to come at once, and have {LONGEST_FORM} bytes at most.")
+            await _send(send, 400, call_id, told, [*_NO_STORE, ("Connection", "close")])
+            return
+        await self._grant(self._call(call_id, arrived, body.in_memory or b""), send)
+
+    async def _grant(self, call: TokenCall, send: Send) -> None:
+        answer = await self._desk.grant(call)
+        if isinstance(answer, Granted):
+            await _send(send, 200, call.id, _granted(answer), [*_NO_STORE, *self._nonce(needed=False)])
+        else:
+            headers = [*_NO_STORE, *_told(answer, call), *self._nonce(needed=answer.fault is Fault.NONCE)]
+            await _send(send, answer.ruling.status, call.id, _denied(answer), headers)
+
+    async def _public(self, call_id: str, path: str, send: Send) -> None:
+        if path == METADATA:
+            body = self._metadata
+        else:
+            body = self._issuers.key_set(self._environment, IssuerKind.FAPI2, now=self._clock())
+        lasting = ("Cache-Control", f"public, max-age={CACHE_TIME.seconds}")
+        await send_answer(send, 200, [("Content-Type", JSON), lasting, ("Correlation-Id", call_id)], body)
+
+    def _nonce(self, *, needed: bool) -> Iterator[tuple[str, str]]:
+        """Clients keep one nonce for token server and gate, from whichever answer they saw last."""
+        if needed or self._require_nonce:
+            yield "DPoP-Nonce", self._desk.nonce()
+
+    def _call(self, call_id: str, arrived: Arrival, body: bytes) -> TokenCall:
+        return TokenCall(
+            id=call_id,
+            environment=self._environment,
+            issuer=self._issuer,
+            uri=f"{self._issuer}{TOKEN}",
+            query=arrived.query,
+            content_type=",".join(_values(arrived, b"content-type")),
+            body=body,
+            authorization=arrived.authorization,
+            proofs=arrived.proofs,
+            address=arrived.address,
+            user_agent=arrived.user_agent,
+        )
+
+
+def metadata(issuer: str) -> dict[str, object]:
+    """RFC 8414 2. Response types are left out: a list that would be empty has to be."""
+    algorithms = [each.value for each in Algorithm]
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}{TOKEN}",
+        "jwks_uri": f"{issuer}{KEY_SET}",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
+    }
+
+
+def _error(description: str) -> dict[str, object]:
+    return {"error": "invalid_request", "error_description": description}
+
+
+def _granted(granted: Granted) -> dict[str, object]:
+    return {
+        "access_token": granted.access_token,
+        "token_type": "DPoP",
+        "expires_in": granted.expires_in_s,
+        "scope": granted.scope,
+    }
+
+
+def _denied(denial: Denial) -> dict[str, object]:
+    return {"error": denial.ruling.error, "error_description": _NOT_FOR_DESCRIPTIONS.sub("?", denial.told)}
+
+
+def _told(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
+    yield REFUSAL_ID, denial.id
+    if denial.ruling.status == 401 and call.authorization:
+        yield "WWW-Authenticate", 'Basic realm="token"'  # RFC 6749 5.2: the scheme that was tried
+    if denial.ruling.status == 503:
+        yield "Retry-After", "1"
+
+
+async def _send(
+    send: Send, status: int, call_id: str, content: dict[str, object], headers: list[tuple[str, str]]
+) -> None:
+    told = [("Content-Type", JSON), ("Correlation-Id", call_id), *headers]
+    await send_answer(send, status, told, msgspec.json.encode(content))
+
+
+def _values(arrived: Arrival, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for each, value in arrived.headers if each == name]

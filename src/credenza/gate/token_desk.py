@@ -1,0 +1,99 @@
+"""Where every request for a token is decided, counted and, when it is refused, kept for the owner of the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from credenza.domain.model import CredentialId, OrganizationId, ProjectId
+from credenza.gate.explanation import Step
+from credenza.gate.metrics import Metrics
+from credenza.gate.refusals import KEPT_FOR, Refusals
+from credenza.gate.token_faults import RULINGS, Fault
+from credenza.gate.token_server import Denial, Granted, TokenCall, TokenServer
+from credenza.gate.usage import Usage
+from credenza.store.lookup import KeyRecord
+from credenza.store.traces import OAUTH2, StoredRefusal
+
+# The order in which the server checks.
+_STEPS = ("request", "assertion", "time", "proof", "nonce", "key", "signature", "scope", "first use", "freshness")
+
+# Whoever gets one of these has proven to hold the key; the others say nothing about who uses it.
+_PROVEN = frozenset(
+    {Fault.KEY_REVOKED, Fault.KEY_INACTIVE, Fault.KEY_EXPIRED, Fault.KEY_NOT_YET_VALID, Fault.KEY_ENVIRONMENT}
+    | {Fault.WRONG_KIND, Fault.SCOPE, Fault.ASSERTION_REPLAYED, Fault.PROOF_REPLAYED}
+)
+
+
+class TokenDesk:
+    def __init__(
+        self, server: TokenServer, *, clock: Callable[[], datetime], usage: Usage, refusals: Refusals, metrics: Metrics
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._usage = usage
+        self._refusals = refusals
+        self._metrics = metrics
+
+    def nonce(self) -> str:
+        return self._server.nonce(now=self._clock())
+
+    async def grant(self, call: TokenCall) -> Granted | Denial:
+        answer = await self._server.grant(call, clock=self._clock)
+        if isinstance(answer, Granted):
+            self._metrics.token(call.environment, "granted")
+            self._count(answer.record, call, self._clock(), admitted=True)
+        else:
+            self._metrics.token(call.environment, answer.fault)
+            self._keep(answer, call)
+        return answer
+
+    def _keep(self, denial: Denial, call: TokenCall) -> None:
+        """Keep a refusal when it is known whose key it is about. Whom a made-up key belongs to nobody can say."""
+        record = denial.record
+        if record is None:
+            return
+        self._refusals.keep(record.key_id, denial.at, lambda: _stored(denial, call, record))
+        if denial.fault in _PROVEN:
+            self._count(record, call, denial.at, admitted=False)
+
+    def _count(self, record: KeyRecord, call: TokenCall, at: datetime, *, admitted: bool) -> None:
+        self._usage.count(
+            record.organization_id,
+            record.key_id,
+            0,
+            call.address,
+            call.user_agent,
+            admitted=admitted,
+            now=at,
+            scheme=OAUTH2,
+        )
+
+
+def _stored(denial: Denial, call: TokenCall, record: KeyRecord) -> StoredRefusal:
+    return StoredRefusal(
+        id=denial.id,
+        organization_id=OrganizationId(record.organization_id),
+        project_id=None if record.project_id is None else ProjectId(record.project_id),
+        credential_id=CredentialId(record.key_id),
+        at=denial.at,
+        expires_at=denial.at + KEPT_FOR,
+        code=f"token_{denial.fault}",
+        explanation=msgspec.json.encode(
+            {"method": "POST", "target": call.uri, "steps": list(steps(denial)), "baseStrings": []}
+        ).decode(),
+    )
+
+
+def steps(denial: Denial) -> Iterator[Step]:
+    """Tell how far the request had come: what was fine, what was not and what to do; None for what was not reached."""
+    ruling = RULINGS[denial.fault]
+    passed: bool | None = True
+    for name in _STEPS:
+        if name == ruling.step:
+            yield Step(name, ok=False, received=denial.detail, hint=ruling.hint)
+            passed = None
+        else:
+            yield Step(name, ok=passed)
