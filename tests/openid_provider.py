@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,6 +57,8 @@ class HostileProvider:
         self.userinfo: dict[str, Any] = {}
         self.sign: Callable[[bytes], bytes] = self.rs256
         self.raw: dict[str, tuple[int, bytes]] = {}
+        self.trickling: set[str] = set()
+        self._closed = Event()
 
     def __enter__(self) -> Self:
         provider = self
@@ -79,7 +82,10 @@ class HostileProvider:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                if self.path in provider.trickling:
+                    provider.trickle(self.wfile.write, content)
+                else:
+                    self.wfile.write(content)
 
         self._server = ThreadingHTTPServer((HOST, 0), Handler)
         self.issuer = f"http://{HOST}:{self._server.server_port}"
@@ -88,6 +94,7 @@ class HostileProvider:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -98,6 +105,14 @@ class HostileProvider:
         code = f"code {len(self.codes)}"
         self.codes[code] = asked
         return {"state": asked["state"], "code": code, "iss": self.issuer}
+
+    def trickle(self, write: Callable[[bytes], Any], content: bytes) -> None:
+        """Answer a byte at a time, each soon enough for whoever waits for the next one only."""
+        with suppress(OSError):
+            for place in range(len(content)):
+                write(content[place : place + 1])
+                if self._closed.wait(0.02):
+                    return
 
     def get(self, path: str) -> tuple[int, bytes]:
         self.asked.append(path)

@@ -615,6 +615,16 @@ def test_a_provider_that_is_down_is_told_and_tried_again(stage: Stage, ann: User
     assert refused.value.message == "Example cannot be reached just now. Try again later, or sign in another way."
 
 
+def test_a_provider_that_trickles_is_cut_off(stage: Stage, hostile: HostileProvider) -> None:
+    client, deadline = Client(hostile.issuer, CLIENT_ID), timedelta(seconds=0.2)
+    provider = OpenIdProvider(client, name="Example", allowed_domains=DOMAINS, deadline=deadline)
+    hostile.trickling = {"/.well-known/openid-configuration"}
+
+    with pytest.raises(Refusal, match="cannot be reached"):
+        single_sign_on.begin(stage.platform, provider, "/", now=stage.now)
+    provider.close()
+
+
 def test_a_provider_that_is_away_is_asked_every_ten_seconds_alone(stage: Stage, trip: Trip) -> None:
     path = "/.well-known/openid-configuration"
     trip.hostile.raw[path] = (503, b"")

@@ -84,16 +84,19 @@ class _Known:
 class OpenIdProvider:
     """One provider, as this installation's client of it. Metadata and keys are kept for an hour."""
 
-    def __init__(self, client: Client, *, name: str, allowed_domains: frozenset[str]) -> None:
+    def __init__(
+        self, client: Client, *, name: str, allowed_domains: frozenset[str], deadline: timedelta = DEADLINE
+    ) -> None:
         self.issuer = client.issuer
         self.name = name
         self.allowed_domains = allowed_domains
         self._client = client
+        self._deadline_s = deadline.total_seconds()
         self._known: _Known | None = None
         self._away_since: datetime | None = None
         self._asking = Lock()
         self._http = httpx.Client(
-            timeout=DEADLINE.total_seconds(),
+            timeout=self._deadline_s,
             follow_redirects=False,
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         )
@@ -227,7 +230,7 @@ class OpenIdProvider:
         return _content(request, *self._send(request))
 
     def _send(self, request: httpx.Request) -> tuple[int, bytes]:
-        until = time.monotonic() + DEADLINE.total_seconds()
+        until = time.monotonic() + self._deadline_s
         content = bytearray()
         try:
             response = self._http.send(request, stream=True)
