@@ -15,9 +15,8 @@ from tests.actions.stage import OPERATOR, new_platform
 from tests.cli.installation import Installation
 from tests.clock import NOON
 
-from credenza.actions import audit_log, organizations
+from credenza.actions import audit_files, audit_log, organizations
 from credenza.actions.context import Platform
-from credenza.api.audit_log import _spooled
 from credenza.cli import audit_archive
 from credenza.cli.audit_archive import Unreadable
 from credenza.domain import audit
@@ -58,11 +57,9 @@ def exported(platform: Platform) -> list[bytes]:
 
 
 def export(platform: Platform, organization_id: OrganizationId) -> list[bytes]:
-    with (
-        audit_log.export(platform, OPERATOR, organization_id, now=NOON) as (entries, checkpoint),
-        _spooled(entries, checkpoint) as spool,
-    ):
-        return spool.read().splitlines()
+    with audit_log.export(platform, OPERATOR, organization_id, now=NOON) as (entries, checkpoint):
+        lines = audit_files.json_lines(entries, checkpoint)
+    return b"".join(lines).splitlines()
 
 
 def key_of(platform: Platform) -> bytes:
