@@ -61,4 +61,5 @@ class Identity:
 
 def may_be_linked(account: ProvenAccount, domains: AbstractSet[str]) -> bool:
     """Whether the provider's word is enough to say whose mail address it is."""
-    return account.email_verified and account.email.rpartition("@")[2].lower() in domains
+    _, at, domain = account.email.rpartition("@")
+    return account.email_verified and bool(at) and domain.lower() in domains
