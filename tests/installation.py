@@ -86,10 +86,11 @@ class CredenzaServer(Server):
         self._wrapper = wrapper
         self._environment = environment or {}
         self.manage_port, self.production_port, self.decision_port = free_port(), free_port(), free_port()
+        self._scheme = "https" if settings.tls_certificate is not None else "http"
         origins = {
             "manage_origin": f"http://{HOST}:{self.manage_port}",
-            "sandbox_origin": f"http://{HOST}:{self.port}",
-            "production_origin": f"http://{HOST}:{self.production_port}",
+            "sandbox_origin": f"{self._scheme}://{HOST}:{self.port}",
+            "production_origin": f"{self._scheme}://{HOST}:{self.production_port}",
         }
         binds = {
             "manage_bind": f"{HOST}:{self.manage_port}",
@@ -117,7 +118,7 @@ class CredenzaServer(Server):
     @property
     def origin(self) -> str:
         """Where calls to SANDBOX go."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self._scheme}://{HOST}:{self.port}"
 
     @property
     def manage_origin(self) -> str:

@@ -184,8 +184,10 @@ class PrivateKeyJwtAuth(httpx.Auth):
 
     def _token_request(self) -> httpx.Request:
         headers, body = self._client.token_request()
-        headers["Content-Length"] = str(len(body))
-        return httpx.Request("POST", self._client.token_endpoint, headers=headers, stream=_Once(body))
+        url = httpx.URL(self._client.token_endpoint)
+        # httpx adds these to requests that it has made itself, not to one with a stream of its own.
+        headers |= {"Host": url.netloc.decode("ascii"), "Content-Length": str(len(body))}
+        return httpx.Request("POST", url, headers=headers, stream=_Once(body))
 
     def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
         request.headers.update(self._client.sign(request.method, _url_on_the_wire(request.url), token))

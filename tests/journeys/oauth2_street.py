@@ -1,0 +1,159 @@
+"""`credenza serve` over TLS with an API behind its gate, and partners who call it with OAuth 2.0.
+
+partner = street.partner(ec.generate_private_key(ec.SECP256R1()))
+with street.library(partner, scopes=["parcels:read"]) as library:
+    library.call()
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.gate.street import Upstream, served
+from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings, upgrade
+
+from credenza.actions import oauth_keys, projects, services
+from credenza.actions.issuing import NewKey
+from credenza.actions.projects import NewProject
+from credenza.actions.services import NewService
+from credenza.cli import demo_tls, local
+from credenza.client.auth import PrivateKeyJwtAuth
+from credenza.client.keys import ClientKey, GivenKey
+from credenza.domain.model import (
+    AuthenticationType,
+    CredentialId,
+    EnvironmentName,
+    Project,
+    ProjectType,
+    Service,
+    ServiceEnvironment,
+)
+from credenza.protocol.jose import PrivateKey
+
+ROOT = Path(__file__).parents[2]
+CLIENTS_PYTHON = ROOT / ".clients" / "bin" / "python"
+PARCELS = "/parcels"
+SCOPES = frozenset({"parcels:read", "parcels:write"})
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A client with the key that it has in SANDBOX."""
+
+    project: Project
+    client_id: str
+    key_id: CredentialId
+    private_key: PrivateKey
+
+    @property
+    def consumer_key(self) -> str:
+        return f"{self.client_id}!{self.key_id}"
+
+    @property
+    def pem(self) -> str:
+        return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+class Library:
+    """A process with the unmodified mastercard-oauth2-client. It keeps its token from call to call."""
+
+    def __init__(self, writing: IO[str], reading: IO[str]) -> None:
+        self._writing = writing
+        self._reading = reading
+
+    def call(self, url: str, method: str = "GET") -> dict[str, Any]:
+        self._writing.write(json.dumps({"method": method, "url": url}) + "\n")
+        self._writing.flush()
+        told: dict[str, Any] = json.loads(self._reading.readline())
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    server: CredenzaServer
+    installation: Installation
+    parcels: Service
+    authority: Path
+
+    @property
+    def parcel(self) -> str:
+        return f"{self.server.origin}{PARCELS}/7"
+
+    def partner(self, private_key: PrivateKey, project_type: ProjectType = ProjectType.OAUTH2_FAPI) -> Partner:
+        """Make a project with a key, of the kind given."""
+        made = self.installation
+        name = f"Partner {next(_numbers)}"
+        new = NewProject(project_type, name, "EU", self.parcels.id, SANDBOX, NewKey(name, request_for(private_key)))
+        view = projects.create(made.platform, made.actor, made.organization_id, new, now=now())
+        return Partner(view.project, view.credentials[0].client_id, view.credentials[0].id, private_key)
+
+    def revoke(self, partner: Partner) -> None:
+        made = self.installation
+        oauth_keys.revoke(
+            made.platform, made.actor, partner.project.id, partner.key_id, keep_last=False, reason="lost", now=now()
+        )
+
+    def client(self, auth: httpx.Auth | None = None) -> httpx.Client:
+        return httpx.Client(verify=ssl.create_default_context(cafile=self.authority), auth=auth, trust_env=False)
+
+    def sdk(self, partner: Partner, *, scopes: Sequence[str] = (), dpop_key: PrivateKey | None = None) -> httpx.Client:
+        return self.client(self.auth(partner, scopes=scopes, dpop_key=dpop_key))
+
+    def auth(
+        self, partner: Partner, *, scopes: Sequence[str] = (), dpop_key: PrivateKey | None = None
+    ) -> PrivateKeyJwtAuth:
+        key = GivenKey(ClientKey(partner.private_key, partner.key_id))
+        return PrivateKeyJwtAuth(self.server.origin, partner.client_id, key, scopes=scopes, dpop_key=dpop_key)
+
+    @contextmanager
+    def library(
+        self, partner: Partner, *, scopes: Sequence[str] = (), through: str = "requests", one_key: bool = False
+    ) -> Iterator[Library]:
+        who = {
+            "pem": partner.pem, "client_id": partner.client_id, "key_id": partner.key_id, "through": through,
+            "issuer": self.server.origin, "ca": str(self.authority), "scopes": list(scopes), "one_key": one_key,
+        }  # fmt: skip
+        program = [CLIENTS_PYTHON, Path(__file__).with_name("partner_program.py")]
+        with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(who) + "\n")
+            yield Library(process.stdin, process.stdout)
+            process.stdin.close()
+
+
+@contextmanager
+def open_street(directory: Path, **changed: Any) -> Iterator[Street]:
+    directory.mkdir(exist_ok=True)
+    tls = demo_tls.make(directory, now=now())
+    chosen = settings(directory, tls_certificate=tls.certificate, tls_private_key=tls.private_key, **changed)
+    if chosen.database_url:
+        upgrade(chosen.database_url)
+    with (
+        served(Upstream()) as port,
+        CredenzaServer(chosen) as server,
+        furnish(chosen, upstream=f"http://127.0.0.1:{port}") as made,
+    ):
+        places = tuple(
+            ServiceEnvironment(each, PARCELS, f"http://127.0.0.1:{port}", 13, None) for each in EnvironmentName
+        )
+        new = NewService("Parcels", AuthenticationType.DUAL_OAUTH, "", places, SCOPES)
+        parcels = services.create(made.platform, local.OPERATOR, new, now=now())
+        yield Street(server, made, parcels, tls.authority)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
