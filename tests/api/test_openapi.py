@@ -58,7 +58,7 @@ def test_every_reason_code_is_explained_and_shown() -> None:
         for code in response.get("content", {}).get("application/json", {}).get("examples", {})
     }
 
-    assert set(ReasonCode) - shown == {ReasonCode.METHOD_NOT_ALLOWED, ReasonCode.RATE_LIMIT_EXCEEDED}
+    assert set(ReasonCode) - shown == {ReasonCode.METHOD_NOT_ALLOWED}
     assert set(document["components"]["examples"]) == set(ReasonCode)
 
 
