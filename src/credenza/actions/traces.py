@@ -14,9 +14,9 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, CredentialId, ProjectId, Status
 from credenza.store import credentials, traces
 from credenza.store.engine import reading
-from credenza.store.traces import Caller as Caller
-from credenza.store.traces import StoredRefusal
-from credenza.store.traces import Use as Use
+from credenza.store.traces import Caller, StoredRefusal, Use
+
+__all__ = ["Caller", "OAuth1Use", "RefusedCall", "Use", "callers", "oauth1_use", "refusal", "refusals", "uses"]
 
 
 @dataclass(frozen=True, slots=True)
