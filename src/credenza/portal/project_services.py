@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from credenza.actions import projects, services
-from credenza.domain.errors import Code, Refusal
 from credenza.domain import lifecycle
+from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName, Project, Service, ServiceId
 from credenza.portal import project_frame
 from credenza.portal.project_frame import project_id
