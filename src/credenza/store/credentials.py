@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, exists, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from credenza.domain.errors import Code, Refusal
@@ -175,7 +189,7 @@ def search_page(
         *_in_state(wanted.state, now),
     )
     if wanted.text:
-        query = query.where(_named_like(wanted.text))
+        query = query.where(credentials.c.id.in_(_named_like(connection, project_id, wanted)))
     if wanted.after:
         # The row itself is still there: credentials are revoked, and never deleted.
         shown = select(column).where(credentials.c.id == wanted.after).scalar_subquery()
@@ -196,10 +210,17 @@ def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]
     }[state]
 
 
-def _named_like(text: str) -> ColumnElement[bool]:
-    found = credentials.c.folded_alias.contains(folded(text), autoescape=True)
-    digits = _hex_digits(text)
-    return or_(found, _begins_with_digits(credentials.c.id, digits)) if digits else found
+def _named_like(connection: Connection, project_id: ProjectId, wanted: KeyQuery) -> Select[tuple[str]]:
+    """The ids of keys whose alias contains the text or that begin with it: all of it is read in one index, and only
+    what fits is looked up."""
+    there = (credentials.c.project_id == project_id, credentials.c.environment == wanted.environment)
+    alias, sought = credentials.c.folded_alias, folded(wanted.text)
+    # SQLite is slow with LIKE, and PostgreSQL plans badly with anything else.
+    embedded = connection.dialect.name == "sqlite"
+    found = func.instr(alias, sought) > 0 if embedded else alias.contains(sought, autoescape=True)
+    digits = _hex_digits(wanted.text)
+    either = or_(found, _begins_with_digits(credentials.c.id, digits)) if digits else found
+    return select(credentials.c.id).where(*there, either).correlate(None)
 
 
 def _hex_digits(text: str) -> str:
