@@ -134,6 +134,7 @@ class TokenServer:
         """Give a token, or say why not."""
         now, entry = clock(), None
         try:
+            self._look()
             asked = self._read(call, now)
             entry = await self._entry(asked.assertion)
             self._prove(asked, entry, call, now)
@@ -239,10 +240,7 @@ class TokenServer:
 
     def _issue(self, call: TokenCall, asked: _Asked, entry: Entry, scope: str, now: datetime) -> Granted:
         """Look last (settled 23), then sign. A key that changed meanwhile gets no token; the next request may."""
-        try:
-            self._freshness.look()
-        except GateClosed:
-            raise Denied(Fault.GATE_CLOSED) from None
+        self._look()
         if not entry.live:
             raise Denied(Fault.GATE_CLOSED, detail="The key changed while the request was decided.")
         signing = self._issuers.signing(call.environment, IssuerKind.FAPI2, now=now)
@@ -250,6 +248,13 @@ class TokenServer:
             raise Denied(Fault.NO_SIGNING_KEY)
         claims = self._claims(call, asked.proof.jkt, entry.record, scope, now)
         return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record)
+
+    def _look(self) -> None:
+        """Make sure that what is remembered is true now: also at first, or an upgraded key would be judged as it was."""
+        try:
+            self._freshness.look()
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
 
     def _claims(self, call: TokenCall, jkt: str, record: KeyRecord, scope: str, now: datetime) -> Claims:
         """RFC 9068 2.2. `aud` is the environment's origin (settled 20)."""
