@@ -51,6 +51,17 @@ def test_a_kid_is_the_thumbprint_and_the_private_half_is_wrapped(stage: Stage) -
         assert row.algorithm == "ES256"
 
 
+def test_a_token_that_its_client_revokes_is_announced_and_on_record(stage: Stage) -> None:
+    shop = Shop(stage)
+    token = RevokedToken(hash_jti("once"), SANDBOX, shop.organization.id, stage.now + timedelta(minutes=15))
+
+    for _ in range(2):
+        stage.done("token.revoke", tokens.revoke, token, client_id="client")
+
+    assert news(stage).count(("token", hash_jti("once"))) == 1
+    assert len(stage.rows(schema.revoked_tokens)) == 1
+
+
 def test_a_second_start_makes_nothing(stage: Stage) -> None:
     before = stage.dump()
 

@@ -29,6 +29,7 @@ resource_server.remove   catalog
 token_key.list           catalog
 token_key.rotate         catalog
 token_key.retire         catalog
+token.revoke             credentials
 database.restore         credentials
 database.release         credentials
 

@@ -1,12 +1,27 @@
-"""OAuth 2.0 tokens that were revoked one by one: gates write them down, and here they are forgotten."""
+"""OAuth 2.0 tokens that are revoked one by one, before their end."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from credenza.actions.context import Platform
-from credenza.store import revoked_tokens
+from credenza.actions.context import Attempt, Platform, acting
+from credenza.domain.access import Action
+from credenza.domain.model import Actor, ActorKind, Reach
+from credenza.domain.tokens import RevokedToken
+from credenza.store import leases, revoked_tokens
 from credenza.store.engine import writing
+
+_TOKEN_SERVER: Final = Actor(ActorKind.OPERATOR, "token server")
+
+
+def revoke(platform: Platform, token: RevokedToken, *, client_id: str, now: datetime) -> Reach:
+    """Revoke a token for its client, whom the token server has authenticated; returns when no gate admits it."""
+    attempt = Attempt(_TOKEN_SERVER, Action.TOKEN_REVOKE, now, organization_id=token.organization_id)
+    with acting(platform, attempt) as act:
+        number = revoked_tokens.revoke(act.connection, token, now=now)
+        act.note(client_id, f"a token of {token.environment}, by its client")
+    return leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
 
 
 def forget_ended(platform: Platform, *, now: datetime) -> int:

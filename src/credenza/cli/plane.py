@@ -41,6 +41,7 @@ class Plane:
     """What gates, and the management API's own authentication, decide with."""
 
     verifier: Verifier
+    tokens: TokenVerifier
     freshness: Freshness
     keyring: Keyring
     routes: RouteTable
@@ -95,7 +96,7 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
             policy=policy,
             tokens=None if vault is None else tokens,
         )
-        yield Plane(verifier, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonce_secret)
+        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonce_secret)
 
 
 def _embedded(

@@ -184,11 +184,13 @@ async def _applications(
     if started.role is not Role.GATE:
         applications["management API"] = _management().application(settings, database, plane, desk, stack, stopping)
     if started.role is not Role.MANAGE:
-        applications |= await _gates(settings, plane, desk, stack)
+        applications |= await _gates(settings, database, plane, desk, stack)
     return applications
 
 
-async def _gates(settings: Settings, plane: Plane, desk: Desk, stack: AsyncExitStack) -> Mapping[str, Any]:
+async def _gates(
+    settings: Settings, database: Database, plane: Plane, desk: Desk, stack: AsyncExitStack
+) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
     limits = Limits(
         body_bytes=settings.body_limit_bytes,
@@ -199,7 +201,7 @@ async def _gates(settings: Settings, plane: Plane, desk: Desk, stack: AsyncExitS
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
-    tokens = token_plane.token_apps(settings, plane, desk)
+    tokens = token_plane.token_apps(settings, database, plane, desk)
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(
             origin,

@@ -11,12 +11,15 @@ from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.cli import installation, origins
 from credenza.cli.failure import CommandFailed
 from credenza.cli.plane import Plane
+from credenza.cli.token_records import TokenRecords
 from credenza.domain.model import EnvironmentName
 from credenza.gate.desk import Desk
 from credenza.gate.token_app import TokenApp
 from credenza.gate.token_desk import TokenDesk
 from credenza.gate.token_server import Policy, TokenServer
+from credenza.gate.token_status import TokenStatus
 from credenza.settings import Settings
+from credenza.store.engine import Database
 
 
 def open_vault(settings: Settings) -> LocalVault | None:
@@ -29,7 +32,7 @@ def open_vault(settings: Settings) -> LocalVault | None:
         raise CommandFailed(str(error)) from error
 
 
-def token_apps(settings: Settings, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, TokenApp]:
+def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, TokenApp]:
     """Make the token server of each environment; none without the key-encryption key."""
     if plane.vault is None:
         return {}
@@ -43,7 +46,14 @@ def token_apps(settings: Settings, plane: Plane, desk: Desk) -> Mapping[Environm
         random=secrets.token_bytes,
         policy=Policy(timedelta(seconds=settings.token_life_s), settings.require_dpop_nonce),
     )
-    tokens = TokenDesk(server, clock=installation.now, usage=plane.usage, refusals=plane.refusals, metrics=desk.metrics)
+    tokens = TokenDesk(
+        server,
+        TokenStatus(server, plane.tokens, plane.issuers, TokenRecords(settings, database)),
+        clock=installation.now,
+        usage=plane.usage,
+        refusals=plane.refusals,
+        metrics=desk.metrics,
+    )
     return {
         each.environment: TokenApp(
             each.environment,

@@ -92,6 +92,7 @@ class Action(StrEnum):
     TOKEN_KEY_LIST = "token_key.list"
     TOKEN_KEY_ROTATE = "token_key.rotate"
     TOKEN_KEY_RETIRE = "token_key.retire"
+    TOKEN_REVOKE = "token.revoke"
     PROJECT_CREATE = "project.create"
     PROJECT_LIST = "project.list"
     PROJECT_VIEW = "project.view"
@@ -208,6 +209,7 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.TOKEN_KEY_LIST: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TOKEN_KEY_ROTATE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TOKEN_KEY_RETIRE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TOKEN_REVOKE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),

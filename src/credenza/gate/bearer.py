@@ -126,6 +126,28 @@ class TokenVerifier:
         examined = self._examine(call, now)
         return examined if isinstance(examined, Refused) else None
 
+    def look(self) -> None:
+        """Make sure that what is remembered is true now. Raises GateClosed."""
+        self._freshness.look()
+
+    async def good(self, environment: EnvironmentName, sent: str, *, clock: Callable[[], datetime]) -> Claims | None:
+        """Read a token that would be admitted now, shown by its holder; None for any other. Raises GateClosed."""
+        self._freshness.look()
+        try:
+            claims = self._claims(environment, sent, clock())
+            if self._keyring.peek(claims.key_id) is UNLOADED:
+                await self._keyring.load(claims.key_id)
+            self._freshness.look()
+            now = clock()
+            claims = self._claims(environment, sent, now)  # who waited is told what is true after it
+            found = self._keyring.peek(claims.key_id)
+            if found is UNLOADED:
+                raise GateClosed("changed")
+            entry = found if isinstance(found, Entry) else None
+            return claims if _check_live(environment, claims, entry, now).environment is environment else None
+        except _Denied:
+            return None
+
     # ------------------------------------------------------------------------------------------------------------ wait
 
     async def _finish(self, call: Call, load: _Load, clock: Callable[[], datetime]) -> Decision:
@@ -179,12 +201,13 @@ class TokenVerifier:
         try:
             self._freshness.look()
             sent, is_dpop = _credentials(call)
-            claims = self._claims(call, sent, now)
+            assert call.environment is not None, "the management API takes no tokens of an environment"
+            claims = self._claims(call.environment, sent, now)
             found = self._keyring.peek(claims.key_id)
             if found is UNLOADED:
                 return _Load(claims.key_id)
             entry = found if isinstance(found, Entry) else None
-            record = self._check_live(call, claims, entry, now)
+            record = _check_live(call.environment, claims, entry, now)
             proof = self._check_holder(call, claims, sent, is_dpop=is_dpop, now=now)
             assert entry is not None, "a key that is live is known"
             return self._allow(call, claims, record, entry, proof)
@@ -193,19 +216,18 @@ class TokenVerifier:
         except _Denied as denied:
             return self._refused(call, now, denied, entry)
 
-    def _claims(self, call: Call, sent: str, now: datetime) -> Claims:
+    def _claims(self, environment: EnvironmentName, sent: str, now: datetime) -> Claims:
         """Prove that the environment's issuer has issued the token, for its own origin, and that it has not ended."""
-        assert call.environment is not None, "the management API takes no tokens of an environment"
-        origin = self._origins[call.environment]
+        origin = self._origins[environment]
         try:
-            kid, claims = self._verified.get(sent) or self._verify(sent, call.environment, now)
+            kid, claims = self._verified.get(sent) or self._verify(sent, environment, now)
             access_token.check_claims(claims, issuer=origin, audience=origin, now=now)
         except (Malformed, Disproven) as failure:
             ended = isinstance(failure, Disproven) and failure.reason == "expired"
             code = Code.TOKEN_EXPIRED if ended else Code.INVALID_TOKEN
             raise _Denied(code, str(failure), error="invalid_token") from failure
         # The key that signed may have been retired, and the token revoked, since it was verified.
-        if self._issuers.published(call.environment, IssuerKind.FAPI2, kid, now=now) is None:
+        if self._issuers.published(environment, IssuerKind.FAPI2, kid, now=now) is None:
             raise _invalid("The token was signed by a key that is not published any more.")
         if self._issuers.is_revoked(claims.jti):
             raise _Denied(Code.TOKEN_REVOKED, "The token was revoked.", error="invalid_token")
@@ -222,15 +244,6 @@ class TokenVerifier:
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
         return kid, claims
-
-    def _check_live(self, call: Call, claims: Claims, entry: Entry | None, now: datetime) -> KeyRecord:
-        """A token dies with the key that fetched it: that one has to be as good as when it did."""
-        if entry is None or entry.record.client_id != claims.client_id or not speaks_oauth2(entry.record):
-            raise _Denied(Code.TOKEN_REVOKED, "The client that the token was given to is gone.", error="invalid_token")
-        if unfit(entry.record, call, now) is not None:
-            text = "The key that the token was fetched with is not accepted any more."
-            raise _Denied(Code.TOKEN_REVOKED, text, error="invalid_token")
-        return entry.record
 
     def _check_holder(self, call: Call, claims: Claims, sent: str, *, is_dpop: bool, now: datetime) -> Proof:
         """Prove that the caller holds the key that the token is bound to (RFC 9449 7.1)."""
@@ -305,6 +318,16 @@ class TokenVerifier:
     def _away(self, call: Call, now: datetime, code: Code) -> Refused:
         text = "The gate cannot tell at the moment whether the call may be admitted. Try again shortly."
         return Refused(call.id, code, text, Evidence(call, now))
+
+
+def _check_live(environment: EnvironmentName, claims: Claims, entry: Entry | None, now: datetime) -> KeyRecord:
+    """A token dies with the key that fetched it: that one has to be as good as when it did."""
+    if entry is None or entry.record.client_id != claims.client_id or not speaks_oauth2(entry.record):
+        raise _Denied(Code.TOKEN_REVOKED, "The client that the token was given to is gone.", error="invalid_token")
+    if unfit(entry.record, environment, now) is not None:
+        text = "The key that the token was fetched with is not accepted any more."
+        raise _Denied(Code.TOKEN_REVOKED, text, error="invalid_token")
+    return entry.record
 
 
 def is_token_call(call: Call) -> bool:

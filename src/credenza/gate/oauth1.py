@@ -193,7 +193,7 @@ class Verifier:
             oauth1.check_timestamp(claim, now=now, max_skew=self._policy.max_skew)
         except Disproven as failure:
             return self._disproven(failure, evidence)
-        reason = unfit(entry.record, call, now)
+        reason = unfit(entry.record, call.environment, now)
         return None if reason is None else self._unproven(reason, evidence)
 
     def _examine(self, call: Call, now: datetime) -> _Verdict | _Load:
@@ -261,7 +261,7 @@ class Verifier:
     def _allow(self, entry: Entry, call: Call, claim: SignedCall, now: datetime) -> Decision:
         """See what the holder of the key may do. Refusals are plain once the key is fit: it is known who asks."""
         record = entry.record
-        reason = unfit(record, call, now)
+        reason = unfit(record, call.environment, now)
         if reason is not None:
             return self._unproven(reason, Evidence(call, now, claim, record))
         if call.environment is None:

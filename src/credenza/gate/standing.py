@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from credenza.domain.model import CredentialKind, Status
-from credenza.gate.decision import Call, Code
+from credenza.domain.model import CredentialKind, EnvironmentName, Status
+from credenza.gate.decision import Code
 from credenza.gate.keyring import Entry
 from credenza.store.lookup import KeyRecord
 from credenza.wire.decisions import Identity
 
 
-def unfit(record: KeyRecord, call: Call, now: datetime) -> Code | None:
+def unfit(record: KeyRecord, environment: EnvironmentName | None, now: datetime) -> Code | None:
     """Say why a key proves nothing here, whatever it signed; outside that looks like a wrong signature."""
     of_account = record.kind is CredentialKind.ACCOUNT_KEY
     if record.status is Status.REVOKED or record.project_deleted or (of_account and record.owner_gone):
@@ -21,7 +21,7 @@ def unfit(record: KeyRecord, call: Call, now: datetime) -> Code | None:
     if not record.not_before <= now <= record.not_after:
         return Code.EXPIRED if now > record.not_after else Code.NOT_YET_VALID
     # The management API takes account keys and nothing else, the APIs behind the gate everything but them.
-    return None if of_account is (call.environment is None) else Code.WRONG_KIND
+    return None if of_account is (environment is None) else Code.WRONG_KIND
 
 
 def identity_of(entry: Entry, service_id: int | None) -> Identity:

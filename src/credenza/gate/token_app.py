@@ -1,13 +1,14 @@
 """The token server over HTTP, at its own places of an environment's origin (settled 1).
 
-RFC 6749 5 for answers, RFC 8414 for metadata, RFC 7517 for the key set. Plain ASGI, as the gate it is part of.
+RFC 6749 5 for answers, RFC 7662 and RFC 7009 for tokens that were given, RFC 8414 for metadata, RFC 7517 for the key
+set. Plain ASGI, as the gate it is part of.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -26,6 +27,8 @@ from credenza.protocol.jose import Algorithm
 from credenza.wire.decisions import REFUSAL_ID
 
 TOKEN = "/oauth/token"
+INTROSPECT = "/oauth/introspect"
+REVOKE = "/oauth/revoke"
 KEY_SET = "/oauth/jwks"
 METADATA = "/.well-known/oauth-authorization-server"
 
@@ -57,18 +60,19 @@ class TokenApp:
         self._metadata = msgspec.json.encode(metadata(issuer))
 
     def serves(self, path: str) -> bool:
-        return path in (TOKEN, KEY_SET, METADATA)
+        return path in (TOKEN, INTROSPECT, REVOKE, KEY_SET, METADATA)
 
     async def __call__(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
-        allowed = ("POST",) if arrived.path == TOKEN else ("GET", "HEAD")
+        public = arrived.path in (KEY_SET, METADATA)
+        allowed = ("GET", "HEAD") if public else ("POST",)
         if arrived.method not in allowed:
             await _send(send, 405, call_id, _error("This method is not served here."), [("Allow", ", ".join(allowed))])
-        elif arrived.path == TOKEN:
-            await self._token(call_id, arrived, receive, send)
-        else:
+        elif public:
             await self._public(call_id, arrived.path, send)
+        else:
+            await self._form(call_id, arrived, receive, send)
 
-    async def _token(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
+    async def _form(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(_BODY_DEADLINE_S):
                 body = await read_body(receive, limit_bytes=LONGEST_FORM, memory_bytes=LONGEST_FORM)
@@ -76,15 +80,30 @@ class TokenApp:
             told = _error(f"The body has to come at once, and have {LONGEST_FORM} bytes at most.")
             await _send(send, 400, call_id, told, [*_NO_STORE, ("Connection", "close")])
             return
-        await self._grant(self._call(call_id, arrived, body.in_memory or b""), send)
+        call = self._call(call_id, arrived, body.in_memory or b"")
+        if arrived.path == TOKEN:
+            await self._grant(call, send)
+        elif arrived.path == INTROSPECT:
+            await self._answer(call, await self._desk.introspect(call), send)
+        else:
+            await self._answer(call, await self._desk.revoke(call), send)
 
     async def _grant(self, call: TokenCall, send: Send) -> None:
         answer = await self._desk.grant(call)
         if isinstance(answer, Granted):
             await _send(send, 200, call.id, _granted(answer), [*_NO_STORE, *self._nonce(needed=False)])
         else:
-            headers = [*_NO_STORE, *_told(answer, call), *self._nonce(needed=answer.fault is Fault.NONCE)]
-            await _send(send, answer.ruling.status, call.id, _denied(answer), headers)
+            await self._deny(call, answer, send)
+
+    async def _answer(self, call: TokenCall, answer: Mapping[str, object] | Denial, send: Send) -> None:
+        if isinstance(answer, Denial):
+            await self._deny(call, answer, send)
+        else:
+            await _send(send, 200, call.id, answer, _NO_STORE)
+
+    async def _deny(self, call: TokenCall, denial: Denial, send: Send) -> None:
+        headers = [*_NO_STORE, *_told(denial, call), *self._nonce(needed=denial.fault is Fault.NONCE)]
+        await _send(send, denial.ruling.status, call.id, _denied(denial), headers)
 
     async def _public(self, call_id: str, path: str, send: Send) -> None:
         if path == METADATA:
@@ -104,7 +123,7 @@ class TokenApp:
             id=call_id,
             environment=self._environment,
             issuer=self._issuer,
-            uri=f"{self._issuer}{TOKEN}",
+            uri=f"{self._issuer}{arrived.path}",
             query=arrived.query,
             content_type=",".join(_values(arrived, b"content-type")),
             body=body,
@@ -126,6 +145,11 @@ def metadata(issuer: str) -> dict[str, object]:
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": f"{issuer}{INTROSPECT}",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "revocation_endpoint": f"{issuer}{REVOKE}",
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
     }
 
 
@@ -148,14 +172,14 @@ def _denied(denial: Denial) -> dict[str, object]:
 
 def _told(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
     yield REFUSAL_ID, denial.id
-    if denial.ruling.status == 401 and call.authorization:
+    if denial.fault is Fault.RESOURCE_SERVER or (denial.ruling.status == 401 and call.authorization):
         yield "WWW-Authenticate", 'Basic realm="token"'  # RFC 6749 5.2: the scheme that was tried
     if denial.ruling.status == 503:
         yield "Retry-After", "1"
 
 
 async def _send(
-    send: Send, status: int, call_id: str, content: dict[str, object], headers: list[tuple[str, str]]
+    send: Send, status: int, call_id: str, content: Mapping[str, object], headers: Iterable[tuple[str, str]]
 ) -> None:
     told = [("Content-Type", JSON), ("Correlation-Id", call_id), *headers]
     await send_answer(send, status, told, msgspec.json.encode(content))

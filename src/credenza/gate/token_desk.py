@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -11,8 +11,9 @@ from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.gate.explanation import Step
 from credenza.gate.metrics import Metrics
 from credenza.gate.refusals import KEPT_FOR, Refusals
-from credenza.gate.token_faults import RULINGS, Fault
+from credenza.gate.token_faults import RULINGS, Denied, Fault
 from credenza.gate.token_server import Denial, Granted, TokenCall, TokenServer
+from credenza.gate.token_status import TokenStatus
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
 from credenza.store.traces import OAUTH2, StoredRefusal
@@ -29,9 +30,17 @@ _PROVEN = frozenset(
 
 class TokenDesk:
     def __init__(
-        self, server: TokenServer, *, clock: Callable[[], datetime], usage: Usage, refusals: Refusals, metrics: Metrics
+        self,
+        server: TokenServer,
+        status: TokenStatus,
+        *,
+        clock: Callable[[], datetime],
+        usage: Usage,
+        refusals: Refusals,
+        metrics: Metrics,
     ) -> None:
         self._server = server
+        self._status = status
         self._clock = clock
         self._usage = usage
         self._refusals = refusals
@@ -49,6 +58,24 @@ class TokenDesk:
             self._metrics.token(call.environment, answer.fault)
             self._keep(answer, call)
         return answer
+
+    async def introspect(self, call: TokenCall) -> Mapping[str, object] | Denial:
+        try:
+            return await self._status.introspect(call, clock=self._clock)
+        except Denied as denied:
+            return self._denial(call, denied)
+
+    async def revoke(self, call: TokenCall) -> Mapping[str, object] | Denial:
+        """Answer as of success with an empty object: clients ignore it (RFC 7009 2.2)."""
+        try:
+            await self._status.revoke(call, clock=self._clock)
+        except Denied as denied:
+            return self._denial(call, denied)
+        return {}
+
+    def _denial(self, call: TokenCall, denied: Denied) -> Denial:
+        self._metrics.token(call.environment, denied.fault)
+        return Denial(call.id, self._clock(), denied.fault, denied.told, denied.detail, None)
 
     def _keep(self, denial: Denial, call: TokenCall) -> None:
         """Keep a refusal when it is known whose key it is about. Whom a made-up key belongs to nobody can say."""

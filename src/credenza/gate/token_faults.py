@@ -41,6 +41,8 @@ class Fault(StrEnum):
     REPLAY_UNAVAILABLE = "replay_unavailable"
     GATE_CLOSED = "gate_closed"
     NO_SIGNING_KEY = "no_signing_key"
+    RESOURCE_SERVER = "resource_server"
+    FOREIGN_TOKEN = "foreign_token"
 
 
 class Ruling(NamedTuple):
@@ -123,6 +125,14 @@ RULINGS: dict[Fault, Ruling] = {
     Fault.REPLAY_UNAVAILABLE: _away("first use"),
     Fault.GATE_CLOSED: _away("freshness"),
     Fault.NO_SIGNING_KEY: _away("freshness"),
+    Fault.RESOURCE_SERVER: _client(
+        "key",
+        "Send the id and the secret of a resource server of this environment, by HTTP Basic.",
+        "The resource server could not be authenticated.",
+    ),
+    Fault.FOREIGN_TOKEN: _request(
+        "key", "The token was issued to another client.", "Have its own client revoke it.", "invalid_grant"
+    ),
 }
 
 

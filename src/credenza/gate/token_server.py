@@ -140,11 +140,27 @@ class TokenServer:
             self._prove(asked, entry, call, now)
             assert entry is not None  # unreachable: nobody has the private half of nobody's key
             scope = self._scope(asked.scopes, entry.record)
-            await self._remember(asked, entry, now)
+            await self._remember_assertion(asked.assertion, entry, now)
+            await self._remember_proof(asked.proof, now)
             return self._issue(call, asked, entry, scope, clock())
         except Denied as denied:
             record = None if entry is None else entry.record
             return Denial(call.id, now, denied.fault, denied.told, denied.detail, record)
+
+    async def authenticate(
+        self, call: TokenCall, parameters: Mapping[str, str], *, clock: Callable[[], datetime]
+    ) -> KeyRecord:
+        """Prove who asks, by a client assertion alone (RFC 7009 2.1). Raises Denied."""
+        self._look()
+        now = clock()
+        assertion = _assertion(parameters, call)
+        _check_times(assertion, call.issuer, now)
+        entry = await self._entry(assertion)
+        self._prove_client(assertion, entry, call.environment, now)
+        assert entry is not None  # as in grant
+        await self._remember_assertion(assertion, entry, now)
+        self._look_last(entry)
+        return entry.record
 
     # ------------------------------------------------------------------------------------------------------------ read
 
@@ -192,21 +208,27 @@ class TokenServer:
         return None if entry is None or entry.record.client_id != assertion.client_id else entry
 
     def _prove(self, asked: _Asked, entry: Entry | None, call: TokenCall, now: datetime) -> None:
-        """See that the key is fit and has signed, and that the proof's key has. Raises Denied."""
-        key = self._keyring.public_key(entry) if entry is not None else self._nobodys_key
-        fault = _unfit(entry.record, call.environment, now) if entry is not None else Fault.UNKNOWN_KEY
+        """See that the client's key has signed, and that the proof's key has. Raises Denied."""
+        self._prove_client(asked.assertion, entry, call.environment, now)
         try:
-            jose.check(asked.assertion.token, key, jose.algorithm_of(key))
+            dpop.check_signature(asked.proof)
+        except Refused as refused:
+            raise Denied(Fault.PROOF, told=str(refused)) from refused
+
+    def _prove_client(
+        self, assertion: ClientAssertion, entry: Entry | None, environment: EnvironmentName, now: datetime
+    ) -> None:
+        """See that the key is fit and has signed. Raises Denied."""
+        key = self._keyring.public_key(entry) if entry is not None else self._nobodys_key
+        fault = _unfit(entry.record, environment, now) if entry is not None else Fault.UNKNOWN_KEY
+        try:
+            jose.check(assertion.token, key, jose.algorithm_of(key))
         except Refused as refused:
             # Whose the key is was not proven: unfit or not, the owner reads that the signature is not of it.
             wrong = Fault.ALGORITHM if refused.reason == "algorithm" else Fault.SIGNATURE
             raise Denied(wrong if entry is not None else Fault.UNKNOWN_KEY, detail=str(refused)) from refused
         if fault is not None:
             raise Denied(fault)
-        try:
-            dpop.check_signature(asked.proof)
-        except Refused as refused:
-            raise Denied(Fault.PROOF, told=str(refused)) from refused
 
     def _scope(self, asked: frozenset[str], record: KeyRecord) -> str:
         """Grant what was asked for, all of it or nothing; asked for nothing, the token is not narrowed (settled 20)."""
@@ -218,13 +240,14 @@ class TokenServer:
 
     # ----------------------------------------------------------------------------------------------- remember and sign
 
-    async def _remember(self, asked: _Asked, entry: Entry, now: datetime) -> None:
-        """Use both `jti` up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
-        assertion, proof = asked.assertion, asked.proof
+    async def _remember_assertion(self, assertion: ClientAssertion, entry: Entry, now: datetime) -> None:
+        """Use its `jti` up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
         earliest_s = max(assertion.earliest_s, assertion.expires_s - client_assertion.LONGEST_LIFE.total_seconds())
         await self._first_seen(
             f"assertion {entry.record.client_id} {assertion.jti}", earliest_s, Fault.ASSERTION_REPLAYED, now
         )
+
+    async def _remember_proof(self, proof: Proof, now: datetime) -> None:
         await self._first_seen(f"dpop {proof.jkt} {proof.jti}", proof.claims.iat, Fault.PROOF_REPLAYED, now)
 
     async def _first_seen(self, name: str, own_time_s: float, replayed: Fault, now: datetime) -> None:
@@ -240,9 +263,7 @@ class TokenServer:
 
     def _issue(self, call: TokenCall, asked: _Asked, entry: Entry, scope: str, now: datetime) -> Granted:
         """Look last (settled 23), then sign. A key that changed meanwhile gets no token; the next request may."""
-        self._look()
-        if not entry.live:
-            raise Denied(Fault.GATE_CLOSED, detail="The key changed while the request was decided.")
+        self._look_last(entry)
         signing = self._issuers.signing(call.environment, IssuerKind.FAPI2, now=now)
         if signing is None:
             raise Denied(Fault.NO_SIGNING_KEY)
@@ -250,11 +271,16 @@ class TokenServer:
         return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record)
 
     def _look(self) -> None:
-        """Make sure that what is remembered is true now: also at first, or an upgraded key would be judged as it was."""
+        """Make sure that what is remembered is true now; also at first, or a key would be judged as it was."""
         try:
             self._freshness.look()
         except GateClosed:
             raise Denied(Fault.GATE_CLOSED) from None
+
+    def _look_last(self, entry: Entry) -> None:
+        self._look()
+        if not entry.live:
+            raise Denied(Fault.GATE_CLOSED, detail="The key changed while the request was decided.")
 
     def _claims(self, call: TokenCall, jkt: str, record: KeyRecord, scope: str, now: datetime) -> Claims:
         """RFC 9068 2.2. `aud` is the environment's origin (settled 20)."""

@@ -1,0 +1,68 @@
+"""What the token server needs of the management plane: the pepper, and the action that revokes a token.
+
+Opened when it is first needed: a gate that nobody asks stays as small as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from credenza.cli import installation
+from credenza.domain import secret_text
+from credenza.domain.tokens import RevokedToken
+from credenza.gate.keyring import GateClosed
+from credenza.settings import Settings
+from credenza.store.engine import Database
+
+if TYPE_CHECKING:
+    from credenza.actions.context import Platform
+
+log = structlog.get_logger()
+
+
+class TokenRecords:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._opening = Lock()
+        self._opened: Platform | None = None
+
+    async def hash_secret(self, secret: str) -> str:
+        platform = self._opened
+        if platform is None:
+            platform = await asyncio.to_thread(self._platform)
+        return secret_text.keyed_hash(platform.pepper, secret)
+
+    async def revoke(self, token: RevokedToken, *, client_id: str) -> None:
+        """Revoke a token; returns when no gate admits it any more. Raises GateClosed."""
+        await asyncio.to_thread(self._revoke, token, client_id)
+
+    def _platform(self) -> Platform:
+        with self._opening:
+            if self._opened is None:
+                try:
+                    self._opened = import_module("credenza.cli.local").prepare(self._settings, self._database)
+                except SQLAlchemyError as error:
+                    raise _away(error) from error
+            opened: Platform = self._opened
+            return opened
+
+    def _revoke(self, token: RevokedToken, client_id: str) -> None:
+        platform = self._platform()
+        try:
+            import_module("credenza.actions.tokens").revoke(
+                platform, token, client_id=client_id, now=installation.now()
+            )
+        except SQLAlchemyError as error:
+            raise _away(error) from error
+
+
+def _away(error: SQLAlchemyError) -> GateClosed:
+    log.warning("token_records.failed", error=type(error).__name__)
+    return GateClosed("database")

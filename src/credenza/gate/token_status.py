@@ -1,0 +1,119 @@
+"""What becomes of tokens that were given: resource servers ask whether one is good (RFC 7662), clients revoke theirs
+(RFC 7009).
+
+The gate writes nothing: a revocation is handed to the management plane's records, and is answered when it has reached
+every gate.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final, Protocol
+from urllib.parse import unquote_plus
+
+from credenza.domain import secret_text
+from credenza.domain.model import OrganizationId
+from credenza.domain.tokens import SECRET_PREFIXES, RevokedToken, hash_jti
+from credenza.gate import token_request
+from credenza.gate.bearer import TokenVerifier
+from credenza.gate.issuers import Issuers
+from credenza.gate.keyring import GateClosed
+from credenza.gate.token_faults import Denied, Fault
+from credenza.gate.token_server import TokenCall, TokenServer
+from credenza.protocol.access_token import Claims
+
+INACTIVE: Final[Mapping[str, object]] = {"active": False}
+
+
+class Records(Protocol):
+    """What needs the platform's secrets, or changes its records. Both raise GateClosed when that is not possible."""
+
+    async def hash_secret(self, secret: str) -> str: ...
+
+    async def revoke(self, token: RevokedToken, *, client_id: str) -> None:
+        """Revoke a token; returns when no gate admits it any more."""
+
+
+class TokenStatus:
+    def __init__(self, server: TokenServer, verifier: TokenVerifier, issuers: Issuers, records: Records) -> None:
+        self._server = server
+        self._verifier = verifier
+        self._issuers = issuers
+        self._records = records
+
+    async def introspect(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Mapping[str, object]:
+        """Say what a token is good for; of one that is not good here and now, only that. Raises Denied."""
+        token = _token(token_request.parse(call.content_type, call.query, call.body))
+        name, secret = _credentials(call)
+        try:
+            secret_hash = await self._records.hash_secret(secret)
+            self._check_asker(call, name, secret_hash)
+            claims = await self._verifier.good(call.environment, token, clock=clock)
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+        self._check_asker(call, name, secret_hash)  # whoever was removed meanwhile learns nothing
+        return INACTIVE if claims is None else _active(claims)
+
+    async def revoke(self, call: TokenCall, *, clock: Callable[[], datetime]) -> None:
+        """Revoke a client's own token. One that is not good is not good afterwards (RFC 7009 2.2). Raises Denied."""
+        parameters = token_request.parse(call.content_type, call.query, call.body)
+        client = await self._server.authenticate(call, parameters, clock=clock)
+        token = _token(parameters)
+        try:
+            claims = await self._verifier.good(call.environment, token, clock=clock)
+            if claims is None:
+                return
+            if claims.client_id != client.client_id:
+                raise Denied(Fault.FOREIGN_TOKEN)
+            owner = OrganizationId(client.organization_id)
+            revoked = RevokedToken(hash_jti(claims.jti), call.environment, owner, claims.expires_at)
+            await self._records.revoke(revoked, client_id=client.client_id)
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+
+    def _check_asker(self, call: TokenCall, name: str, secret_hash: str) -> None:
+        self._verifier.look()
+        found = self._issuers.introspector(call.environment, secret_hash)
+        if found is None or found.id != name:
+            raise Denied(Fault.RESOURCE_SERVER)
+
+
+def _token(parameters: Mapping[str, str]) -> str:
+    """`token_type_hint` is not needed: there is one type."""
+    token = parameters.get("token")
+    if token is None:
+        raise Denied(Fault.REQUEST, told="The parameter token is missing.")
+    return token
+
+
+def _credentials(call: TokenCall) -> tuple[str, str]:
+    """Read id and secret (RFC 6749 2.3.1). A secret that cannot be one of ours is refused before any look-up."""
+    scheme, _, encoded = (call.authorization[0] if len(call.authorization) == 1 else "").partition(" ")
+    try:
+        name, _, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise Denied(Fault.RESOURCE_SERVER) from None
+    secret = unquote_plus(secret)
+    if scheme.lower() != "basic" or not secret_text.is_well_formed(SECRET_PREFIXES[call.environment], secret):
+        raise Denied(Fault.RESOURCE_SERVER)
+    return unquote_plus(name), secret
+
+
+def _active(claims: Claims) -> dict[str, object]:
+    """RFC 7662 2.2, RFC 9449 6.2. A token that is not narrowed has no scope to name."""
+    said: dict[str, object] = {
+        "active": True,
+        "client_id": claims.client_id,
+        "token_type": "DPoP",
+        "exp": claims.exp,
+        "iat": claims.iat,
+        "sub": claims.sub,
+        "aud": claims.aud,
+        "iss": claims.iss,
+        "jti": claims.jti,
+        "cnf": {"jkt": claims.cnf.jkt},
+    }
+    return said | ({"scope": claims.scope} if claims.scope else {})
