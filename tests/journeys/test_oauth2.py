@@ -6,23 +6,26 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tests.installation import SANDBOX
+from tests.installation import SANDBOX, settings, upgrade
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, SCOPES, Partner, Street, now, open_street
 from tests.servers import PostgreSQLServer
 
-from credenza.actions import resource_servers, upgrades
+from credenza.actions import resource_servers, token_keys, upgrades
 from credenza.cli import local
 from credenza.cli.main import main
 from credenza.client.auth import OAuth1Auth
 from credenza.client.errors import TokenRefused
 from credenza.domain.model import EnvironmentName, ProjectType
-from credenza.protocol import client_assertion
+from credenza.domain.token_keys import ROTATION
+from credenza.protocol import access_token, client_assertion
 from credenza.protocol.jose import PrivateKey
+from credenza.store.replay import LmdbReplay
 
 needs_library = pytest.mark.skipif(
     not CLIENTS_PYTHON.exists(),
@@ -240,3 +243,35 @@ def test_the_command_line_gets_a_token_and_calls(
     assert (got, called) == (0, 0)
     assert introspect(street, asking(street), token).json()["scope"] == READ
     assert json.loads(capfdbinary.readouterr().out)["target"] == "/parcels/7"
+
+
+# ------------------------------------------------------------------------------------------------ keys that sign tokens
+
+
+def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQLServer
+) -> None:
+    # An installation that is as old as a key signs, but for a few seconds.
+    with monkeypatch.context() as patch:
+        began = now() - ROTATION + timedelta(seconds=25)
+        patch.setattr(local, "now", lambda: began)
+        url = postgresql.create_database()
+        chosen = settings(tmp_path, database_url=url)
+        upgrade(url)
+        with local.platform(chosen):
+            LmdbReplay.establish(chosen.data_dir / "replay")
+    with open_street(tmp_path, database_url=url) as street:
+        partner = street.partner(ec_key())
+        signed_by: list[str] = []
+        with street.client() as http:
+            while len(set(signed_by)) < 2 or signed_by.count(signed_by[-1]) < 20:
+                published = {each["kid"] for each in http.get(f"{street.server.origin}/oauth/jwks").json()["keys"]}
+                with street.sdk(partner) as calling:
+                    answer = calling.get(street.parcel)
+                token, _ = access_token.parse(answer.request.headers["authorization"].partition(" ")[2])
+                assert (answer.status_code, token.header.kid in published) == (200, True)
+                signed_by.append(token.header.kid or "")
+                if len(signed_by) % 10 == 0:
+                    token_keys.rotate_due(street.installation.platform, now=now())
+
+    assert len(set(signed_by)) == 2
