@@ -185,6 +185,7 @@ def test_what_fails_about_the_client_looks_the_same_outside(desk: Desk) -> None:
 
 
 def test_a_key_of_a_project_that_does_not_speak_oauth2_is_refused(desk: Desk) -> None:
+    desk.granted()
     projects = schema.projects
     desk.scene.change(projects, projects.c.id == PROJECT, ChangeKind.PROJECT, PROJECT, dual=False)
 
