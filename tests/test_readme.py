@@ -97,6 +97,8 @@ def test_the_blocks_of_the_readme_run_as_they_stand(demo: Path) -> None:
         "AUTHENTICATION_FAILED",
         "revoked",
         "200 Hello, ",
+        "scope: payments:read",
+        '"path": "/payments/7"',
         "my-first-key",
         "INVALID_CSR",
         "checkout-2027",

@@ -28,7 +28,9 @@ from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.profiles import Config, Profile
 from credenza.cli.serve import Role, Started
-from credenza.client.auth import OAuth1Auth
+from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
+from credenza.client.errors import TokenRefused
+from credenza.client.keys import ClientKey, GivenKey
 from credenza.protocol import pkcs12
 from credenza.settings import Settings
 
@@ -43,6 +45,7 @@ _CALLS = {
     "checkout-2025": ("production", "/payments/charges"),
     "checkout-2026": ("production", "/payments/refunds?since=yesterday"),
     "billing-expiring": ("sandbox", "/reports/settlements"),
+    "ledger-sandbox": ("sandbox", "/payments/charges?settled=true"),
     "checkout-laptop": ("sandbox", "/payments/charges"),
 }
 """Who calls what while the demo runs; the last key is revoked, so that there are refusals to look at."""
@@ -121,7 +124,9 @@ def _bind(settings: Settings) -> dict[str, Any]:
 
 def _seed(directory: Path, settings: Settings) -> Demo:
     with local.platform(settings) as platform:
-        seeded = demo_seed.seed(platform, directory / "partner", upstream=f"http://{_UPSTREAM.bind}", now=local.now())
+        partner, now = directory / "partner", local.now()
+        seeded = demo_seed.seed(platform, partner, upstream=f"http://{_UPSTREAM.bind}", now=now)
+        seeded = demo_seed.add_ledger(platform, partner, seeded, now=now)
     known = _known(directory, seeded)
     files.write_secret(directory / _SEEDED, msgspec.json.encode(known, enc_hook=str), overwrite=True)
     return known
@@ -174,7 +179,7 @@ def _write_env(known: Demo, settings: Settings) -> None:
         ca_file=tls.authority,
     )
     profiles.save_to(profile_file, Config("demo", (profile,)))
-    laptop = known.keys["checkout-laptop"]
+    laptop, ledger = known.keys["checkout-laptop"], known.keys["ledger-sandbox"]
     lines = {
         "CREDENZA_PROFILES": profile_file,
         **_variables(known.directory),
@@ -183,6 +188,8 @@ def _write_env(known: Demo, settings: Settings) -> None:
         "CHECKOUT_KEY": call_key.path,
         "LAPTOP_CONSUMER_KEY": laptop.consumer_key,
         "LAPTOP_KEY": laptop.path,
+        "LEDGER_CONSUMER_KEY": ledger.consumer_key,
+        "LEDGER_KEY": ledger.path,
         "ACCOUNT_CONSUMER_KEY": known.account_key.consumer_key,
         "ACCOUNT_KEY": known.account_key.path,
         "DEMO_CA": tls.authority,
@@ -215,6 +222,11 @@ is admitted. A key that was revoked yesterday is refused, and you can ask why:
   credenza call GET https://localhost:8443/payments/42 --consumer-key "$LAPTOP_CONSUMER_KEY" --key "$LAPTOP_KEY"
   credenza debug oauth1 --last
 
+With OAuth 2.0, a token is fetched with the key first:
+
+  credenza call GET https://localhost:8443/payments/42 --auth oauth2 \\
+    --consumer-key "$LEDGER_CONSUMER_KEY" --key "$LEDGER_KEY"
+
 Another link to the portal: credenza user sign-in-link {demo_seed.ADMIN}
 Also: credenza project list, credenza key list, credenza key view KID (who calls), credenza audit list.
 Stop with Ctrl-C. Start over with: credenza demo --reset
@@ -237,19 +249,23 @@ async def _run(settings: Settings, sockets: Mapping[str, Any], known: Demo) -> N
 
 
 async def _call_on(known: Demo, settings: Settings) -> None:
-    """A few partners' programs at work, each call signed as any client would."""
+    """A few partners' programs at work, each call authenticated as any client would."""
     origins = {"sandbox": settings.sandbox_origin, "production": settings.production_origin}
     trust = ssl.create_default_context(cafile=demo_tls.files_in(known.directory).authority)
-    signers = {name: _signer(known.keys[name]) for name in _CALLS}
+    auths = {name: _auth(known.keys[name], origins[environment]) for name, (environment, _) in _CALLS.items()}
     async with httpx.AsyncClient(verify=trust, timeout=5, headers={"User-Agent": "acme-batch/2.1"}) as client:
         while True:
             for name, (environment, target) in _CALLS.items():
-                with suppress(httpx.TransportError):
-                    await client.get(origins[environment] + target, auth=signers[name])
+                with suppress(httpx.TransportError, TokenRefused):
+                    await client.get(origins[environment] + target, auth=auths[name])
                 await asyncio.sleep(random.uniform(0.5, 3.0))  # noqa: S311 - a pace, not a secret
 
 
-def _signer(key: PartnerKey) -> OAuth1Auth:
+def _auth(key: PartnerKey, origin: str) -> httpx.Auth:
+    """RSA keys sign calls with OAuth 1.0a; the seed's EC key is one of OAuth 2.0."""
     private_key = pkcs12.load_private_key(key.path.read_bytes(), None)
-    assert isinstance(private_key, RSAPrivateKey), "the seed makes RSA keys"
-    return OAuth1Auth(key.consumer_key, private_key)
+    if isinstance(private_key, RSAPrivateKey):
+        return OAuth1Auth(key.consumer_key, private_key)
+    client_id, _, kid = key.consumer_key.partition("!")
+    keys = GivenKey(ClientKey(private_key, kid))
+    return PrivateKeyJwtAuth(origin, client_id, keys, scopes=demo_seed.SCOPES)

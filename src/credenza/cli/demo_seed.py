@@ -7,12 +7,12 @@ their back. The partner's side (private keys) is written to files, as a partner 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from credenza.actions import (
@@ -49,6 +49,7 @@ from credenza.domain.model import (
     User,
 )
 from credenza.protocol import csr
+from credenza.protocol.jose import PrivateKey
 
 _DOMAIN = "acme.example"
 ADMIN = f"ada@{_DOMAIN}"
@@ -56,6 +57,9 @@ ADMIN = f"ada@{_DOMAIN}"
 
 _OPERATOR = Actor(ActorKind.OPERATOR, "demo")
 _DAY = timedelta(days=1)
+_PAYMENTS = "Payments"
+SCOPES = frozenset({"payments:read", "payments:write"})
+"""What a token for Payments may be narrowed to."""
 _SANDBOX, _PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
 
 
@@ -73,6 +77,8 @@ class Seeded:
     """What the demo prints and what its callers call with."""
 
     organization: Organization
+    owner: Actor
+    payments: Service
     token: str
     project: Project
     account_key: PartnerKey
@@ -92,7 +98,11 @@ class _Desk:
         request = csr.build(private_key, common_name=name, organization="Acme Payments")
         return private_key, NewKey(name, request)
 
-    def keep(self, private_key: rsa.RSAPrivateKey, credential: Credential) -> PartnerKey:
+    def ec_key(self, name: str) -> tuple[ec.EllipticCurvePrivateKey, NewKey]:
+        private_key = ec.generate_private_key(ec.SECP256R1())
+        return private_key, NewKey(name, csr.build(private_key, common_name=name, organization="Acme Payments"))
+
+    def keep(self, private_key: PrivateKey, credential: Credential) -> PartnerKey:
         """Write the partner's files: the private key and its certificate."""
         path = self.directory / f"{credential.alias}.pem"
         pkcs8 = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -116,7 +126,7 @@ def seed(platform: Platform, directory: Path, *, upstream: str, now: datetime) -
     )
     private_key, new = desk.key("account-key")
     account_key = desk.keep(private_key, account_keys.add(platform, owner, organization.id, new, now=now))
-    return Seeded(organization, issued.secret, checkout, account_key, keys)
+    return Seeded(organization, owner, catalog[_PAYMENTS], issued.secret, checkout, account_key, keys)
 
 
 def _people(desk: _Desk) -> tuple[Organization, User]:
@@ -139,7 +149,7 @@ def _people(desk: _Desk) -> tuple[Organization, User]:
 def _catalog(desk: _Desk, upstream: str) -> dict[str, Service]:
     now = add_months(desk.now, -14)
     offers = {
-        "Payments": (AuthenticationType.DUAL_OAUTH, "/payments", "Create, capture and refund payments.", None),
+        _PAYMENTS: (AuthenticationType.DUAL_OAUTH, "/payments", "Create, capture and refund payments.", None),
         "Locations": (AuthenticationType.OAUTH10A, "/locations", "Find merchants and cash machines.", 30),
         "Reports": (AuthenticationType.OAUTH10A, "/reports", "Settlement files.", None),
     }
@@ -155,6 +165,7 @@ def _catalog(desk: _Desk, upstream: str) -> dict[str, Service]:
                     ServiceEnvironment(_SANDBOX, prefix, upstream, 13, sandbox_days),
                     ServiceEnvironment(_PRODUCTION, prefix, upstream, 13, None),
                 ),
+                SCOPES if name == _PAYMENTS else frozenset(),
             ),
             now=now,
         )
@@ -168,7 +179,7 @@ def _checkout(
     """A project in good order: both environments, one key being rotated, one revoked."""
     then = add_months(desk.now, -12)
     first, new = desk.key("checkout-sandbox")
-    request = NewProject(ProjectType.OAUTH10A, "Checkout", "EUROPE", catalog["Payments"].id, _SANDBOX, new)
+    request = NewProject(ProjectType.OAUTH10A, "Checkout", "EUROPE", catalog[_PAYMENTS].id, _SANDBOX, new)
     view = projects.create(desk.platform, owner, organization_id, request, now=then)
     keys = {"checkout-sandbox": desk.keep(first, view.credentials[0])}
     project_id = view.project.id
@@ -208,6 +219,16 @@ def _billing(
         made = oauth_keys.add_by_csr(desk.platform, owner, view.project.id, new, _SANDBOX, now=desk.now - age)
         keys[name] = desk.keep(private_key, made)
     return keys
+
+
+def add_ledger(platform: Platform, directory: Path, seeded: Seeded, *, now: datetime) -> Seeded:
+    """Add a project that begins with OAuth 2.0, so its key may be an EC key."""
+    desk = _Desk(platform, directory, now)
+    private_key, new = desk.ec_key("ledger-sandbox")
+    request = NewProject(ProjectType.OAUTH2_FAPI, "Ledger", "EUROPE", seeded.payments.id, _SANDBOX, new)
+    view = projects.create(platform, seeded.owner, seeded.organization.id, request, now=add_months(now, -2))
+    ledger = {"ledger-sandbox": desk.keep(private_key, view.credentials[0])}
+    return replace(seeded, keys=seeded.keys | ledger)
 
 
 def _team(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
