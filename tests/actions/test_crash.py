@@ -15,7 +15,7 @@ import pytest
 from tests.actions import repeatable
 from tests.actions.crash_child import Errand
 from tests.actions.repeatable import PATIENCE, Request
-from tests.actions.stage import Shop, Stage
+from tests.actions.stage import Shop, Stage, new_platform
 
 from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
@@ -31,6 +31,14 @@ Make = Callable[[Shop], Request]
 issuing_action = pytest.mark.parametrize(
     "make", [repeatable.project_create, repeatable.key_add, repeatable.key_renew], ids=lambda make: make.__name__
 )
+
+
+def ready(shop: Shop, make: Make) -> Request:
+    """Prepare a request. Whoever starts makes what has become due, keys that sign tokens among it: it is made here, so
+    that the process that is killed has nothing to make but what the request asks for."""
+    request = make(shop)
+    new_platform(shop.stage.platform.database, now=shop.stage.now)
+    return request
 
 
 def start(stage: Stage, request: Request, place: Path, failpoint: str) -> "subprocess.Popen[bytes]":
@@ -50,7 +58,7 @@ def states(stage: Stage) -> list[str]:
 @issuing_action
 @pytest.mark.parametrize("failpoint", FAILPOINTS[:3])
 def test_killed_before_the_commit(shop: Shop, make: Make, failpoint: str, tmp_path: Path) -> None:
-    stage, request = shop.stage, make(shop)
+    stage, request = shop.stage, ready(shop, make)
     facts, before = stage.facts(), stage.traces()
 
     kill_at(failpoint, stage, request, tmp_path)
@@ -78,7 +86,7 @@ def test_killed_before_the_commit(shop: Shop, make: Make, failpoint: str, tmp_pa
 
 @issuing_action
 def test_killed_after_the_commit(shop: Shop, make: Make, tmp_path: Path) -> None:
-    stage, request = shop.stage, make(shop)
+    stage, request = shop.stage, ready(shop, make)
     before = stage.traces()
 
     kill_at("after_commit", stage, request, tmp_path)
