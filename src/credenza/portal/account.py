@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from credenza.actions import authenticators, passkeys, passwords
 from credenza.domain.errors import Code, Refusal
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render, status_of, words_of
 from credenza.portal.visit import Visit
 
 _PAGE = "/account"
@@ -69,8 +69,8 @@ def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "account.html",
-        status=status_of(refusal) if refusal else 200,
-        problem=refusal.message if refusal else "",
+        status=status_of(refusal),
+        problem=words_of(refusal),
         done=visit.query("done"),
         proofs=authenticators.look(platform, visit.actor, now=visit.now),
         passkeys=passkeys.list_own(platform, visit.actor, now=visit.now),

@@ -8,7 +8,7 @@ from credenza.actions import account_keys
 from credenza.actions.issuing import NewKey
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Credential, CredentialId, OrganizationId
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render, status_of, words_of
 from credenza.portal.visit import Visit
 
 _TYPED = "REVOKE"
@@ -70,8 +70,8 @@ def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
         visit,
         "api_key_new.html",
         organization_id=_organization(visit),
-        status=status_of(refusal) if refusal else 200,
-        problem=refusal.message if refusal else "",
+        status=status_of(refusal),
+        problem=words_of(refusal),
     )
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from credenza.actions import invitations, people
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Member, OrganizationId, OrganizationRole, UserId
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render, status_of, words_of
 from credenza.portal.visit import Visit
 
 
@@ -81,8 +81,8 @@ def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
         "members.html",
         section="members",
         organization_id=organization_id,
-        status=status_of(refusal) if refusal else 200,
-        problem=refusal.message if refusal else "",
+        status=status_of(refusal),
+        problem=words_of(refusal),
         members=members,
         may_change=may_change,
         roles=tuple(OrganizationRole),

@@ -16,6 +16,7 @@ from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectType
 from credenza.portal import texts
+from credenza.portal.rendering import words_of
 from credenza.portal.visit import Visit
 
 _NOT_CONTENT = frozenset({"csrf", "once"})
@@ -42,7 +43,7 @@ def form(visit: Visit, here: str, action: str, project_type: ProjectType, refusa
         "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
         "project_type": project_type,
         "once": visit.fields.get("once") or visit.portal.platform.new_id(),
-        "problem": refusal.message if refusal else "",
+        "problem": words_of(refusal),
         "wrong_field": refusal.field if refusal else "",
     }
 

@@ -159,7 +159,7 @@ def _new(visit: Visit, refusal: Refusal | None) -> Response:
         "project_new.html",
         section="projects",
         organization_id=organization_id,
-        status=status_of(refusal) if refusal else 200,
+        status=status_of(refusal),
         offered=offered,
         environments=tuple(EnvironmentName),
         **new_key.form(visit, f"{base}/new", base, ProjectType.OAUTH2_FAPI, refusal),
@@ -194,7 +194,7 @@ def _environment_form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "project_environment.html",
         environment=name,
-        status=status_of(refusal) if refusal else 200,
+        status=status_of(refusal),
         **new_key.form(visit, base, base, sight.project.type, refusal),
     )
 

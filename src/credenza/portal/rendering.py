@@ -98,8 +98,13 @@ def show_refusal(visit: Visit, refusal: Refusal) -> Response:
     return render(visit, "refused.html", status=status_of(refusal), refusal=refusal)
 
 
-def status_of(refusal: Refusal) -> int:
-    return _STATUS.get(refusal.code, _REFUSED)
+def status_of(refusal: Refusal | None) -> int:
+    """The status of a page that shows a form: 200 as long as nothing was refused."""
+    return 200 if refusal is None else _STATUS.get(refusal.code, _REFUSED)
+
+
+def words_of(refusal: Refusal | None) -> str:
+    return "" if refusal is None else refusal.message
 
 
 def organizations_of(visit: Visit) -> tuple[Organization, ...]:

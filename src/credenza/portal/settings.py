@@ -15,7 +15,7 @@ from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT,
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING, NOTICE_DAYS, VALIDITY_MONTHS
 from credenza.domain.model import EnvironmentName, OrganizationId
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render, status_of, words_of
 from credenza.portal.visit import Visit
 
 _DELIVERIES = 20
@@ -120,8 +120,8 @@ def _notices(visit: Visit, refusal: Refusal | None = None) -> Response:
     return _render(
         visit,
         "settings_notices.html",
-        status=status_of(refusal) if refusal else 200,
-        problem=refusal.message if refusal else "",
+        status=status_of(refusal),
+        problem=words_of(refusal),
         days=NOTICE_DAYS,
         sees_webhooks=sees,
         may_change=Action.WEBHOOK_ADD in may,

@@ -9,7 +9,7 @@ from credenza.actions.access_tokens import LONGEST_DAYS
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import OrganizationId
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render, status_of, words_of
 from credenza.portal.visit import Visit
 
 _USUAL_DAYS = 30
@@ -68,8 +68,8 @@ def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
         visit,
         "token_new.html",
         organization_id=_organization(visit),
-        status=status_of(refusal) if refusal else 200,
-        problem=refusal.message if refusal else "",
+        status=status_of(refusal),
+        problem=words_of(refusal),
         scopes=tuple(Scope),
         usual_days=_USUAL_DAYS,
         longest_days=LONGEST_DAYS,
