@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from tests.installation import CredenzaServer, Installation, furnish, now, settings, upgrade
 from tests.servers import PostgreSQLServer
 
@@ -78,6 +78,10 @@ def _fill(installation: Installation, project: Project) -> str:
     with writing(installation.platform.database.records) as connection:
         for start in range(0, _CREDENTIALS, _BATCH):
             connection.execute(insert(schema.credentials), rows[start : start + _BATCH])
+        if not installation.platform.database.embedded:
+            connection.execute(
+                text("ANALYZE")
+            )  # autovacuum does it within a minute; a benchmark does not wait for that
     with writing(installation.platform.database.traces) as connection:
         callers = [_caller(installation, key_id, number, moment) for number, key_id in enumerate(key_ids[:_USED])]
         connection.execute(insert(schema.callers), callers)
