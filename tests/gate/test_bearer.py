@@ -22,6 +22,7 @@ from credenza.gate.answers import headers_of
 from credenza.gate.bearer import Audience, TokenVerifier
 from credenza.gate.decision import Admitted, Call, Code, Decision, Refused
 from credenza.gate.oauth1 import Verifier
+from credenza.gate.possession import Nonces
 from credenza.protocol import access_token, dpop, jose
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
@@ -42,7 +43,7 @@ class Street(Desk):
         self.verifier = self.gate()
         self.token = self.granted().access_token
 
-    def gate(self, **changed: Any) -> Verifier:
+    def gate(self, *, require_nonce: bool = False) -> Verifier:
         shared = {
             "keyring": self.scene.keyring,
             "routes": self.scene.routes,
@@ -53,8 +54,7 @@ class Street(Desk):
             **shared,
             issuers=self.issuers,
             audiences=(Audience(SANDBOX, ISSUER),),
-            nonce_secret=NONCE_SECRET,
-            **changed,
+            nonces=Nonces(NONCE_SECRET, require_nonce),
         )
         return Verifier(**shared, tokens=tokens)
 

@@ -17,6 +17,7 @@ from credenza.domain import secret_text
 from credenza.domain.model import PLATFORM, EnvironmentName
 from credenza.domain.tokens import SECRET_PREFIXES, RevokedToken
 from credenza.gate.bearer import Audience, TokenVerifier
+from credenza.gate.possession import Nonces
 from credenza.gate.token_faults import Denied, Fault
 from credenza.gate.token_server import TokenCall
 from credenza.gate.token_status import INACTIVE, TokenStatus
@@ -61,7 +62,7 @@ class Counter(Desk):
             replay=self.scene.replay,
             issuers=self.issuers,
             audiences=(Audience(SANDBOX, ISSUER), Audience(EnvironmentName.PRODUCTION, "https://live.example.com")),
-            nonce_secret=NONCE_SECRET,
+            nonces=Nonces(NONCE_SECRET),
         )
         self.status = TokenStatus(self.server, verifier, self.issuers, self.ledger)
 

@@ -16,8 +16,9 @@ from tests.gate.scene import ORDERS, ORGANIZATION, PAYMENTS, PROJECT, SANDBOX, C
 from credenza.actions.token_keys import ensure
 from credenza.adapters.vault import LocalVault
 from credenza.gate.issuers import Issuers
+from credenza.gate.possession import Nonces
 from credenza.gate.token_faults import Fault
-from credenza.gate.token_server import Denial, Granted, Policy, TokenCall, TokenServer
+from credenza.gate.token_server import Denial, Granted, TokenCall, TokenServer
 from credenza.protocol import client_assertion, dpop, jose
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
@@ -53,7 +54,7 @@ class Desk:
         reader, now = self.scene.reader, self.scene.clock.now()
         self.issuers.replace(reader.token_keys(), reader.introspectors(), reader.revoked_tokens(now=now))
 
-    def make(self, **policy: Any) -> TokenServer:
+    def make(self, *, require_nonce: bool = False) -> TokenServer:
         self.scene.freshness.look()
         return TokenServer(
             keyring=self.scene.keyring,
@@ -61,9 +62,8 @@ class Desk:
             issuers=self.issuers,
             freshness=self.scene.freshness,
             replay=self.scene.replay,
-            nonce_secret=NONCE_SECRET,
+            nonces=Nonces(NONCE_SECRET, require_nonce),
             random=secrets.token_bytes,
-            policy=Policy(**policy),
         )
 
     def ask(self, call: TokenCall | None = None) -> Granted | Denial:

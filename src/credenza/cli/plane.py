@@ -22,7 +22,8 @@ from credenza.gate.flushing import Flusher
 from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
-from credenza.gate.oauth1 import Policy, ReplayMemory, Verifier
+from credenza.gate.oauth1 import Policy, Verifier
+from credenza.gate.possession import Nonces, ReplayMemory
 from credenza.gate.refusals import Refusals
 from credenza.gate.usage import Usage
 from credenza.settings import Settings
@@ -50,7 +51,7 @@ class Plane:
     usage: Usage
     refusals: Refusals
     vault: LocalVault | None
-    nonce_secret: bytes
+    nonces: Nonces
 
 
 @asynccontextmanager
@@ -77,7 +78,8 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
             flusher.start()
             stack.push_async_callback(flusher.stop)
         policy = Policy(max_skew=timedelta(seconds=settings.max_skew_s), echo_base_string=settings.echo_base_string)
-        nonce_secret = b"" if vault is None else vault.derive("dpop nonces")
+        secret = b"" if vault is None else vault.derive("dpop nonces")
+        nonces = Nonces(secret, settings.require_dpop_nonce)
         tokens = TokenVerifier(
             keyring=keyring,
             routes=routes,
@@ -85,8 +87,7 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
             freshness=freshness,
             replay=replay,
             audiences=origins.audiences(settings),
-            nonce_secret=nonce_secret,
-            require_nonce=settings.require_dpop_nonce,
+            nonces=nonces,
         )
         verifier = Verifier(
             keyring=keyring,
@@ -96,7 +97,7 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
             policy=policy,
             tokens=None if vault is None else tokens,
         )
-        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonce_secret)
+        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonces)
 
 
 def _embedded(

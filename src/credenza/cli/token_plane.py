@@ -16,7 +16,7 @@ from credenza.domain.model import EnvironmentName
 from credenza.gate.desk import Desk
 from credenza.gate.token_app import TokenApp
 from credenza.gate.token_desk import TokenDesk
-from credenza.gate.token_server import Policy, TokenServer
+from credenza.gate.token_server import TokenServer
 from credenza.gate.token_status import TokenStatus
 from credenza.settings import Settings
 from credenza.store.engine import Database
@@ -42,9 +42,9 @@ def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk)
         issuers=plane.issuers,
         freshness=plane.freshness,
         replay=plane.replay,
-        nonce_secret=plane.nonce_secret,
+        nonces=plane.nonces,
         random=secrets.token_bytes,
-        policy=Policy(timedelta(seconds=settings.token_life_s), settings.require_dpop_nonce),
+        token_life=timedelta(seconds=settings.token_life_s),
     )
     tokens = TokenDesk(
         server,
@@ -61,7 +61,7 @@ def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk)
             tokens,
             plane.issuers,
             clock=installation.now,
-            require_nonce=settings.require_dpop_nonce,
+            require_nonce=plane.nonces.required,
         )
         for each in origins.audiences(settings)
     }

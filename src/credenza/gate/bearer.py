@@ -23,8 +23,9 @@ from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Ref
 from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.possession import Nonces, ReplayMemory, replay_key
 from credenza.gate.standing import identity_of, unfit
-from credenza.gate.token_server import ReplayMemory, speaks_oauth2
+from credenza.gate.token_server import speaks_oauth2
 from credenza.protocol import access_token, dpop, jose
 from credenza.protocol.access_token import Claims
 from credenza.protocol.dpop import Proof
@@ -70,12 +71,11 @@ class _Load(msgspec.Struct, frozen=True):
 class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
     """How the check of one call ends early; it leaves as a value."""
 
-    def __init__(self, code: Code, description: str, *, error: str = "", record: KeyRecord | None = None) -> None:
+    def __init__(self, code: Code, description: str, *, error: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.description = description
         self.error = error
-        self.record = record
 
 
 _Examined: TypeAlias = _Proven | _Load | Refused
@@ -93,8 +93,7 @@ class TokenVerifier:
         freshness: Freshness,
         replay: ReplayMemory,
         audiences: tuple[Audience, ...],
-        nonce_secret: bytes,
-        require_nonce: bool = False,
+        nonces: Nonces,
     ) -> None:
         self._keyring = keyring
         self._routes = routes
@@ -102,8 +101,7 @@ class TokenVerifier:
         self._freshness = freshness
         self._replay = replay
         self._origins = {each.environment: each.origin for each in audiences}
-        self._nonce_secret = nonce_secret
-        self._require_nonce = require_nonce
+        self._nonces = nonces
         self._verified: OrderedDict[str, tuple[str, Claims]] = OrderedDict()
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Later:
@@ -114,7 +112,7 @@ class TokenVerifier:
         if isinstance(examined, Refused):
             return examined
         try:
-            answer = self._replay.first_seen(_replay_key(examined.proof), now.timestamp())
+            answer = self._replay.first_seen(replay_key(examined.proof), now.timestamp())
         except ReplayUnavailable:
             return self._away(call, now, Code.REPLAY_UNAVAILABLE)
         if isinstance(answer, bool):
@@ -264,19 +262,13 @@ class TokenVerifier:
             raise _Denied(
                 Code.TOKEN_BINDING, "The proof is by another key than the token is bound to.", error="invalid_token"
             )
-        self._check_nonce(proof, now)
+        if not self._nonces.accept(proof, now=now):
+            raise _Denied(Code.PROOF_NONCE, "The DPoP proof needs the nonce of this answer.", error="use_dpop_nonce")
         try:
             dpop.check_signature(proof)
         except Disproven as failure:
             raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
         return proof
-
-    def _check_nonce(self, proof: Proof, now: datetime) -> None:
-        sent = proof.claims.nonce
-        if sent is None and not self._require_nonce:
-            return
-        if sent is None or not dpop.is_recent_nonce(sent, self._nonce_secret, now=now):
-            raise _Denied(Code.PROOF_NONCE, "The DPoP proof needs the nonce of this answer.", error="use_dpop_nonce")
 
     def _allow(self, call: Call, claims: Claims, record: KeyRecord, entry: Entry, proof: Proof) -> _Proven:
         """See what the holder may do: refusals are plain, it is known who asks."""
@@ -311,7 +303,7 @@ class TokenVerifier:
         record = entry.record if entry is not None else None
         headers = [("WWW-Authenticate", _challenge(denied))]
         if denied.code is Code.PROOF_NONCE:
-            headers.append(("DPoP-Nonce", dpop.nonce(self._nonce_secret, now=now)))
+            headers.append(("DPoP-Nonce", self._nonces.current(now=now)))
         evidence = Evidence(call, now, None, record)
         return Refused(call.id, denied.code, denied.description, evidence, tuple(headers))
 
@@ -359,7 +351,3 @@ def _invalid(description: str) -> _Denied:
 def _uri(call: Call) -> str:
     request = call.request
     return f"{request.scheme}://{request.authority}{request.path}"
-
-
-def _replay_key(proof: Proof) -> bytes:
-    return f"dpop {proof.jkt} {proof.jti}".encode()

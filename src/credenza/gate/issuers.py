@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from credenza.domain import token_keys
-from credenza.domain.model import ChangeNumber, EnvironmentName
+from credenza.domain.model import EnvironmentName
 from credenza.domain.token_keys import IssuerKind, TokenKey
 from credenza.domain.tokens import hash_jti
 from credenza.protocol import jose
@@ -58,14 +58,12 @@ class Issuers:
         self._keys: dict[str, ReadyKey] = {}
         self._introspectors: Mapping[str, Introspector] = {}
         self._revoked: Mapping[str, datetime] = {}
-        self.number = ChangeNumber(0)
 
     def replace(self, keys: TokenKeySnapshot, introspectors: IntrospectorSnapshot, revoked: RevocationSnapshot) -> None:
         known = self._keys
         self._keys = {each.key.kid: self._ready(each, known.get(each.key.kid)) for each in keys.keys}
         self._introspectors = {each.secret_hash: each for each in introspectors.servers}
         self._revoked = revoked.revoked
-        self.number = min(keys.number, introspectors.number, revoked.number)
 
     def signing(self, environment: EnvironmentName, issuer: IssuerKind, *, now: datetime) -> ReadyKey | None:
         """Find the key that signs now; None where there is none, or this gate may not have it."""

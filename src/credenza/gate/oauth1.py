@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -24,6 +24,7 @@ from credenza.gate.bearer import Later, TokenVerifier, is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.freshness import Freshness
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.possession import ReplayMemory
 from credenza.gate.standing import identity_of, unfit
 from credenza.protocol import oauth1
 from credenza.protocol.errors import Malformed
@@ -43,14 +44,6 @@ _CODE_OF_FIELD = {
     "oauth_nonce": Code.NONCE,
     "target": Code.INVALID_TARGET,
 }
-
-
-class ReplayMemory(Protocol):
-    """What `store.replay` offers: the memory of one machine answers at once, that of several is waited for."""
-
-    remembers_since: float
-
-    def first_seen(self, key: bytes, now: float) -> bool | Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)

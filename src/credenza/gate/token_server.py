@@ -9,10 +9,8 @@ by cost, and nothing is remembered of a caller who has proven nothing. Refusals 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +21,7 @@ from credenza.gate import token_request
 from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers, ReadyKey
 from credenza.gate.keyring import Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.possession import Nonces, ReplayMemory, replay_key
 from credenza.gate.token_faults import RULINGS, Denied, Fault, Ruling
 from credenza.protocol import access_token, client_assertion, dpop, jose
 from credenza.protocol.access_token import Claims, Confirmation
@@ -34,22 +33,7 @@ from credenza.store.replay import ReplayUnavailable
 
 GRANT_TYPE = "client_credentials"
 TOKEN_LIFE = timedelta(seconds=900)
-
-
-class ReplayMemory(Protocol):
-    """What `store.replay` offers: the memory of one machine answers at once, that of several is waited for."""
-
-    remembers_since: float
-
-    def first_seen(self, key: bytes, now: float) -> bool | Awaitable[bool]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """`token_life` is at most 900 s (settled 11). With `require_nonce` a proof has to carry a recent nonce."""
-
-    token_life: timedelta = TOKEN_LIFE
-    require_nonce: bool = False
+"""The longest there is (settled 11)."""
 
 
 class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +85,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 class TokenServer:
-    """Decides requests from what it is given, and owns none of it. `nonce_secret` is the same on every node."""
+    """Decides requests from what it is given, and owns none of it."""
 
     def __init__(
         self,
@@ -111,24 +95,24 @@ class TokenServer:
         issuers: Issuers,
         freshness: Freshness,
         replay: ReplayMemory,
-        nonce_secret: bytes,
+        nonces: Nonces,
         random: Callable[[int], bytes],
-        policy: Policy | None = None,
+        token_life: timedelta = TOKEN_LIFE,
     ) -> None:
         self._keyring = keyring
         self._routes = routes
         self._issuers = issuers
         self._freshness = freshness
         self._replay = replay
-        self._nonce_secret = nonce_secret
+        self._nonces = nonces
         self._random = random
-        self._policy = policy or Policy()
+        self._token_life = token_life
         # Unknown keys are checked against this one and take as long as a wrong signature (RFC 7523 3, settled 14).
         self._nobodys_key = ec.generate_private_key(ec.SECP256R1()).public_key()
 
     def nonce(self, *, now: datetime) -> str:
         """The nonce to send along: clients keep the last one they saw (RFC 9449 8.2)."""
-        return dpop.nonce(self._nonce_secret, now=now)
+        return self._nonces.current(now=now)
 
     async def grant(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Granted | Denial:
         """Give a token, or say why not."""
@@ -185,14 +169,9 @@ class TokenServer:
             raise Denied(fault, told=str(refused)) from refused
         except Malformed as malformed:
             raise Denied(Fault.PROOF, told=str(malformed)) from malformed
-        self._check_nonce(proof.claims.nonce, now)
-        return proof
-
-    def _check_nonce(self, sent: str | None, now: datetime) -> None:
-        if sent is None and not self._policy.require_nonce:
-            return
-        if sent is None or not dpop.is_recent_nonce(sent, self._nonce_secret, now=now):
+        if not self._nonces.accept(proof, now=now):
             raise Denied(Fault.NONCE)
+        return proof
 
     # ----------------------------------------------------------------------------------------------------------- prove
 
@@ -244,15 +223,15 @@ class TokenServer:
         """Use its `jti` up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
         earliest_s = max(assertion.earliest_s, assertion.expires_s - client_assertion.LONGEST_LIFE.total_seconds())
         await self._first_seen(
-            f"assertion {entry.record.client_id} {assertion.jti}", earliest_s, Fault.ASSERTION_REPLAYED, now
+            f"assertion {entry.record.client_id} {assertion.jti}".encode(), earliest_s, Fault.ASSERTION_REPLAYED, now
         )
 
     async def _remember_proof(self, proof: Proof, now: datetime) -> None:
-        await self._first_seen(f"dpop {proof.jkt} {proof.jti}", proof.claims.iat, Fault.PROOF_REPLAYED, now)
+        await self._first_seen(replay_key(proof), proof.claims.iat, Fault.PROOF_REPLAYED, now)
 
-    async def _first_seen(self, name: str, own_time_s: float, replayed: Fault, now: datetime) -> None:
+    async def _first_seen(self, key: bytes, own_time_s: float, replayed: Fault, now: datetime) -> None:
         try:
-            answer = self._replay.first_seen(name.encode(), now.timestamp())
+            answer = self._replay.first_seen(key, now.timestamp())
             first = await answer if inspect.isawaitable(answer) else answer
         except ReplayUnavailable:
             raise Denied(Fault.REPLAY_UNAVAILABLE) from None
@@ -287,7 +266,7 @@ class TokenServer:
         issued_s = int(now.timestamp())
         return Claims(
             iss=call.issuer,
-            exp=issued_s + int(self._policy.token_life.total_seconds()),
+            exp=issued_s + int(self._token_life.total_seconds()),
             aud=call.issuer,
             sub=record.client_id,
             client_id=record.client_id,
