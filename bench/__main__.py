@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,12 +28,6 @@ are all different, 32 connections) on the other; CPU time per call is what the w
 
 Last run: {cores} cores, Python {python}.
 """
-
-
-def _python() -> str:
-    """Which Python, and whether its build was optimised: one that was not takes a quarter to a half longer."""
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return f"{platform.python_version()}, built {'with' if optimised else 'without'} profile-guided optimisation"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,7 +60,7 @@ def _write(name: str, lines: tuple[Line, ...], command: str) -> None:
     date = f"{datetime.now(UTC):%Y-%m-%d}"
     tables.write(
         _PAGE,
-        heading=_HEADING.format(rounds=ROUNDS, cores=len(os.sched_getaffinity(0)), python=_python()),
+        heading=_HEADING.format(rounds=ROUNDS, cores=len(os.sched_getaffinity(0)), python=f"{platform.python_version()}, {platform.python_compiler()}"),
         columns=_COLUMNS,
         order=list(ROWS),
         measured={
