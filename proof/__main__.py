@@ -40,7 +40,9 @@ Last run: {cores} cores, Python {python}.
 
 def main(arguments: Sequence[str]) -> int:
     again = "--again" in arguments
-    wanted = [name for text in arguments if text != "--again" for name in text.upper().split(",") if name]
+    # Ids have spaces: make proof ROWS="CHANGED TOKENS,R3"
+    named = " ".join(each for each in arguments if each != "--again")
+    wanted = [name.strip() for name in named.upper().split(",") if name.strip()]
     claims = [each for each in CLAIMS if not wanted or each.id.upper().startswith(tuple(wanted))]
     if not claims:
         _say(f"proof: no claim begins with {', '.join(wanted)}; there are {', '.join(each.id for each in CLAIMS)}")
