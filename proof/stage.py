@@ -17,11 +17,13 @@ from credenza.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Any of `managing` answers the management API, and any of `gates` calls; they may be the same process."""
+    """Any of `managing` answers the management API, and any of `gates` calls; they may be the same process. `upstream`
+    answers everything with 200."""
 
     installation: Installation
     managing: tuple[CredenzaServer, ...]
     gates: tuple[CredenzaServer, ...]
+    upstream: str
 
     @property
     def manage(self) -> CredenzaServer:
@@ -48,8 +50,9 @@ def on_sqlite(
         server = stack.enter_context(
             CredenzaServer(chosen, workers=workers, program=program, wrapper=wrapper, environment=environment)
         )
-        installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))
-        yield Stage(installation, (server,), (server,))
+        upstream = stack.enter_context(_upstream())
+        installation = stack.enter_context(furnish(chosen, upstream=upstream))
+        yield Stage(installation, (server,), (server,), upstream)
 
 
 @contextmanager
@@ -79,8 +82,9 @@ def on_postgresql(
             own: dict[str, Any] = {"sandbox_origin": serving[0].origin} if serving else {}
             own |= last_gate or {} if number == gates - 1 else {}
             serving.append(stack.enter_context(CredenzaServer(chosen, role="gate", **own)))
-        installation = stack.enter_context(furnish(chosen, upstream=stack.enter_context(_upstream())))
-        yield Stage(installation, tuple(managing), tuple(serving))
+        upstream = stack.enter_context(_upstream())
+        installation = stack.enter_context(furnish(chosen, upstream=upstream))
+        yield Stage(installation, tuple(managing), tuple(serving), upstream)
 
 
 def _on_one_directory(stack: ExitStack, database_url: str, changed: dict[str, Any]) -> Settings:
