@@ -139,7 +139,7 @@ class Desk:
             clock=self.clock.now,
             ready=self._ready,
             outages=(sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError),
-            pages=portal_app.routes(Portal(self.platform, ORIGIN, self.clock.now)),
+            pages=portal_app.routes(Portal(self.platform, self.clock.now)),
             **more,
         )
 

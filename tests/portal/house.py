@@ -64,7 +64,7 @@ class House:
         self.url = f"http://localhost:{self.port}"
         self.platform: Platform = replace(new_platform(database, now=clock.now()), public_url=self.url)
         gates = {SANDBOX: "https://sandbox.example.com", PRODUCTION: "https://api.example.com"}
-        portal = Portal(self.platform, self.url, clock.now, platform_name="Example", gates=gates, provider=provider)
+        portal = Portal(self.platform, clock.now, platform_name="Example", gates=gates, provider=provider)
         self.application = Starlette(routes=app.routes(portal))
         self.organization_id = OrganizationId("")
         self.keys: dict[str, CredentialId] = {}

@@ -43,14 +43,14 @@ def platform(tmp_path: Path, clock: Clock) -> Iterator[Platform]:
         Argon2Passwords(memory_kib=8),
         random=os.urandom,
         pki_url="http://desk.test/pki",
-        public_url="http://desk.test",
+        public_url="https://desk.example.com",
         now=clock.now(),
     )
     database.close()
 
 
 def browser(platform: Platform, clock: Clock) -> httpx.AsyncClient:
-    app = Starlette(routes=routes(Portal(platform, "https://desk.example.com", clock.now)))
+    app = Starlette(routes=routes(Portal(platform, clock.now)))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk.test")
 
 

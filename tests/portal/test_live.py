@@ -36,7 +36,7 @@ class Watcher:
 
     def __init__(self, shop: Shop) -> None:
         house = shop.house
-        self.portal = Portal(house.platform, public_url=house.url, clock=house.clock.now)
+        self.portal = Portal(house.platform, clock=house.clock.now)
         self.begun = sessions.begin(house.platform, shop.ada, SignInMethod.PASSKEY, Visitor(), now=house.clock.now())
         route = live.route(self.portal, "/projects/{project_id}/{environment}/live", keys.environment_part)
         self._route: Route = route

@@ -35,7 +35,7 @@ class Desk:
         self.organization: Organization = self.stage.organization()
         self.ada: Person = self.stage.member(self.organization)
         self.platform = self.stage.platform
-        self.app = Starlette(routes=routes(Portal(self.platform, HERE, clock.now)))
+        self.app = Starlette(routes=routes(Portal(self.platform, clock.now)))
         passwords.set_password(self.platform, self.actor(), "", PASSWORD, now=clock.now())
 
     def session(self, person: Person | None = None) -> tuple[Session, str]:

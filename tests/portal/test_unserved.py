@@ -28,7 +28,7 @@ class NoSignedCalls(Verifier):
 
 
 def desk(database: Database, clock: Clock, *, broken: type[Exception] | None = None) -> httpx.AsyncClient:
-    portal = Portal(new_platform(database, now=clock.now()), "http://desk.test", clock.now)
+    portal = Portal(new_platform(database, now=clock.now()), clock.now)
 
     def ready() -> None:
         if broken is not None:

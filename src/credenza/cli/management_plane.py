@@ -80,7 +80,6 @@ def application(
 def _portal(settings: Settings, platform: Platform, stopping: asyncio.Event) -> Portal:
     return Portal(
         platform,
-        public_url=settings.manage_origin,
         clock=local.now,
         platform_name=settings.platform_name,
         gates={

@@ -7,15 +7,15 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from credenza.actions import authenticators, passkeys, passwords
-from credenza.domain.errors import Code, Refusal
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.domain.errors import Refusal
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 _PAGE = "/account"
 
 
 def show(visit: Visit) -> Response:
-    return _page(visit)
+    return show_form(visit)
 
 
 def set_password(visit: Visit) -> Response:
@@ -23,7 +23,7 @@ def set_password(visit: Visit) -> Response:
     try:
         passwords.set_password(visit.portal.platform, visit.actor, old, new, now=visit.now)
     except Refusal as refusal:
-        return show_again(visit, refusal)
+        return show_form(visit, refusal)
     return visit.go(f"{_PAGE}?done=password")
 
 
@@ -32,7 +32,7 @@ def enrol(visit: Visit) -> Response:
     try:
         made = authenticators.enrol(visit.portal.platform, visit.actor, now=visit.now)
     except Refusal as refusal:
-        return show_again(visit, refusal)
+        return show_form(visit, refusal)
     return _enrolment(visit, made.secret, made.uri)
 
 
@@ -40,7 +40,7 @@ def confirm(visit: Visit) -> Response:
     try:
         codes = authenticators.confirm(visit.portal.platform, visit.actor, visit.fields.get("code", ""), now=visit.now)
     except Refusal as refusal:
-        return show_again(visit, refusal)
+        return show_form(visit, refusal)
     return render(visit, "recovery_codes.html", codes=codes.codes)
 
 
@@ -53,24 +53,17 @@ def remove_authenticator(visit: Visit) -> Response:
     try:
         authenticators.remove(visit.portal.platform, visit.actor, now=visit.now)
     except Refusal as refusal:
-        return show_again(visit, refusal)
+        return show_form(visit, refusal)
     return visit.go(_PAGE)
 
 
-def show_again(visit: Visit, refusal: Refusal) -> Response:
-    """Show the page with what was wrong; ask for a proof first where one is needed."""
-    if refusal.code is Code.PROOF_NEEDED:
-        raise refusal
-    return _page(visit, refusal)
-
-
-def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
+def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
+    """Show the page, once more with what was wrong."""
     platform = visit.portal.platform
     return render(
         visit,
         "account.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         done=visit.query("done"),
         proofs=authenticators.look(platform, visit.actor, now=visit.now),
         passkeys=passkeys.list_own(platform, visit.actor, now=visit.now),

@@ -8,7 +8,7 @@ from credenza.actions import account_keys
 from credenza.actions.issuing import NewKey
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Credential, CredentialId, OrganizationId
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 _TYPED = "REVOKE"
@@ -32,8 +32,6 @@ def add(visit: Visit) -> Response:
             now=visit.now,
         )
     except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
         return _form(visit, refusal)
     return render(visit, "api_key_made.html", organization_id=_organization(visit), key=made)
 
@@ -45,7 +43,7 @@ def ask_revoke(visit: Visit) -> Response:
 def revoke(visit: Visit) -> Response:
     key = _get(visit)
     if visit.fields.get("typed", "").strip() != _TYPED:
-        return _revoke_form(visit, key, f"Type {_TYPED} to say that you mean it.")
+        return _revoke_form(visit, key, Refusal(Code.INVALID, "Type REVOKE to say that you mean it.", field="typed"))
     account_keys.revoke(
         visit.portal.platform, visit.actor, _organization(visit), key.id, reason="portal", now=visit.now
     )
@@ -70,19 +68,17 @@ def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
         visit,
         "api_key_new.html",
         organization_id=_organization(visit),
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
     )
 
 
-def _revoke_form(visit: Visit, key: Credential, problem: str = "") -> Response:
+def _revoke_form(visit: Visit, key: Credential, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "api_key_revoke.html",
         organization_id=_organization(visit),
-        status=400 if problem else 200,
+        refusal=refusal,
         key=key,
-        problem=problem,
         typed=_TYPED,
     )
 

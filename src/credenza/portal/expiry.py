@@ -122,7 +122,7 @@ def make_feed(visit: Visit) -> Response:
         "calendar_feed_made.html",
         section="expiry",
         organization_id=organization_id,
-        url=f"{visit.portal.public_url}/calendar/{made.token}.ics",
+        url=f"{visit.portal.platform.public_url}/calendar/{made.token}.ics",
     )
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from credenza.actions import first_admin
 from credenza.domain.errors import Code, Refusal
 from credenza.portal import cookies
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render, status_of
 from credenza.portal.visit import Visit
 
 PATH = "/first-admin"
@@ -44,4 +44,4 @@ def _check(filled: dict[str, str]) -> None:
 
 def _form(visit: Visit, token: str, refusal: Refusal | None = None) -> Response:
     status = 403 if refusal is not None and refusal.code is Code.UNAUTHENTICATED else status_of(refusal)
-    return render(visit, "first_admin.html", status=status, problem=words_of(refusal), token=token)
+    return render(visit, "first_admin.html", refusal=refusal, status=status, token=token)

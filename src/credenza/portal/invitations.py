@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from credenza.actions import invitations
 from credenza.domain.errors import Refusal
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.sign_in import enter
 from credenza.portal.visit import Visit
 
@@ -44,8 +44,7 @@ def _page(visit: Visit, token: str, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "invitation.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         token=token,
         offer=offer,
     )

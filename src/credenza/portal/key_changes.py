@@ -15,13 +15,15 @@ from credenza.portal import key_views, new_key, project_frame, texts
 from credenza.portal.key_views import key_id
 from credenza.portal.keys import service_names
 from credenza.portal.project_frame import environment_of, project_id
-from credenza.portal.rendering import status_of
 from credenza.portal.visit import Visit
 
 REVOKE = "REVOKE"
 """The same word in every language, as in the API's documents and the command line."""
 
 _LATELY = timedelta(hours=24)
+_WORD_WRONG = Refusal(
+    Code.INVALID, "Nothing was revoked: type the word exactly as it is shown, in capital letters.", field="word"
+)
 
 
 def ask_add(visit: Visit) -> Response:
@@ -84,15 +86,15 @@ def renew(visit: Visit) -> Response:
 
 def ask_revoke(visit: Visit) -> Response:
     visit.ask_for_proof()
-    return _revoke_form(visit, "")
+    return _revoke_form(visit, None)
 
 
 def revoke(visit: Visit) -> Response:
     found = _in_context(visit)
     if found.credential.status is Status.REVOKED:
-        return _revoke_form(visit, "")
+        return _revoke_form(visit, None)
     if visit.fields.get("word", "").strip() != REVOKE:
-        return _revoke_form(visit, "Nothing was revoked: type the word exactly as it is shown, in capital letters.")
+        return _revoke_form(visit, _WORD_WRONG)
     try:
         done = oauth_keys.revoke(
             visit.portal.platform,
@@ -104,9 +106,7 @@ def revoke(visit: Visit) -> Response:
             now=visit.now,
         )
     except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
-        return _revoke_form(visit, refusal.message)
+        return _revoke_form(visit, refusal)
     return project_frame.show(
         visit,
         project_frame.enter(visit),
@@ -132,10 +132,10 @@ def _add_form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "key_new.html",
         environment=name,
-        status=status_of(refusal),
+        refusal=refusal,
         counted=_counted(visit) if full else (),
         predecessor=None,
-        **new_key.form(visit, f"{base}/new", base, sight.project.type, refusal),
+        **new_key.form(visit, f"{base}/new", base, sight.project.type),
     )
 
 
@@ -163,14 +163,14 @@ def _rotate_form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "key_new.html",
         environment=found.credential.environment,
-        status=status_of(refusal),
+        refusal=refusal,
         counted=(),
         predecessor=found.credential,
-        **new_key.form(visit, base, base, sight.project.type, refusal),
+        **new_key.form(visit, base, base, sight.project.type),
     )
 
 
-def _revoke_form(visit: Visit, problem: str) -> Response:
+def _revoke_form(visit: Visit, refusal: Refusal | None) -> Response:
     sight, found = project_frame.enter(visit), _in_context(visit)
     key = found.credential
     callers = traces.callers(visit.portal.platform, visit.actor, sight.project.id, key.id, now=visit.now)
@@ -179,8 +179,7 @@ def _revoke_form(visit: Visit, problem: str) -> Response:
         sight,
         "key_revoke.html",
         environment=key.environment,
-        status=400 if problem else 200,
-        problem=problem,
+        refusal=refusal,
         key=key,
         is_last=found.other_active == 0 and key.status_at(visit.now) is Status.ACTIVE,
         lately=tuple(each for each in callers if visit.now - each.last_seen_at < _LATELY),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.responses import Response
 
 from credenza.actions import invitations, people
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Member, OrganizationId, OrganizationRole, UserId
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 
@@ -17,20 +19,7 @@ def show_list(visit: Visit) -> Response:
 
 def invite(visit: Visit) -> Response:
     """Invite somebody; the answer is the same whether the address has a user or not."""
-    try:
-        invitations.invite(
-            visit.portal.platform,
-            visit.actor,
-            _organization(visit),
-            email=visit.fields.get("email", ""),
-            role=_role(visit),
-            now=visit.now,
-        )
-    except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
-        return _page(visit, refusal)
-    return visit.go(_list(visit))
+    return _give_role(visit, invitations.invite, visit.fields.get("email", ""))
 
 
 def withdraw(visit: Visit) -> Response:
@@ -41,21 +30,7 @@ def withdraw(visit: Visit) -> Response:
 
 
 def change_role(visit: Visit) -> Response:
-    member = _member(visit)
-    try:
-        people.set_member(
-            visit.portal.platform,
-            visit.actor,
-            _organization(visit),
-            email=member.user.email,
-            role=_role(visit),
-            now=visit.now,
-        )
-    except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
-        return _page(visit, refusal)
-    return visit.go(_list(visit))
+    return _give_role(visit, people.set_member, _member(visit).user.email)
 
 
 def ask_remove(visit: Visit) -> Response:
@@ -71,6 +46,16 @@ def remove(visit: Visit) -> Response:
     return visit.go(_list(visit))
 
 
+def _give_role(visit: Visit, give: Callable[..., object], email: str) -> Response:
+    """Give somebody the form's role, in whichever way, and go back to the list."""
+    platform, actor = visit.portal.platform, visit.actor
+    try:
+        give(platform, actor, _organization(visit), email=email, role=_role(visit), now=visit.now)
+    except Refusal as refusal:
+        return _page(visit, refusal)
+    return visit.go(_list(visit))
+
+
 def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
     organization_id, platform = _organization(visit), visit.portal.platform
     members = people.list_members(platform, visit.actor, organization_id, now=visit.now)
@@ -81,8 +66,7 @@ def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
         "members.html",
         section="members",
         organization_id=organization_id,
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         members=members,
         may_change=may_change,
         roles=tuple(OrganizationRole),

@@ -16,7 +16,6 @@ from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectType
 from credenza.portal import texts
-from credenza.portal.rendering import words_of
 from credenza.portal.visit import Visit
 
 _NOT_CONTENT = frozenset({"csrf", "once"})
@@ -34,7 +33,7 @@ RSA_KINDS = ("RSA-2048", "RSA-3072", "RSA-4096")
 EC_KINDS = ("EC-P256",)
 
 
-def form(visit: Visit, here: str, action: str, project_type: ProjectType, refusal: Refusal | None) -> dict[str, Any]:
+def form(visit: Visit, here: str, action: str, project_type: ProjectType) -> dict[str, Any]:
     """What the template of the form needs. `here` is the page's own address, `action` where the form goes."""
     return {
         "here": here,
@@ -43,8 +42,6 @@ def form(visit: Visit, here: str, action: str, project_type: ProjectType, refusa
         "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
         "project_type": project_type,
         "once": visit.fields.get("once") or visit.portal.platform.new_id(),
-        "problem": words_of(refusal),
-        "wrong_field": refusal.field if refusal else "",
     }
 
 

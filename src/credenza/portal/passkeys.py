@@ -56,7 +56,7 @@ def register(visit: Visit) -> Response:
             visit.portal.platform, visit.actor, visit.fields.get("name", ""), _answer(visit), now=visit.now
         )
     except Refusal as refusal:
-        return account.show_again(visit, refusal)
+        return account.show_form(visit, refusal)
     return visit.go(_ACCOUNT)
 
 
@@ -64,7 +64,7 @@ def remove(visit: Visit) -> Response:
     try:
         passkeys.remove(visit.portal.platform, visit.actor, visit.path("passkey_id"), now=visit.now)
     except Refusal as refusal:
-        return account.show_again(visit, refusal)
+        return account.show_form(visit, refusal)
     return visit.go(_ACCOUNT)
 
 

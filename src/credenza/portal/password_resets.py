@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from credenza.actions import password_resets
 from credenza.domain.errors import Refusal
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 
@@ -41,8 +41,7 @@ def _form(visit: Visit, token: str, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "reset.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         token=token,
         user=user,
     )

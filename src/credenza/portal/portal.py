@@ -15,11 +15,10 @@ from credenza.portal.streams import Streams
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """`public_url` is where people reach it; `gates` where calls go, by environment; `platform_name` what the API
-    platform calls itself; `provider` is where people may sign in instead of here."""
+    """`gates` is where calls go, by environment; `platform_name` what the API platform calls itself; `provider` where
+    people may sign in instead of here."""
 
     platform: Platform
-    public_url: str
     clock: Callable[[], datetime]
     platform_name: str = "Credenza"
     gates: dict[EnvironmentName, str] = field(default_factory=dict)
@@ -29,4 +28,4 @@ class Portal:
     @property
     def secure(self) -> bool:
         """Whether browsers come by TLS; without it, only on this machine, cookies cannot be marked Secure."""
-        return urlsplit(self.public_url).scheme == "https"
+        return urlsplit(self.platform.public_url).scheme == "https"

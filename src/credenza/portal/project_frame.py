@@ -31,7 +31,7 @@ def show(
     *,
     environment: EnvironmentName | None = None,
     tab: str = "",
-    status: int = 200,
+    refusal: Refusal | None = None,
     **context: Any,
 ) -> Response:
     """Show a page of the project; `tab` is the one that is open, `environment` the one that it is about."""
@@ -40,13 +40,12 @@ def show(
         template,
         section="projects",
         organization_id=sight.project.organization_id,
-        status=status,
+        refusal=refusal,
         sight=sight,
         project=sight.project,
         may=sight.allowed,
         environment=environment,
         tab=tab or (environment.lower() if environment else ""),
-        problem=context.pop("problem", ""),
         **context,
     )
 

@@ -10,7 +10,6 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectMember, ProjectRole, UserId
 from credenza.portal import project_frame
 from credenza.portal.project_frame import project_id
-from credenza.portal.rendering import status_of, words_of
 from credenza.portal.visit import Visit
 
 _GIVEN = (ProjectRole.READ_ONLY, ProjectRole.ADMIN)
@@ -87,8 +86,7 @@ def _form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "project_member_set.html",
         tab="members",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         roles=_GIVEN,
         email=visit.fields.get("email") or visit.query("email"),
         role=visit.fields.get("role") or visit.query("role"),

@@ -10,7 +10,6 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName, Project, Service, ServiceId
 from credenza.portal import project_frame
 from credenza.portal.project_frame import project_id
-from credenza.portal.rendering import status_of, words_of
 from credenza.portal.visit import Visit
 
 
@@ -51,8 +50,7 @@ def _form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "project_service_add.html",
         tab="services",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         addable=addable(sight.project, _catalog(visit)),
     )
 

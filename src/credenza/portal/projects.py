@@ -21,7 +21,7 @@ from credenza.domain.model import (
 from credenza.portal import new_key, project_frame, texts
 from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
-from credenza.portal.rendering import render, status_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 _SPOKEN = {
@@ -30,6 +30,8 @@ _SPOKEN = {
     AuthenticationType.OAUTH2_FAPI: (ProjectType.OAUTH2_FAPI,),
 }
 """What a project of a service may speak, of the types whose first credential is a signing key."""
+
+_NAME_WRONG = Refusal(Code.INVALID, "Nothing was deleted: type the name exactly as it is shown.", field="name")
 
 
 def show_list(visit: Visit) -> Response:
@@ -101,8 +103,7 @@ def add_environment(visit: Visit) -> Response:
 
 
 def show_settings(visit: Visit) -> Response:
-    sight = project_frame.enter(visit)
-    return project_frame.show(visit, sight, "project_settings.html", tab="settings", saved=bool(visit.query("saved")))
+    return _settings(visit)
 
 
 def change(visit: Visit) -> Response:
@@ -112,28 +113,19 @@ def change(visit: Visit) -> Response:
         )
         projects.change(visit.portal.platform, visit.actor, project_id(visit), edit, now=visit.now)
     except Refusal as refusal:
-        sight = project_frame.enter(visit)
-        return project_frame.show(
-            visit,
-            sight,
-            "project_settings.html",
-            tab="settings",
-            status=status_of(refusal),
-            saved=False,
-            problem=refusal.message,
-        )
+        return _settings(visit, refusal)
     return visit.go(f"/projects/{project_id(visit)}/settings?saved=1")
 
 
 def ask_delete(visit: Visit) -> Response:
     visit.ask_for_proof()
-    return _deletion(visit, "")
+    return _deletion(visit, None)
 
 
 def delete(visit: Visit) -> Response:
     sight = project_frame.enter(visit)
     if visit.fields.get("name", "").strip() != sight.project.name:
-        return _deletion(visit, "Nothing was deleted: type the name exactly as it is shown.")
+        return _deletion(visit, _NAME_WRONG)
     projects.delete(visit.portal.platform, visit.actor, project_id(visit), now=visit.now)
     return visit.go(f"/organizations/{sight.project.organization_id}/projects")
 
@@ -159,10 +151,10 @@ def _new(visit: Visit, refusal: Refusal | None) -> Response:
         "project_new.html",
         section="projects",
         organization_id=organization_id,
-        status=status_of(refusal),
+        refusal=refusal,
         offered=offered,
         environments=tuple(EnvironmentName),
-        **new_key.form(visit, f"{base}/new", base, ProjectType.OAUTH2_FAPI, refusal),
+        **new_key.form(visit, f"{base}/new", base, ProjectType.OAUTH2_FAPI),
     )
 
 
@@ -194,13 +186,16 @@ def _environment_form(visit: Visit, refusal: Refusal | None) -> Response:
         sight,
         "project_environment.html",
         environment=name,
-        status=status_of(refusal),
-        **new_key.form(visit, base, base, sight.project.type, refusal),
+        refusal=refusal,
+        **new_key.form(visit, base, base, sight.project.type),
     )
 
 
-def _deletion(visit: Visit, problem: str) -> Response:
+def _settings(visit: Visit, refusal: Refusal | None = None) -> Response:
+    sight, saved = project_frame.enter(visit), bool(visit.query("saved"))
+    return project_frame.show(visit, sight, "project_settings.html", tab="settings", refusal=refusal, saved=saved)
+
+
+def _deletion(visit: Visit, refusal: Refusal | None) -> Response:
     sight = project_frame.enter(visit)
-    return project_frame.show(
-        visit, sight, "project_delete.html", tab="settings", status=400 if problem else 200, problem=problem
-    )
+    return project_frame.show(visit, sight, "project_delete.html", tab="settings", refusal=refusal)

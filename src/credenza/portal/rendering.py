@@ -71,10 +71,17 @@ def render(
     *,
     section: str = "",
     organization_id: OrganizationId | None = None,
-    status: int = 200,
+    refusal: Refusal | None = None,
+    status: int | None = None,
     **context: Any,
 ) -> Response:
-    """Show a template: inside the frame, or alone when htmx asks for a fragment."""
+    """Show a template: inside the frame, or alone when htmx asks for a fragment.
+
+    `refusal` is what was wrong with the form that is shown once more. One for want of a proof is shown on no page: it
+    leads to the one that takes the proof.
+    """
+    if refusal is not None and refusal.code is Code.PROOF_NEEDED:
+        raise refusal
     frame = _frame(visit, organization_id, section)
     text = (
         _environment(_language(visit))
@@ -87,24 +94,22 @@ def render(
             layout="fragment.html" if visit.is_fragment else "page.html",
             language=_language(visit),
             theme=_theme(visit),
+            refusal=refusal,
+            problem="" if refusal is None else refusal.message,
             **context,
         )
     )
-    return HTMLResponse(text, status, _HEADERS)
+    return HTMLResponse(text, status_of(refusal) if status is None else status, _HEADERS)
 
 
 def show_refusal(visit: Visit, refusal: Refusal) -> Response:
     """Show a refusal as a page of its own."""
-    return render(visit, "refused.html", status=status_of(refusal), refusal=refusal)
+    return render(visit, "refused.html", refusal=refusal)
 
 
 def status_of(refusal: Refusal | None) -> int:
     """The status of a page that shows a form: 200 as long as nothing was refused."""
     return 200 if refusal is None else _STATUS.get(refusal.code, _REFUSED)
-
-
-def words_of(refusal: Refusal | None) -> str:
-    return "" if refusal is None else refusal.message
 
 
 def organizations_of(visit: Visit) -> tuple[Organization, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT,
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING, NOTICE_DAYS, VALIDITY_MONTHS
 from credenza.domain.model import EnvironmentName, OrganizationId
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 _DELIVERIES = 20
@@ -75,8 +76,6 @@ def add_webhook(visit: Visit) -> Response:
             now=visit.now,
         )
     except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
         return _notices(visit, refusal)
     return _render(visit, "webhook_added.html", added=added)
 
@@ -120,8 +119,7 @@ def _notices(visit: Visit, refusal: Refusal | None = None) -> Response:
     return _render(
         visit,
         "settings_notices.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         days=NOTICE_DAYS,
         sees_webhooks=sees,
         may_change=Action.WEBHOOK_ADD in may,
@@ -131,8 +129,8 @@ def _notices(visit: Visit, refusal: Refusal | None = None) -> Response:
     )
 
 
-def _render(visit: Visit, template: str, *, status: int = 200, **context: object) -> Response:
-    return render(visit, template, section="settings", organization_id=_organization(visit), status=status, **context)
+def _render(visit: Visit, template: str, *, refusal: Refusal | None = None, **context: Any) -> Response:
+    return render(visit, template, section="settings", organization_id=_organization(visit), refusal=refusal, **context)
 
 
 def _organization(visit: Visit) -> OrganizationId:

@@ -9,7 +9,7 @@ from credenza.actions.passwords import SecondFactor
 from credenza.actions.sessions import Begun
 from credenza.domain.errors import Refusal
 from credenza.portal import cookies
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import SIGN_IN, Visit, local_path
 
 
@@ -89,8 +89,7 @@ def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "sign_in.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         next=_next(visit),
         email=visit.fields.get("email", ""),
     )
@@ -100,8 +99,7 @@ def _code_form(visit: Visit, token: str, refusal: Refusal | None = None) -> Resp
     return render(
         visit,
         "sign_in_code.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         next=_next(visit),
         token=token,
     )
@@ -111,8 +109,7 @@ def show_proof_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     return render(
         visit,
         "confirm.html",
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         next=_next(visit),
         proofs=authenticators.look(visit.portal.platform, visit.actor, now=visit.now),
     )

@@ -9,7 +9,7 @@ from credenza.actions.access_tokens import LONGEST_DAYS
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import OrganizationId
-from credenza.portal.rendering import render, status_of, words_of
+from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 _USUAL_DAYS = 30
@@ -42,8 +42,6 @@ def create(visit: Visit) -> Response:
             now=visit.now,
         )
     except Refusal as refusal:
-        if refusal.code is Code.PROOF_NEEDED:
-            raise
         return _form(visit, refusal)
     return render(visit, "token_made.html", organization_id=_organization(visit), issued=issued)
 
@@ -68,8 +66,7 @@ def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
         visit,
         "token_new.html",
         organization_id=_organization(visit),
-        status=status_of(refusal),
-        problem=words_of(refusal),
+        refusal=refusal,
         scopes=tuple(Scope),
         usual_days=_USUAL_DAYS,
         longest_days=LONGEST_DAYS,

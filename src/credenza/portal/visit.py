@@ -172,7 +172,7 @@ def _from_here(portal: Portal, request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    return urlsplit(origin).netloc in (request.headers.get("host", ""), urlsplit(portal.public_url).netloc)
+    return urlsplit(origin).netloc in (request.headers.get("host", ""), urlsplit(portal.platform.public_url).netloc)
 
 
 def _with_next(visit: Visit, target: str) -> str:
