@@ -161,11 +161,11 @@ class _Tokens:
         self._left = 0
 
     async def current(self) -> str:
-        self._left -= 1
-        if self._left < 0:
-            self._left = _TOKEN_LASTS
+        if self._left == 0:
             async with Line(self._port) as line:
                 self._token = await self._partner.fetch(line)
+            self._left = _TOKEN_LASTS
+        self._left -= 1
         return self._token
 
 
