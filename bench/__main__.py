@@ -60,7 +60,11 @@ def _write(name: str, lines: tuple[Line, ...], command: str) -> None:
     date = f"{datetime.now(UTC):%Y-%m-%d}"
     tables.write(
         _PAGE,
-        heading=_HEADING.format(rounds=ROUNDS, cores=len(os.sched_getaffinity(0)), python=f"{platform.python_version()}, {platform.python_compiler()}"),
+        heading=_HEADING.format(
+            rounds=ROUNDS,
+            cores=len(os.sched_getaffinity(0)),
+            python=f"{platform.python_version()}, {platform.python_compiler()}",
+        ),
         columns=_COLUMNS,
         order=list(ROWS),
         measured={

@@ -53,6 +53,7 @@ def insert_authority(connection: Connection, authority: Authority, *, now: datet
         "certificate_der": authority.certificate_der,
         "wrapped_private_key": authority.wrapped_private_key,
         "created_at": now,
+        "signs_from": now,
         "retired_at": None,
     }
     return insert_if_absent(connection, authorities, row)
@@ -61,7 +62,12 @@ def insert_authority(connection: Connection, authority: Authority, *, now: datet
 def find_authority(connection: Connection, environment: EnvironmentName, role: AuthorityRole) -> Authority | None:
     query = select(
         authorities.c.id, authorities.c.parent_id, authorities.c.certificate_der, authorities.c.wrapped_private_key
-    ).where(authorities.c.environment == environment, authorities.c.role == role, authorities.c.retired_at.is_(None))
+    ).where(
+        authorities.c.environment == environment,
+        authorities.c.role == role,
+        authorities.c.signs_from.is_not(None),
+        authorities.c.retired_at.is_(None),
+    )
     row = connection.execute(query).one_or_none()
     if row is None:
         return None

@@ -19,7 +19,8 @@ CHANNEL = "credenza_changes"
 
 class ChangeKind(StrEnum):
     """What to forget: one credential; everything of a project, an organization or a user; the routes; what the token
-    servers are made of (keys, resource servers); and one token, by the hash of its `jti`."""
+    servers are made of (keys, resource servers); one token, by the hash of its `jti`; and whose certificates are
+    trusted."""
 
     CREDENTIAL = "credential"
     PROJECT = "project"
@@ -28,6 +29,7 @@ class ChangeKind(StrEnum):
     CATALOG = "catalog"
     ISSUER = "issuer"
     TOKEN = "token"
+    TRUST = "trust"
 
 
 @dataclass(frozen=True, slots=True)

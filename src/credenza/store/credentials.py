@@ -37,7 +37,7 @@ from credenza.domain.model import (
     Status,
     UserId,
 )
-from credenza.store.schema import credentials, environments, folded, projects
+from credenza.store.schema import credentials, environments, folded, projects, thumbprint
 from credenza.store.upsert import violates
 
 _COLUMNS = (
@@ -382,7 +382,9 @@ def mark_renewed(
     connection.execute(
         update(credentials)
         .where(credentials.c.id == credential_id, credentials.c.status == Status.ACTIVE)
-        .values(certificate_der=certificate_der, not_after=not_after)
+        .values(
+            certificate_der=certificate_der, certificate_sha256=thumbprint(certificate_der), not_after=not_after
+        )
     )
 
 

@@ -10,6 +10,7 @@ Times are whole or fractional seconds since the epoch, UTC, as integers of micro
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -104,19 +105,86 @@ authorities = Table(
     Column("role", String(8), nullable=False),
     Column("parent_id", String(36), ForeignKey("authorities.id")),
     Column("certificate_der", LargeBinary, nullable=False),
+    # Empty where the key is in a token (`key_uri`, RFC 7512) or nowhere near: an imported root's.
     Column("wrapped_private_key", LargeBinary, nullable=False),
+    Column("key_uri", String(500), nullable=False, server_default=text("''")),
     Column("created_at", Instant, nullable=False),
+    # Published and trusted before it signs; trusted after it has ceased to sign (retired), until its certificate ends.
+    Column("signs_from", Instant),
     Column("retired_at", Instant),
     CheckConstraint("role IN ('ROOT', 'ISSUING')", name="role"),
     CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
 )
+_SIGNING_AUTHORITY = authorities.c.signs_from.is_not(None) & authorities.c.retired_at.is_(None)
+_NEXT_AUTHORITY = authorities.c.signs_from.is_(None) & authorities.c.retired_at.is_(None)
 Index(
-    "uq_authorities_live",
+    "uq_authorities_signing",
     authorities.c.environment,
     authorities.c.role,
     unique=True,
-    sqlite_where=authorities.c.retired_at.is_(None),
-    postgresql_where=authorities.c.retired_at.is_(None),
+    sqlite_where=_SIGNING_AUTHORITY,
+    postgresql_where=_SIGNING_AUTHORITY,
+)
+Index(
+    "uq_authorities_next",
+    authorities.c.environment,
+    authorities.c.role,
+    unique=True,
+    sqlite_where=_NEXT_AUTHORITY,
+    postgresql_where=_NEXT_AUTHORITY,
+)
+
+# The newest list of each authority (RFC 5280 5). `changed_at` is the last change of the sequence that it knows of.
+revocation_lists = Table(
+    "revocation_lists",
+    records,
+    _organization(),
+    Column("authority_id", String(36), ForeignKey("authorities.id"), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("this_update", Instant, nullable=False),
+    Column("next_update", Instant, nullable=False),
+)
+
+# Who answers for an authority (RFC 6960 4.2.2.2): short-lived certificates of its own making.
+status_responders = Table(
+    "status_responders",
+    records,
+    _organization(),
+    Column("authority_id", String(36), ForeignKey("authorities.id"), primary_key=True),
+    Column("certificate_der", LargeBinary, nullable=False),
+    Column("wrapped_private_key", LargeBinary, nullable=False),
+    Column("not_after", Instant, nullable=False),
+)
+
+# Authorities of others whose certificates may be brought along, by environment (product row C5).
+trusted_authorities = Table(
+    "trusted_authorities",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("certificate_der", LargeBinary, nullable=False),
+    Column("certificate_sha256", String(64), nullable=False),
+    Column("is_anchor", Boolean, nullable=False),
+    Column("checks_revocation", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    UniqueConstraint("environment", "certificate_sha256"),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+
+# The newest list that a trusted authority was found to publish.
+foreign_revocation_lists = Table(
+    "foreign_revocation_lists",
+    records,
+    _organization(),
+    Column("trusted_authority_id", String(36), ForeignKey("trusted_authorities.id"), primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("next_update", Instant, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
 )
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -414,6 +482,15 @@ def _folded_alias(context: Any) -> str:
     return folded(context.get_current_parameters()["alias"])
 
 
+def thumbprint(certificate_der: bytes) -> str | None:
+    """Spell RFC 8705's `x5t#S256` as hex; nothing for a credential that nobody certifies."""
+    return sha256(certificate_der).hexdigest() if certificate_der else None
+
+
+def _certificate_sha256(context: Any) -> str | None:
+    return thumbprint(context.get_current_parameters()["certificate_der"])
+
+
 # Byte by byte on both databases, so that all names that begin alike stand together.
 _FOLDED = String(LONGEST_ALIAS).with_variant(String(LONGEST_ALIAS, collation="C"), "postgresql")
 
@@ -434,6 +511,9 @@ credentials = Table(
     Column("public_key_der", LargeBinary, nullable=False),
     Column("spki_sha256", String(64), nullable=False),
     Column("certificate_der", LargeBinary, nullable=False),
+    Column("certificate_sha256", String(64), default=_certificate_sha256),
+    # Whose certificate was brought along (product row C4); null for those of our own authorities.
+    Column("trusted_authority_id", String(36), ForeignKey("trusted_authorities.id")),
     Column("not_before", Instant, nullable=False),
     Column("not_after", Instant, nullable=False),
     Column("slot", Integer),
@@ -455,6 +535,7 @@ Index(
     sqlite_where=_UNIQUE_KEY,
     postgresql_where=_UNIQUE_KEY,
 )
+Index("uq_credentials_certificate", credentials.c.certificate_sha256, unique=True)
 Index("uq_credentials_slot", credentials.c.project_id, credentials.c.slot, unique=True)
 Index(
     "uq_credentials_one_active",
@@ -508,6 +589,65 @@ certificates = Table(
     CheckConstraint("(state = 'ISSUED') = (der IS NOT NULL)", name="issued_has_bytes"),
 )
 Index("ix_certificates_credential_id", certificates.c.credential_id)
+Index("ix_certificates_authority", certificates.c.authority_id, certificates.c.not_after)
+
+# Every subject that was ever accepted in an environment, in the form in which RFC 5280 7.1 compares (product row C8).
+# An operator releases one by deleting its row.
+certificate_subjects = Table(
+    "certificate_subjects",
+    records,
+    _organization(),
+    Column("environment", String(16), primary_key=True),
+    Column("subject_sha256", String(64), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("credential_id", String(48), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+Index("ix_certificate_subjects_credential_id", certificate_subjects.c.credential_id)
+
+# Whose a certified key is: a project may certify its own again, and nobody else may.
+certificate_keys = Table(
+    "certificate_keys",
+    records,
+    _organization(),
+    Column("spki_sha256", String(64), primary_key=True),
+    Column("project_id", String(36), ForeignKey("projects.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# The one name by which a client proves itself in TLS at the token endpoint (RFC 8705 2.1.2). Without one it is the
+# subject of any of its certificates.
+tls_client_names = Table(
+    "tls_client_names",
+    records,
+    _organization(),
+    Column("project_id", String(36), primary_key=True),
+    Column("environment", String(16), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("value", String(500), nullable=False),
+    ForeignKeyConstraint(["project_id", "environment"], ["environments.project_id", "environments.name"]),
+    CheckConstraint("kind IN ('subject_dn', 'san_dns', 'san_uri', 'san_ip', 'san_email')", name="kind"),
+)
+
+# Secrets that let a device enrol once (RFC 7030 3.2.3).
+enrolment_secrets = Table(
+    "enrolment_secrets",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(36), ForeignKey("projects.id"), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("alias", String(LONGEST_ALIAS), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("owner_id", String(36), ForeignKey("users.id")),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+    CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
+)
+Index("ix_enrolment_secrets_project", enrolment_secrets.c.project_id, enrolment_secrets.c.created_at)
 
 # --- token server ----------------------------------------------------------------------------------------------------
 
@@ -692,7 +832,7 @@ changes = Table(
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
     CheckConstraint(
-        "kind IN ('credential', 'project', 'organization', 'user', 'catalog', 'issuer', 'token')", name="kind"
+        "kind IN ('credential', 'project', 'organization', 'user', 'catalog', 'issuer', 'token', 'trust')", name="kind"
     ),
 )
 
