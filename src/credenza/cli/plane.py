@@ -26,6 +26,7 @@ from credenza.gate.oauth1 import Policy, Verifier
 from credenza.gate.possession import Nonces, ReplayMemory
 from credenza.gate.refusals import Refusals
 from credenza.gate.usage import Usage
+from credenza.protocol import client_assertion, dpop
 from credenza.settings import Settings
 from credenza.store import enforced
 from credenza.store.embedded import EmbeddedReader
@@ -113,17 +114,24 @@ def _embedded(
     return keyring, freshness
 
 
+def replay_window(skew: timedelta) -> tuple[timedelta, timedelta]:
+    """For how long something that was used must be remembered, and how far ahead its own time may lie: the longest of
+    signed calls, which have the skew of the settings, of client assertions and of DPoP proofs."""
+    remember = max(2 * skew, client_assertion.LONGEST_LIFE + client_assertion.SKEW, dpop.PAST + dpop.FUTURE)
+    return remember, max(skew, client_assertion.SKEW, dpop.FUTURE)
+
+
 def _open_replay(settings: Settings, stack: AsyncExitStack) -> ReplayMemory:
-    ahead = timedelta(seconds=settings.max_skew_s)
+    remember, ahead = replay_window(timedelta(seconds=settings.max_skew_s))
     if settings.replay_url:
         shared: ReplayMemory = import_module("credenza.store.redis_replay").RedisReplay(
-            settings.replay_url, remember=2 * ahead, ahead=ahead
+            settings.replay_url, remember=remember, ahead=ahead
         )
         stack.push_async_callback(shared.close)  # type: ignore[attr-defined]  # a RedisReplay
         return shared
     replay = LmdbReplay(
         settings.data_dir / "replay",
-        remember=2 * ahead,
+        remember=remember,
         ahead=ahead,
         now=time.time(),
         capacity=settings.replay_capacity,
