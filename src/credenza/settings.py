@@ -171,6 +171,12 @@ class Settings(BaseSettings):
     require_dpop_nonce: bool = Field(
         False, description="DPoP proofs must carry a nonce of this platform (RFC 9449 section 8)."
     )
+    identity_life_s: int = Field(
+        0,
+        ge=0,
+        le=60,
+        description="Seconds that the signed identity lives which gates hand on in `X-Credenza-Identity`; 0: none is.",
+    )
     token_key_days: int = Field(
         30, ge=1, le=365, description="Days a key signs tokens before its successor does, published since it began."
     )

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from tests.gate.scene import AUTHORITY, ORDER, PRODUCTION, SANDBOX, Client, Scene, another_key, desk, furnished
 from tests.gate.street import Response, Upstream, request, send_raw, served
+from tests.gate.token_scene import ISSUER
+from tests.gate.token_street import TARGET, TokenStreet
 from tests.servers import CaddyServer, NginxServer, Server
 
 from credenza.gate.app import Origin
 from credenza.gate.check import DecisionApp
+from credenza.protocol import dpop
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
@@ -33,6 +36,8 @@ SPELLINGS = [
     "X-Credenza-Environment",
     "X-Credenza-Service-Id",
     "X-Credenza-Request-Id",
+    "X-Credenza-Identity",
+    "x_credenza_identity",
     "X-Credenza-Body",
     "X-Credenza-Claimed-Body-Hash",
     "X_Credenza_Body",
@@ -264,3 +269,70 @@ def test_a_closed_gate_is_503_and_so_is_one_that_is_gone(make: type[Server], tmp
 def _after_the_gate_has_gone(make: type[Server], upstream_port: int, scene: Scene, client: Client) -> Response:
     with make(1, upstream_port) as server:
         return Front(scene, Upstream(), server.port).call(client)
+
+
+# -------------------------------------------------------------------------------------------------------- OAuth 2.0
+
+
+@dataclass
+class TokenFront:
+    street: TokenStreet
+    upstream: Upstream
+    port: int
+
+
+@pytest.fixture(scope="module", params=[nginx, caddy], ids=lambda make: make.__name__)
+def token_front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenFront]:
+    """A platform that wants nonces and hands on who calls, signed."""
+    upstream = Upstream()
+    with served(upstream) as upstream_port, furnished(tmp_path_factory.mktemp("front")) as scene:
+        street = TokenStreet(scene)
+        decider = street.desk_of(street.issuers, require_nonce=True)
+        with (
+            served(DecisionApp({SANDBOX: Origin.parse(SANDBOX, ISSUER)}, decider)) as decisions,
+            request.param(decisions, upstream_port) as server,
+        ):
+            yield TokenFront(street, upstream, server.port)
+
+
+def test_a_nonce_is_asked_for_in_the_words_that_clients_look_for(token_front: TokenFront) -> None:
+    response = request(token_front.port, "GET", TARGET, token_front.street.oauth2())
+
+    assert response.status == 401
+    assert response.header("www-authenticate") == 'DPoP error="use_dpop_nonce", algs="PS256 ES256"'
+    assert len(response.header("dpop-nonce") or "") > 16
+    assert response.error["ReasonCode"] == "INVALID_TOKEN"
+
+
+def test_a_token_with_the_nonce_is_admitted_and_ends_at_the_proxy(token_front: TokenFront) -> None:
+    street = token_front.street
+    nonce = request(token_front.port, "GET", TARGET, street.oauth2()).header("dpop-nonce")
+
+    response = request(token_front.port, "GET", TARGET, street.oauth2(nonce=nonce))
+
+    received = dict(map(tuple, token_front.upstream.seen[-1]["headers"]))
+    assert response.status == 200
+    assert street.check(received["x-credenza-identity"])["jti"] == received["x-credenza-request-id"]
+    assert {"authorization", "dpop"}.isdisjoint(received)
+
+
+def test_a_token_that_is_not_bound_to_the_caller_is_refused_with_its_challenge(token_front: TokenFront) -> None:
+    ((_, credentials), *_) = token_front.street.oauth2()
+
+    response = request(token_front.port, "GET", TARGET, [("Authorization", credentials.replace("DPoP", "Bearer"))])
+
+    assert response.status == 401
+    assert response.header("www-authenticate") == 'DPoP error="invalid_token", algs="PS256 ES256"'
+    assert response.header("dpop-nonce") is None
+
+
+def test_a_token_without_the_scope_is_403_with_its_challenge(token_front: TokenFront) -> None:
+    street = token_front.street
+    narrowed = street.granted(street.call(form={"scope": "orders:read"})).access_token
+    nonce = request(token_front.port, "GET", TARGET, street.oauth2()).header("dpop-nonce")
+    _, proof = street.oauth2(nonce=nonce, ath=dpop.access_token_hash(narrowed))
+
+    response = request(token_front.port, "GET", TARGET, [("Authorization", f"DPoP {narrowed}"), proof])
+
+    assert response.status == 403
+    assert 'error="insufficient_scope"' in (response.header("www-authenticate") or "")

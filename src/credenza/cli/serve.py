@@ -179,6 +179,7 @@ async def _applications(
         usage=plane.usage,
         refusals=plane.refusals,
         metrics=Metrics(CollectorRegistry()),
+        signer=token_plane.identity_signer(settings, plane),
     )
     applications: dict[str, Any] = {}
     if started.role is not Role.GATE:

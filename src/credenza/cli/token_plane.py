@@ -14,6 +14,7 @@ from credenza.cli.plane import Plane
 from credenza.cli.token_records import TokenRecords
 from credenza.domain.model import EnvironmentName
 from credenza.gate.desk import Desk
+from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.token_app import TokenApp
 from credenza.gate.token_desk import TokenDesk
 from credenza.gate.token_server import TokenServer
@@ -30,6 +31,19 @@ def open_vault(settings: Settings) -> LocalVault | None:
         return vault.vault_from_file(settings.key_path) if settings.key_path.exists() else None
     except WrongKey as error:
         raise CommandFailed(str(error)) from error
+
+
+def identity_signer(settings: Settings, plane: Plane) -> IdentitySigner | None:
+    """Make what signs who calls, where that is wanted. A gate without the key cannot, and so is not started."""
+    if settings.identity_life_s == 0:
+        return None
+    if plane.vault is None:
+        raise CommandFailed(
+            f"identity_life_s needs the key-encryption key, and {settings.key_path} does not exist. Copy it from the "
+            "machine that made it, or set CREDENZA_KEY_ENCRYPTION_KEY."
+        )
+    issuers = {each.environment: each.origin for each in origins.audiences(settings)}
+    return IdentitySigner(plane.issuers, issuers, life=timedelta(seconds=settings.identity_life_s))
 
 
 def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, TokenApp]:

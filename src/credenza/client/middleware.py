@@ -20,7 +20,16 @@ from typing import Any, TypeAlias
 import httpx
 import msgspec
 
-from credenza.wire.decisions import CLAIMED_BODY_HASH, GATE_SECRET, REQUEST_ID, Answer, Question, is_form, is_ours
+from credenza.wire.decisions import (
+    CLAIMED_BODY_HASH,
+    GATE_SECRET,
+    REQUEST_ID,
+    SIGNED_IDENTITY,
+    Answer,
+    Question,
+    is_form,
+    is_ours,
+)
 from credenza.wire.errors import Error, ReasonCode, Source, envelope
 
 Scope: TypeAlias = dict[str, Any]
@@ -97,6 +106,7 @@ class CredenzaMiddleware:
             await _send(send, answer.status, answer.headers, answer.body.encode())
             return
         told = [*answer.identity.headers(), (REQUEST_ID, answer.request_id)]
+        told += [(SIGNED_IDENTITY, answer.signed_identity)] if answer.signed_identity else []
         headers = [(name, value) for name, value in scope["headers"] if not _ends_here(name)]
         headers += [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in told]
         admitted = {**scope, "headers": headers, "credenza": answer.identity}

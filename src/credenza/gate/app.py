@@ -23,12 +23,13 @@ from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachabl
 from credenza.gate.ids import ids
 from credenza.gate.token_app import TokenApp
 from credenza.protocol.oauth1 import Request
-from credenza.wire.decisions import REQUEST_ID, Identity
+from credenza.wire.decisions import REQUEST_ID, SIGNED_IDENTITY, Identity
 
 Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
 _REQUEST_ID = REQUEST_ID.lower().encode("ascii")
+_SIGNED_IDENTITY = SIGNED_IDENTITY.lower().encode("ascii")
 # RFC 9110 8.6: these say so when they have none.
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 _WATCH_AFTER_S = 0.05
@@ -170,7 +171,7 @@ class GateApp:
         self, call: Call, admitted: Admitted, arrived: Arrival, body: Body, receive: Receive, send: Send
     ) -> None:
         assert admitted.route is not None, "a call to an environment is admitted with its route"
-        headers = [*passed_on(arrived.headers), *added(call, admitted.identity)]
+        headers = [*passed_on(arrived.headers), *added(call, admitted)]
         request = call.request
         if arrived.has_body or request.method in _WITH_CONTENT:
             headers.append((b"content-length", b"%d" % body.length))
@@ -195,10 +196,11 @@ class GateApp:
         await send_refusal(send, refused, unread_body=unread_body)
 
 
-def added(call: Call, identity: Identity) -> Headers:
+def added(call: Call, admitted: Admitted) -> Headers:
     """What the upstream learns from the gate, and from nobody else."""
     return [
-        *_identified(identity),
+        *_identified(admitted.identity),
+        *([(_SIGNED_IDENTITY, admitted.signed.encode("ascii"))] if admitted.signed else ()),
         (_REQUEST_ID, call.id.encode("ascii")),
         (b"x-forwarded-for", call.address.encode("ascii")),
         (b"x-forwarded-proto", call.request.scheme.encode("ascii")),

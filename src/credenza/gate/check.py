@@ -140,9 +140,10 @@ class DecisionApp:
             await send_refusal(send, Refused(call_id, Code.BAD_REQUEST, f"The question cannot be read: {error}"))
             return
         decision = await self._desk.decide(call)
-        answer = (
-            _told(decision) if isinstance(decision, Refused) else Answer(request_id=call.id, identity=decision.identity)
-        )
+        if isinstance(decision, Refused):
+            answer = _told(decision)
+        else:
+            answer = Answer(request_id=call.id, identity=decision.identity, signed_identity=decision.signed)
         await send_answer(send, 200, [("Content-Type", JSON)], msgspec.json.encode(answer))
 
 
@@ -229,14 +230,17 @@ def _reply(call_id: str, decision: Decision) -> Reply:
     if isinstance(decision, Refused):
         return reply(*_refused(decision))
     claimed = decision.claimed_body_hash or ""
-    # Neither value can end a line: an id is made here, and a hash is base64.
+    # No value can end a line: an id is made here, a hash is base64, and so are the parts of a JWT.
     own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
+    if decision.signed:
+        own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n"
     return Reply(200, _known_fields(decision.identity) + own.encode("ascii"), b"")
 
 
 def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
     claimed = admitted.claimed_body_hash or ""
     own = [(decisions.REQUEST_ID, call_id), (decisions.CLAIMED_BODY_HASH, claimed)]
+    own += [(decisions.SIGNED_IDENTITY, admitted.signed)] if admitted.signed else []
     return [*_known_headers(admitted.identity), *encoded(own)]
 
 

@@ -133,11 +133,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """`route` is None at the management API. `claimed_body_hash` is proven unless the body passed by the gate."""
+    """`route` is None at the management API. `claimed_body_hash` is proven unless the body passed by the gate.
+    `signed` is the identity as a JWT, or empty where none is handed on."""
 
     identity: Identity
     route: Route | None
     claimed_body_hash: str | None
+    signed: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True):

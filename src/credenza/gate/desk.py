@@ -15,6 +15,7 @@ from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
 from credenza.gate.oauth1 import Verifier, Waiting
 from credenza.gate.refusals import KEPT_FOR, Refusals
+from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
 from credenza.store.traces import OAUTH1, OAUTH2, StoredRefusal
@@ -38,13 +39,21 @@ class Pending(msgspec.Struct, frozen=True):
 
 class Desk:
     def __init__(
-        self, verifier: Verifier, *, clock: Callable[[], datetime], usage: Usage, refusals: Refusals, metrics: Metrics
+        self,
+        verifier: Verifier,
+        *,
+        clock: Callable[[], datetime],
+        usage: Usage,
+        refusals: Refusals,
+        metrics: Metrics,
+        signer: IdentitySigner | None = None,
     ) -> None:
         self._verifier = verifier
         self._clock = clock
         self.usage = usage
         self.refusals = refusals
         self.metrics = metrics
+        self._signer = signer
 
     def look(self) -> None:
         """Make sure that calls can be decided now. Raises GateClosed."""
@@ -60,13 +69,17 @@ class Desk:
         now = self._clock()
         outcome = self._verifier.decide_now(call, now=now)
         if isinstance(outcome, (Admitted, Refused)):
-            self._note_decided(call, outcome, now, started)
-            return outcome
+            return self._decided(call, outcome, now, started)
         return Pending(outcome, now, started)
 
     async def finish(self, call: Call, pending: Pending) -> Decision:
         decision = await self._verifier.finish(pending.waiting, call, clock=self._clock)
-        self._note_decided(call, decision, pending.at, pending.started)
+        return self._decided(call, decision, pending.at, pending.started)
+
+    def _decided(self, call: Call, decision: Decision, now: datetime, started: float) -> Decision:
+        if self._signer is not None and isinstance(decision, Admitted):
+            decision = self._signer.sign(call, decision, now=self._clock())
+        self._note_decided(call, decision, now, started)
         return decision
 
     def _note_decided(self, call: Call, decision: Decision, now: datetime, started: float) -> None:

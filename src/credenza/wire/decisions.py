@@ -25,6 +25,7 @@ SERVICE_ID = "X-Credenza-Service-Id"
 REQUEST_ID = "X-Credenza-Request-Id"
 BODY = "X-Credenza-Body"
 CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
+SIGNED_IDENTITY = "X-Credenza-Identity"
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 # CGI and its heirs fold names: `X_Credenza-key.id` may reach an application as the same variable as X-Credenza-Key-Id.
@@ -91,10 +92,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """`identity` is set when the call is admitted; else the rest is what the caller is to be answered."""
+    """`identity` is set when the call is admitted; else the rest is what the caller is to be answered.
+    `signed_identity` is the identity as a JWT, where the platform hands one on."""
 
     request_id: str
     identity: Identity | None = None
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    signed_identity: str = ""
