@@ -1,9 +1,13 @@
 """OAuth 2.0 in the SDK: a token is fetched once, shown with a proof each time, and renewed before anybody misses it."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -41,7 +45,7 @@ def authenticated(clock: Clock, key: Any = EC, **named: Any) -> PrivateKeyJwtAut
 
 
 def client(server: TokenServer, auth: httpx.Auth, **named: Any) -> httpx.Client:
-    return httpx.Client(transport=Wire(server), auth=auth, **named)
+    return httpx.Client(**{"transport": Wire(server), "auth": auth, **named})
 
 
 def test_one_token_serves_many_calls_with_a_proof_each(server: TokenServer, auth: PrivateKeyJwtAuth) -> None:
@@ -320,3 +324,68 @@ def test_who_names_no_scope_asks_for_none(server: TokenServer, auth: PrivateKeyJ
         http.get(URL)
 
     assert b"scope" not in server.token_requests[0].content
+
+
+# ------------------------------------------------------------------------------------------------- many calls at once
+
+
+class SlowWire(Wire):
+    """Lets others in before it answers, so that calls overlap."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._overlap.wait(0.2)
+        return super().handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(0.01)
+        return await super().handle_async_request(request)
+
+    _overlap = threading.Event()  # never set
+
+
+def gathered(auth: PrivateKeyJwtAuth, server: TokenServer, calls: int) -> list[int]:
+    async def run() -> list[int]:
+        async with httpx.AsyncClient(transport=SlowWire(server), auth=auth) as http:
+            return [each.status_code for each in await asyncio.gather(*(http.get(URL) for _ in range(calls)))]
+
+    return asyncio.run(run())
+
+
+def threaded(auth: PrivateKeyJwtAuth, server: TokenServer, calls: int) -> list[int]:
+    with client(server, auth, transport=SlowWire(server)) as http, ThreadPoolExecutor(calls) as pool:
+        return [each.status_code for each in pool.map(http.get, [URL] * calls)]
+
+
+@pytest.mark.parametrize("at_once", [gathered, threaded], ids=["tasks", "threads"])
+def test_first_calls_at_once_share_one_token(
+    at_once: Callable[..., list[int]], server: TokenServer, auth: PrivateKeyJwtAuth
+) -> None:
+    assert at_once(auth, server, 6) == [200] * 6
+    assert len(server.token_requests) == 1
+
+
+@pytest.mark.parametrize("at_once", [gathered, threaded], ids=["tasks", "threads"])
+def test_calls_whose_token_has_died_share_the_next(
+    at_once: Callable[..., list[int]], server: TokenServer, auth: PrivateKeyJwtAuth
+) -> None:
+    at_once(auth, server, 1)
+    server.revoke(server.calls[-1].headers["Authorization"].partition(" ")[2])
+
+    assert at_once(auth, server, 6) == [200] * 6
+    assert len(server.token_requests) == 2
+
+
+def test_whoever_waited_for_a_token_that_was_refused_asks_for_itself(
+    server: TokenServer, auth: PrivateKeyJwtAuth
+) -> None:
+    refusals = [httpx.Response(400, json={"error": "invalid_client"})]
+    server.answer_instead = lambda request: refusals.pop() if refusals else None
+
+    with pytest.raises(TokenRefused):
+        threaded(auth, server, 3)
+
+    assert len(server.token_requests) == 2
+
+
+def test_an_auth_serves_one_event_loop_after_the_other(server: TokenServer, auth: PrivateKeyJwtAuth) -> None:
+    assert [gathered(auth, server, 3), gathered(auth, server, 3)] == [[200] * 3] * 2

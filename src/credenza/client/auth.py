@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, suppress
 from datetime import UTC, datetime
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
+import anyio
 import httpx
+from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -18,6 +24,8 @@ from credenza.protocol.jose import PrivateKey
 from credenza.protocol.oauth1 import SignatureMethod
 
 _NONCE_BYTES = 12  # 16 characters
+
+_Flow: TypeAlias = Generator[httpx.Request | None, httpx.Response, None]
 
 
 def _system_clock() -> datetime:
@@ -88,8 +96,9 @@ class PrivateKeyJwtAuth(httpx.Auth):
         key = KeyFile(Path("client.jwk"))
         with httpx.Client(auth=PrivateKeyJwtAuth("https://api.example.com", client_id, key)) as http: ...
 
-    A token is fetched when it is first needed and a minute before its end. What asks for a nonce is sent once more, and
-    so is a call whose token has died before its time; never more often. Raises TokenRefused.
+    A token is fetched when it is first needed and a minute before its end, once for all calls that wait for it. What
+    asks for a nonce is sent once more, and so is a call whose token has died before its time; never more often. Raises
+    TokenRefused.
     """
 
     def __init__(
@@ -114,40 +123,51 @@ class PrivateKeyJwtAuth(httpx.Auth):
             tokens=tokens,
             clock=clock,
         )
+        self._turns = _Turns()
 
     def __repr__(self) -> str:
         return f"PrivateKeyJwtAuth({self._client.client_id!r})"
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        flow = self.auth_flow(request)
-        wanted = next(flow)
-        while True:
-            response = yield wanted
-            if wanted is not request:
-                response.read()
-            try:
-                wanted = flow.send(response)
-            except StopIteration:
-                return
+        flow = self._flow(request)
+        with suppress(StopIteration), ExitStack() as turn:
+            wanted = next(flow)
+            while True:
+                if wanted is None:
+                    turn.enter_context(self._turns.of_threads)
+                    wanted = next(flow)
+                elif wanted is request:
+                    turn.close()
+                    wanted = flow.send((yield request))
+                else:
+                    response = yield wanted
+                    response.read()
+                    wanted = flow.send(response)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        flow = self.auth_flow(request)
-        wanted = next(flow)
-        while True:
-            response = yield wanted
-            if wanted is not request:
-                await response.aread()
-            try:
-                wanted = flow.send(response)
-            except StopIteration:
-                return
+        flow = self._flow(request)
+        with suppress(StopIteration):
+            async with AsyncExitStack() as turn:
+                wanted = next(flow)
+                while True:
+                    if wanted is None:
+                        await turn.enter_async_context(self._turns.of_tasks())
+                        wanted = next(flow)
+                    elif wanted is request:
+                        await turn.aclose()
+                        wanted = flow.send((yield request))
+                    else:
+                        response = yield wanted
+                        await response.aread()
+                        wanted = flow.send(response)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The whole conversation; answers to token requests, and to them alone, come with their body read."""
+    def _flow(self, request: httpx.Request) -> _Flow:
+        """The whole conversation. None asks for a turn at the token endpoint, which ends when the request is sent;
+        answers of that endpoint, and those alone, come with their body read."""
         client = self._client
         check_secure(str(request.url))
         held = client.token()
-        token = held or (yield from self._fetch())
+        token = held or (yield from self._in_turn())
         response = yield self._signed(request, token)
         new_nonce = client.note_nonce(str(request.url), response.headers)
         if response.status_code != 401 or not isinstance(request.stream, httpx.ByteStream):
@@ -155,11 +175,16 @@ class PrivateKeyJwtAuth(httpx.Auth):
         error = challenge_error(response.headers.get_list("WWW-Authenticate"))
         if error == "invalid_token" and held is not None:
             client.forget(held)
-            token = yield from self._fetch()
+            token = yield from self._in_turn()
         elif not (error == USE_NONCE and new_nonce):
             return
         response = yield self._signed(request, token)
         client.note_nonce(str(request.url), response.headers)
+
+    def _in_turn(self) -> Generator[httpx.Request | None, httpx.Response, Token]:
+        """Get a token unless somebody else has, while this call waited for its turn."""
+        yield None
+        return self._client.token() or (yield from self._fetch())
 
     def get_token(self, http: httpx.Client) -> Token:
         """Get a token for other hands. Raises TokenRefused."""
@@ -192,6 +217,18 @@ class PrivateKeyJwtAuth(httpx.Auth):
     def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
         request.headers.update(self._client.sign(request.method, _url_on_the_wire(request.url), token))
         return request
+
+
+class _Turns:
+    """One at a time: threads, and the tasks of each event loop. A lock of tasks belongs to the loop it was made in, and
+    an auth may serve several, one after the other."""
+
+    def __init__(self) -> None:
+        self.of_threads = threading.Lock()
+        self._of_tasks: WeakKeyDictionary[object, anyio.Lock] = WeakKeyDictionary()
+
+    def of_tasks(self) -> anyio.Lock:
+        return self._of_tasks.setdefault(current_token().native_token, anyio.Lock())
 
 
 class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):
