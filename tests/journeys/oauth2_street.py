@@ -43,8 +43,9 @@ from credenza.protocol.jose import PrivateKey
 
 ROOT = Path(__file__).parents[2]
 CLIENTS_PYTHON = ROOT / ".clients" / "bin" / "python"
-PARCELS = "/parcels"
+PARCELS, LETTERS = "/parcels", "/letters"
 SCOPES = frozenset({"parcels:read", "parcels:write"})
+LETTERS_SCOPES = frozenset({"letters:read"})
 
 _numbers = count(1)
 
@@ -86,11 +87,17 @@ class Street:
     server: CredenzaServer
     installation: Installation
     parcels: Service
+    letters: Service
     authority: Path
 
     @property
     def parcel(self) -> str:
         return f"{self.server.origin}{PARCELS}/7"
+
+    @property
+    def letter(self) -> str:
+        """Of an API that partners may use once they `add_letters`."""
+        return f"{self.server.origin}{LETTERS}/7"
 
     def partner(self, private_key: PrivateKey, project_type: ProjectType = ProjectType.OAUTH2_FAPI) -> Partner:
         """Make a project with a key, of the kind given."""
@@ -99,6 +106,10 @@ class Street:
         new = NewProject(project_type, name, "EU", self.parcels.id, SANDBOX, NewKey(name, request_for(private_key)))
         view = projects.create(made.platform, made.actor, made.organization_id, new, now=now())
         return Partner(view.project, view.credentials[0].client_id, view.credentials[0].id, private_key)
+
+    def add_letters(self, partner: Partner) -> None:
+        made = self.installation
+        projects.add_service(made.platform, made.actor, partner.project.id, SANDBOX, self.letters.id, now=now())
 
     def revoke(self, partner: Partner) -> None:
         made = self.installation
@@ -147,12 +158,15 @@ def open_street(directory: Path, **changed: Any) -> Iterator[Street]:
         CredenzaServer(chosen) as server,
         furnish(chosen, upstream=f"http://127.0.0.1:{port}") as made,
     ):
-        places = tuple(
-            ServiceEnvironment(each, PARCELS, f"http://127.0.0.1:{port}", 13, None) for each in EnvironmentName
-        )
-        new = NewService("Parcels", AuthenticationType.DUAL_OAUTH, "", places, SCOPES)
-        parcels = services.create(made.platform, local.OPERATOR, new, now=now())
-        yield Street(server, made, parcels, tls.authority)
+        parcels = _service(made, "Parcels", PARCELS, SCOPES, port)
+        letters = _service(made, "Letters", LETTERS, LETTERS_SCOPES, port)
+        yield Street(server, made, parcels, letters, tls.authority)
+
+
+def _service(made: Installation, name: str, prefix: str, scopes: frozenset[str], port: int) -> Service:
+    places = tuple(ServiceEnvironment(each, prefix, f"http://127.0.0.1:{port}", 13, None) for each in EnvironmentName)
+    new = NewService(name, AuthenticationType.DUAL_OAUTH, "", places, scopes)
+    return services.create(made.platform, local.OPERATOR, new, now=now())
 
 
 def now() -> datetime:

@@ -23,6 +23,8 @@ _BACKLOG = 2048
 _SHUTDOWN_S = 10
 _TICKS_PER_LOOK = 5  # of a tenth of a second
 _USUAL = Limits()
+# RFC 9325 4.2, which FAPI 2.0 5.2.2 makes binding, as far as Python can offer it. TLS 1.3 has no others.
+_TLS12_SUITES = "ECDHE+AESGCM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicor
             timeout_graceful_shutdown=_SHUTDOWN_S,
             ssl_certfile=listener.certificate,
             ssl_keyfile=listener.private_key,
+            ssl_ciphers=_TLS12_SUITES,
         )
     )
 

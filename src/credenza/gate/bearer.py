@@ -71,11 +71,12 @@ class _Load(msgspec.Struct, frozen=True):
 class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
     """How the check of one call ends early; it leaves as a value."""
 
-    def __init__(self, code: Code, description: str, *, error: str = "") -> None:
+    def __init__(self, code: Code, description: str, *, error: str = "", scope: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.description = description
         self.error = error
+        self.scope = scope
 
 
 _Examined: TypeAlias = _Proven | _Load | Refused
@@ -282,9 +283,8 @@ class TokenVerifier:
         scopes = frozenset(claims.scope.split())
         if scopes and scopes.isdisjoint(route.scopes):
             needed = " ".join(sorted(route.scopes))
-            raise _Denied(
-                Code.INSUFFICIENT_SCOPE, f"One of these scopes is needed: {needed}.", error="insufficient_scope"
-            )
+            text = f"One of these scopes is needed: {needed}."
+            raise _Denied(Code.INSUFFICIENT_SCOPE, text, error="insufficient_scope", scope=needed)
         return _Proven(Admitted(identity_of(entry, route.service_id), route, None), entry, proof, number)
 
     def _route(self, call: Call) -> Route:
@@ -341,7 +341,8 @@ def _credentials(call: Call) -> tuple[str, bool]:
 def _challenge(denied: _Denied) -> str:
     """RFC 9449 7.1 and RFC 6750 3: the words that clients look for. Descriptions stay in the body."""
     error = f'error="{denied.error}", ' if denied.error else ""
-    return f'DPoP {error}algs="{_ALGORITHMS}"'
+    scope = f'scope="{denied.scope}", ' if denied.scope else ""
+    return f'DPoP {error}{scope}algs="{_ALGORITHMS}"'
 
 
 def _invalid(description: str) -> _Denied:
