@@ -16,6 +16,7 @@ from credenza.actions.services import NewService
 from credenza.domain.model import (
     Actor,
     ActorKind,
+    AuthenticationType,
     Credential,
     EnvironmentName,
     OrganizationRole,
@@ -30,21 +31,27 @@ from credenza.domain.model import (
 class Shop:
     """Ada administers the organization and owns the project."""
 
-    def __init__(self, house: House, project_type: ProjectType = ProjectType.OAUTH10A) -> None:
+    def __init__(
+        self,
+        house: House,
+        project_type: ProjectType = ProjectType.OAUTH10A,
+        *,
+        takes: AuthenticationType | None = None,
+    ) -> None:
         self.house = house
         self._requests = count()
         self.ada = house.found()
         self.actor = Actor(ActorKind.SESSION, "tests", self.ada.id)
-        self.service = self.add_service("Orders", project_type)
+        self.service = self.add_service("Orders", takes or FITTING[project_type])
         new = NewProject(project_type, "Checkout", "", self.service.id, SANDBOX, self.new_key("first"))
         view = projects.create(house.platform, self.actor, house.organization_id, new, now=house.clock.now())
         self.project, (self.key,) = view.project, view.credentials
 
-    def add_service(self, name: str, project_type: ProjectType) -> Service:
+    def add_service(self, name: str, takes: AuthenticationType) -> Service:
         places = tuple(
             ServiceEnvironment(each, f"/{name.lower()}", "http://127.0.0.1:9", 13, None) for each in EnvironmentName
         )
-        new = NewService(name, FITTING[project_type], "", places)
+        new = NewService(name, takes, "", places)
         return services.create(self.house.platform, OPERATOR, new, now=self.house.clock.now())
 
     def csr(self) -> str:

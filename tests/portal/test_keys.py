@@ -19,7 +19,7 @@ from tests.portal.shop import PRODUCTION, SANDBOX, Shop, follow, problem
 
 from credenza.actions import oauth_keys, project_members, projects
 from credenza.actions.projects import NewEnvironment
-from credenza.domain.model import OrganizationRole, ProjectRole, ProjectType, Status
+from credenza.domain.model import AuthenticationType, OrganizationRole, ProjectRole, ProjectType, Status
 from credenza.domain.sessions import FRESH
 from credenza.store import traces
 from credenza.store.engine import writing
@@ -168,7 +168,7 @@ def test_p256_is_offered_where_it_is_allowed(house: House) -> None:
     oauth2 = Shop(house, ProjectType.OAUTH2_FAPI)
 
     assert "EC-P256" in oauth2.browser().get(oauth2.path("/sandbox/keys/new")).text
-    oauth1 = oauth2.add_service("Legacy", ProjectType.OAUTH10A)
+    oauth1 = oauth2.add_service("Legacy", AuthenticationType.OAUTH10A)
     new = projects.NewProject(ProjectType.OAUTH10A, "Old", "", oauth1.id, SANDBOX, oauth2.new_key("old"))
     made = projects.create(house.platform, oauth2.actor, house.organization_id, new, now=house.clock.now())
     assert "EC-P256" not in oauth2.browser().get(f"/projects/{made.project.id}/sandbox/keys/new").text

@@ -9,7 +9,7 @@ from tests.portal.house import House
 from tests.portal.shop import Shop, follow, problem
 
 from credenza.actions import project_members
-from credenza.domain.model import OrganizationRole, ProjectRole, ProjectType
+from credenza.domain.model import AuthenticationType, OrganizationRole, ProjectRole
 from credenza.domain.sessions import FRESH
 
 
@@ -134,8 +134,8 @@ def test_deleting_asks_for_a_recent_proof_first(shop: Shop) -> None:
 
 
 def test_a_service_is_added_once_and_offered_no_more(shop: Shop) -> None:
-    extra, browser = shop.add_service("Reports", ProjectType.OAUTH10A), shop.browser()
-    foreign = shop.add_service("Tunnel", ProjectType.MTLS)
+    extra, browser = shop.add_service("Reports", AuthenticationType.OAUTH10A), shop.browser()
+    foreign = shop.add_service("Tunnel", AuthenticationType.MTLS)
     form = browser.get(shop.path("/services/add")).text
 
     page = follow(browser, browser.post(shop.path("/services"), service=f"{extra.id} SANDBOX"))

@@ -3,16 +3,38 @@ B12). No new key is needed, and there is no way back."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from credenza.actions.context import Act, Attempt, Platform, acting
+from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.actions.projects import ProjectView, view_of
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
-from credenza.domain.model import Actor, Project, ProjectId
+from credenza.domain.model import Actor, Credential, Project, ProjectId, Service
 from credenza.store import changes, credentials, projects, services
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What an upgrade depends on: the project's services, those of them that take OAuth 1.0a alone, and its keys that
+    are neither revoked nor expired."""
+
+    services: tuple[Service, ...]
+    single: tuple[Service, ...]
+    keys: tuple[Credential, ...]
+    key_limit: int
+
+    @property
+    def fits(self) -> bool:
+        return not self.single and len(self.keys) <= self.key_limit
+
+
+def look_ahead(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> Outlook:
+    with viewing(platform, Attempt(actor, Action.PROJECT_VIEW, now, project_id=project_id)) as act:
+        used = _services(act, act.the_project)
+        keys = lifecycle.keys_left(credentials.list_of_project(act.connection, project_id), now=now)
+        return Outlook(used, lifecycle.of_oauth1_alone(used), keys, platform.policy.oauth2_key_limit)
 
 
 def upgrade_to_oauth2(
@@ -30,10 +52,9 @@ def upgrade_to_oauth2(
 
 
 def _upgrade(platform: Platform, act: Act, project: Project, now: datetime) -> None:
-    used = {each.service_id for place in project.environments for each in place.services}
     places = lifecycle.upgrade(
         project,
-        services.load(act.connection, used),
+        _services(act, project),
         credentials.list_of_project(act.connection, project.id),
         key_limit=platform.policy.oauth2_key_limit,
         now=now,
@@ -42,3 +63,8 @@ def _upgrade(platform: Platform, act: Act, project: Project, now: datetime) -> N
     for key_id, place in places.items():
         credentials.take_slot(act.connection, key_id, place)
     changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project.id)
+
+
+def _services(act: Act, project: Project) -> tuple[Service, ...]:
+    used = {each.service_id for place in project.environments for each in place.services}
+    return services.load(act.connection, used)

@@ -176,7 +176,7 @@ def upgrade(
         raise Refusal(
             Code.PROJECT_TYPE, f"A {project.type} project is not upgraded: only OAuth 1.0a projects are.", field="type"
         )
-    single = [each for each in services if each.authentication is not AuthenticationType.DUAL_OAUTH]
+    single = of_oauth1_alone(services)
     if single:
         raise Refusal(
             Code.PROJECT_CONFIG,
@@ -184,7 +184,7 @@ def upgrade(
             "A project is upgraded when all of its services take both.",
             field="services",
         )
-    left = [key for key in keys if key.kind is CredentialKind.SIGNING_KEY and _is_left(key, now)]
+    left = keys_left(keys, now=now)
     if len(left) > key_limit:
         raise Refusal(
             Code.OAUTH2_KEY_LIMIT,
@@ -194,8 +194,15 @@ def upgrade(
     return {key.id: place for place, key in enumerate(left, start=1)}
 
 
-def _is_left(key: Credential, now: datetime) -> bool:
-    return key.status_at(now) not in (Status.REVOKED, Status.EXPIRED)
+def of_oauth1_alone(services: Sequence[Service]) -> tuple[Service, ...]:
+    """The services that keep their projects from an upgrade."""
+    return tuple(each for each in services if each.authentication is not AuthenticationType.DUAL_OAUTH)
+
+
+def keys_left(keys: Sequence[Credential], *, now: datetime) -> tuple[Credential, ...]:
+    """The signing keys that an upgrade gives places to: those neither revoked nor expired."""
+    ended = (Status.REVOKED, Status.EXPIRED)
+    return tuple(key for key in keys if key.kind is CredentialKind.SIGNING_KEY and key.status_at(now) not in ended)
 
 
 def _named(key: Credential) -> str:

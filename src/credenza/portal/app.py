@@ -36,6 +36,7 @@ from credenza.portal import (
     single_sign_on,
     static_files,
     tokens,
+    upgrades,
 )
 from credenza.portal.portal import Portal
 from credenza.portal.rendering import show_refusal
@@ -151,6 +152,9 @@ PAGES: Sequence[Row] = (
     Row("POST", f"{_P}/members/leave", project_members.leave),
     Row("GET", f"{_P}/members/{{user_id}}/remove", project_members.ask_remove),
     Row("POST", f"{_P}/members/{{user_id}}/remove", project_members.remove),
+    Row("GET", f"{_P}/upgrade", upgrades.ask),
+    Row("POST", f"{_P}/upgrade", upgrades.upgrade),
+    Row("GET", f"{_P}/oauth2", upgrades.show_use),
     Row("GET", f"{_P}/settings", projects.show_settings),
     Row("POST", f"{_P}/settings", projects.change),
     Row("GET", f"{_P}/delete", projects.ask_delete),

@@ -13,7 +13,6 @@ from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import EnvironmentName, Status
 from credenza.portal import key_views, new_key, project_frame, texts
 from credenza.portal.key_views import key_id
-from credenza.portal.keys import service_names
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
 
@@ -152,7 +151,7 @@ def _counted(visit: Visit) -> tuple[key_views.KeyView, ...]:
             now=visit.now,
         )
     ]
-    return key_views.views(visit, project_id(visit), found)
+    return key_views.least_used_first(key_views.views(visit, project_id(visit), found))
 
 
 def _rotate_form(visit: Visit, refusal: Refusal | None) -> Response:
@@ -183,7 +182,7 @@ def _revoke_form(visit: Visit, refusal: Refusal | None) -> Response:
         key=key,
         is_last=found.other_active == 0 and key.status_at(visit.now) is Status.ACTIVE,
         lately=tuple(each for each in callers if visit.now - each.last_seen_at < _LATELY),
-        service_names=service_names(sight),
+        service_names=project_frame.service_names(sight),
         fingerprint=key_views.fingerprint(key.public_key_der),
         word=REVOKE,
     )

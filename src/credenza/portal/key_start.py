@@ -23,6 +23,7 @@ def show(visit: Visit) -> Response:
         environment=key.environment,
         key=key,
         chain=key_files.chain_pem(visit.portal.platform, key),
+        issuer=_origin(visit, key),
         url=_url(visit, sight, key),
         **_seen(visit, key),
     )
@@ -50,4 +51,10 @@ def _url(visit: Visit, sight: ProjectInSight, key: Credential) -> str:
     catalog = services.list_live(visit.portal.platform, visit.actor, now=visit.now)
     found = (each.in_environment(key.environment) for each in catalog if each.id in used)
     prefix = next((where.path_prefix for where in found if where), "/")
-    return visit.portal.gates.get(key.environment, "https://api.example.com") + prefix
+    return _origin(visit, key) + prefix
+
+
+def _origin(visit: Visit, key: Credential) -> str:
+    """Where calls go and tokens come from."""
+    assert key.environment is not None, "a signing key belongs to an environment"
+    return visit.portal.gates.get(key.environment, "https://api.example.com")

@@ -71,6 +71,11 @@ def views(visit: Visit, project_id: ProjectId, keys: Sequence[Credential]) -> tu
     return tuple(view(each, uses.get(each.id), now=visit.now) for each in keys)
 
 
+def least_used_first(found: Sequence[KeyView]) -> tuple[KeyView, ...]:
+    """Order keys as whoever has to give one up asks for them: never used, then longest unused."""
+    return tuple(sorted(found, key=lambda each: (each.use is not None, each.use.last_at if each.use else None)))
+
+
 def fingerprint(octets: bytes) -> str:
     """SHA-256 as certificate tools show it."""
     return hashlib.sha256(octets).digest().hex(":").upper()

@@ -12,7 +12,7 @@ from credenza.domain import audit
 from credenza.domain.access import Action
 from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
 from credenza.domain.model import Credential, EnvironmentName
-from credenza.portal import key_files, key_views, project_frame
+from credenza.portal import key_files, key_views, project_frame, upgrades
 from credenza.portal.key_views import KeyView
 from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
@@ -29,7 +29,13 @@ def show_environment(visit: Visit) -> Response:
     if sight.project.environment(name) is None:
         return project_frame.show(visit, sight, "project_no_environment.html", environment=name)
     return project_frame.show(
-        visit, sight, "project_keys.html", environment=name, states=tuple(KeyState), **_list(visit, sight, name)
+        visit,
+        sight,
+        "project_keys.html",
+        environment=name,
+        states=tuple(KeyState),
+        outlook=upgrades.outlook(visit, sight),
+        **_list(visit, sight, name),
     )
 
 
@@ -57,7 +63,7 @@ def show(visit: Visit) -> Response:
         public_key_fingerprint=key_views.fingerprint(key.public_key_der),
         files=tuple(key_files.NAMES),
         callers=traces.callers(visit.portal.platform, visit.actor, sight.project.id, key.id, now=visit.now),
-        service_names=service_names(sight),
+        service_names=project_frame.service_names(sight),
         entries=_entries(visit, sight, key),
     )
 
@@ -66,10 +72,6 @@ def part(visit: Visit) -> Response:
     """Status and use of one key, for its stream."""
     key = key_views.find(visit)
     return render(visit, "parts/key_state.html", key=key, view=_view(visit, key))
-
-
-def service_names(sight: ProjectInSight) -> dict[int, str]:
-    return {each.service_id: each.name for place in sight.project.environments for each in place.services}
 
 
 def _view(visit: Visit, key: Credential) -> KeyView:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from credenza.actions import projects
 from credenza.actions.projects import ProjectInSight
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Environment, EnvironmentName, ProjectId
+from credenza.domain.model import EnvironmentName, ProjectId
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
@@ -58,5 +58,5 @@ def environment_of(visit: Visit) -> EnvironmentName:
     return found
 
 
-def place_of(sight: ProjectInSight, name: EnvironmentName) -> Environment | None:
-    return sight.project.environment(name)
+def service_names(sight: ProjectInSight) -> dict[int, str]:
+    return {each.service_id: each.name for place in sight.project.environments for each in place.services}
