@@ -168,8 +168,8 @@ def test_crossed_and_looping_authorities_are_given_up_after_a_bounded_look(monke
     # Each of sixteen certifies itself under one name and key: sixteen ways on at every step.
     loops = [ISSUING.certify(ISSUING, ca=True) for _ in range(certificate_path.MOST_INTERMEDIATES)]
     looks: list[object] = []
-    judged = certificate_path._check_authority_key
-    monkeypatch.setattr(certificate_path, "_check_authority_key", lambda each: (looks.append(each), judged(each)))
+    judged = certificate_path._check_critical
+    monkeypatch.setattr(certificate_path, "_check_critical", lambda each: (looks.append(each), judged(each)))
 
     assert refused(LEAF, loops, [ANCHOR]) == "untrusted"
     assert len(looks) <= certificate_path._MOST_LOOKS
