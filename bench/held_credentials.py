@@ -45,8 +45,10 @@ def _hold(scene: Scene, key_ids: list[str]) -> None:
     for key_id in key_ids:
         entry = scene.keyring.peek(key_id)
         assert isinstance(entry, Entry)
+        key = scene.keyring.rsa_key(entry)
+        assert key is not None
         with suppress(InvalidSignature):
-            scene.keyring.rsa_key(entry).verify(bytes(256), b"", PKCS1v15(), SHA256())  # type: ignore[call-arg, arg-type]  # an RSA key
+            key.verify(bytes(256), b"", PKCS1v15(), SHA256())
 
 
 def _insert(scene: Scene, count: int) -> list[str]:

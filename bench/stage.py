@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,9 @@ def gate(*, workers: int = 1, core: int | None = None, upstream: str = NOWHERE) 
         yield Gate(server, installation.add_project()[1])
 
 
-def check_request(path: str, authorization: str) -> bytes:
+def check_request(
+    path: str, authorization: str, *, target: str = TARGET, more: Sequence[tuple[str, str]] = ()
+) -> bytes:
     """A sub-request as nginx sends it."""
     return load.raw_request(
         "GET",
@@ -48,8 +50,9 @@ def check_request(path: str, authorization: str) -> bytes:
         [
             ("Host", "127.0.0.1"),
             ("Authorization", authorization),
+            *more,
             ("X-Original-Method", "GET"),
-            ("X-Original-URI", TARGET),
+            ("X-Original-URI", target),
             ("User-Agent", "bench/1"),
         ],
     )

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.gate.scene import Client
 from tests.installation import children
+from tests.oidc_provider import LIBRARY, NODE
 from tests.servers import HOST, NginxServer, Server, find_program
 
 from bench.load import load_core, server_core
+from bench.token_requests import Partner
+from credenza.protocol import jose
+
+_OIDC_PROVIDER = Path(__file__).with_name("oidc_provider.mjs")
 
 
-class OauthlibServer(Server):
-    """`bench.peers.oauthlib_app` under uvicorn with uvloop and httptools, as Credenza's gate runs."""
+class UvicornServer(Server):
+    """An application under uvicorn with uvloop and httptools, as Credenza's gate runs."""
+
+    def __init__(self, app: str) -> None:
+        super().__init__()
+        self._app = app
+
+    def variables(self) -> dict[str, str]:
+        return {"PYTHONPATH": ":".join(sys.path)}
+
+    def command(self) -> list[str]:
+        program = [sys.executable, "-m", "uvicorn", self._app, "--host", HOST, "--port", str(self.port)]
+        return [
+            find_program("env", "coreutils"),
+            *(f"{name}={value}" for name, value in self.variables().items()),
+            *pinned(server_core()),
+            *program,
+            *("--no-access-log", "--log-level", "warning"),
+        ]
+
+    def pids(self) -> list[int]:
+        return [self._running().pid]
+
+
+class OauthlibServer(UvicornServer):
+    """`bench.peers.oauthlib_app`."""
 
     def __init__(self, client: Client, origin: str) -> None:
-        super().__init__()
+        super().__init__("bench.peers.oauthlib_app:app")
         self._client = client
         self._origin = origin
 
@@ -24,29 +55,46 @@ class OauthlibServer(Server):
         key = self._client.private_key.public_key()
         (self.directory / "key.pem").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
-    def command(self) -> list[str]:
-        variables = {
+    def variables(self) -> dict[str, str]:
+        return {
             "PEER_KEY": str(self.directory / "key.pem"),
             "PEER_CONSUMER_KEY": self._client.consumer_key,
             "PEER_ORIGIN": self._origin,
-            "PYTHONPATH": ":".join(sys.path),
+            **super().variables(),
         }
-        return [
-            find_program("env", "coreutils"),
-            *(f"{name}={value}" for name, value in variables.items()),
-            *pinned(server_core()),
-            *(
-                sys.executable,
-                "-m",
-                "uvicorn",
-                "bench.peers.oauthlib_app:app",
-                "--host",
-                HOST,
-                "--port",
-                str(self.port),
-            ),
-            *("--no-access-log", "--log-level", "warning"),
-        ]
+
+
+class EmptyServer(UvicornServer):
+    """`bench.peers.empty_app`: what uvicorn takes for a request that nobody does anything for."""
+
+    def __init__(self) -> None:
+        super().__init__("bench.peers.empty_app:app")
+
+
+class OidcProviderServer(Server):
+    """npm oidc-provider, which gives tokens to one client."""
+
+    PATH = "/token"
+
+    def __init__(self, partner: Partner) -> None:
+        super().__init__()
+        self._partner = partner
+
+    @property
+    def issuer(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def command(self) -> list[str]:
+        key = self._partner.private_key.public_key()
+        algorithm = jose.algorithm_of(key)
+        settings = {
+            "client_id": self._partner.client_id,
+            "algorithm": algorithm,
+            "jwk": {**jose.jwk(key), "kid": self._partner.key_id, "alg": algorithm, "use": "sig"},
+            "scope": self._partner.scope,
+        }
+        program = [str(NODE), str(_OIDC_PROVIDER), LIBRARY.as_uri(), str(self.port), json.dumps(settings)]
+        return [find_program("env", "coreutils"), "NODE_ENV=production", *pinned(server_core()), *program]
 
     def pids(self) -> list[int]:
         return [self._running().pid]

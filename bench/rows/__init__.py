@@ -11,6 +11,9 @@ from bench.rows import (
     p01_decision,
     p02_sub_request,
     p03_gateway,
+    p04_token,
+    p06_bound_token,
+    p08_introspection,
     p09_certificate,
     p13_revocation,
     p15_portal,
@@ -31,7 +34,7 @@ class Awaited:
 
 Row: TypeAlias = Callable[[], tuple[Line, ...]] | Awaited
 
-_TOKENS = "comes with the token endpoint"
+_COMPAT = "comes with the compat issuer"
 _CERTIFICATES = "comes with the certificates"
 _PORTAL = "comes with the portal"
 
@@ -39,11 +42,11 @@ ROWS: Mapping[str, Row] = {
     "P1": p01_decision.measure,
     "P2": p02_sub_request.measure,
     "P3": p03_gateway.measure,
-    "P4": Awaited("token: private_key_jwt and DPoP, ES256", _TOKENS, "≥ 0.62; ≥ 5 × oidc-provider"),
-    "P5": Awaited("the same with a PS256 assertion", _TOKENS, "≥ 0.55; ≥ 5 × oidc-provider"),
-    "P6": Awaited("gate decision on a DPoP-bound token", _TOKENS, "≥ 0.62"),
-    "P7": Awaited("token by client secret", _TOKENS, "≥ 0.35; ≥ 8 × the fastest peer"),
-    "P8": Awaited("introspection", _TOKENS, "≥ 0.35 of an empty answer"),
+    "P4": p04_token.measure_es256,
+    "P5": p04_token.measure_ps256,
+    "P6": p06_bound_token.measure,
+    "P7": Awaited("token by client secret", _COMPAT, "≥ 0.35; ≥ 8 × the fastest peer"),
+    "P8": p08_introspection.measure,
     "P9": p09_certificate.measure,
     "P10": Awaited("OCSP answer, warm; CRL of 100,000", _CERTIFICATES, "≥ 10 × openssl; ≤ 2 s"),
     "P11": Awaited("TLS 1.3 handshake with client certificate", _CERTIFICATES, "≥ 0.5 of nginx"),
