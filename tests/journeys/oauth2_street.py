@@ -8,9 +8,10 @@ with street.library(partner, scopes=["parcels:read"]) as library:
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.gate.street import Upstream, served
 from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings, upgrade
+from tests.oidc_provider import NODE
 
 from credenza.actions import oauth_keys, projects, services
 from credenza.actions.issuing import NewKey
@@ -43,6 +45,7 @@ from credenza.protocol.jose import PrivateKey
 
 ROOT = Path(__file__).parents[2]
 CLIENTS_PYTHON = ROOT / ".clients" / "bin" / "python"
+OPENID_CLIENT = ROOT / "assets" / "node_modules" / "openid-client" / "build" / "index.js"
 PARCELS, LETTERS = "/parcels", "/letters"
 SCOPES = frozenset({"parcels:read", "parcels:write"})
 LETTERS_SCOPES = frozenset({"letters:read"})
@@ -69,7 +72,7 @@ class Partner:
 
 
 class Library:
-    """A process with the unmodified mastercard-oauth2-client. It keeps its token from call to call."""
+    """A process with an unmodified client library. It keeps its token from call to call."""
 
     def __init__(self, writing: IO[str], reading: IO[str]) -> None:
         self._writing = writing
@@ -133,17 +136,40 @@ class Street:
     def library(
         self, partner: Partner, *, scopes: Sequence[str] = (), through: str = "requests", one_key: bool = False
     ) -> Iterator[Library]:
-        who = {
-            "pem": partner.pem, "client_id": partner.client_id, "key_id": partner.key_id, "through": through,
-            "issuer": self.server.origin, "ca": str(self.authority), "scopes": list(scopes), "one_key": one_key,
+        """mastercard-oauth2-client, over one of two HTTP libraries."""
+        who = self._who(partner) | {"through": through, "scopes": list(scopes), "one_key": one_key}
+        with _started([str(CLIENTS_PYTHON), str(Path(__file__).with_name("partner_program.py"))], who) as library:
+            yield library
+
+    @contextmanager
+    def openid_client(
+        self, partner: Partner, *, scopes: Sequence[str] = (), algorithm: str = "ES256", one_key: bool = False
+    ) -> Iterator[Library]:
+        """npm's openid-client; its DPoP key is of `algorithm`, or the partner's own."""
+        if not OPENID_CLIENT.exists():
+            raise FileNotFoundError(f"{OPENID_CLIENT.parents[1]} is not there: `make setup` brings it")
+        who = self._who(partner) | {"algorithm": algorithm, "scopes": list(scopes), "one_key": one_key}
+        program = [str(NODE), str(Path(__file__).with_name("openid_client.mjs")), OPENID_CLIENT.as_uri()]
+        with _started(program, who, NODE_EXTRA_CA_CERTS=str(self.authority)) as library:
+            yield library
+
+    def _who(self, partner: Partner) -> dict[str, object]:
+        return {
+            "pem": partner.pem, "client_id": partner.client_id, "key_id": partner.key_id,
+            "issuer": self.server.origin, "ca": str(self.authority),
         }  # fmt: skip
-        program = [CLIENTS_PYTHON, Path(__file__).with_name("partner_program.py")]
-        with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(who) + "\n")
-            yield Library(process.stdin, process.stdout)
-            process.stdin.close()
+
+
+@contextmanager
+def _started(program: Sequence[str], who: Mapping[str, object], **environment: str) -> Iterator[Library]:
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(who) + "\n")
+        yield Library(process.stdin, process.stdout)
+        process.stdin.close()
 
 
 @contextmanager

@@ -76,6 +76,36 @@ def test_mastercards_own_client_asks_for_no_scope_and_gets_all(street: Street) -
     assert len(answers[-1]["tokens"]) == 1
 
 
+@pytest.mark.parametrize("one_key", [False, True], ids=["a key of its own for DPoP", "one key for both"])
+@pytest.mark.parametrize("new_key", [rsa_key, ec_key], ids=["RSA", "EC"])
+def test_openid_client_of_npm_finds_the_issuer_gets_one_token_and_calls_with_it(
+    street: Street, new_key: Callable[[], PrivateKey], one_key: bool
+) -> None:
+    algorithm = "PS256" if new_key is rsa_key else "ES256"
+    asked = sorted(SCOPES, reverse=True)
+    with street.openid_client(street.partner(new_key()), scopes=asked, algorithm=algorithm, one_key=one_key) as library:
+        answers = [library.call(f"{street.parcel}?page=2", method) for method in ("GET", "POST", "GET")]
+
+    assert [answer.get("status") for answer in answers] == [200, 200, 200], answers
+    (token,) = answers[-1]["tokens"]
+    assert (token["type"].lower(), token["expiresIn"]) == ("dpop", 900)
+    assert sorted(token["scope"].split(" ")) == sorted(SCOPES)
+
+
+def test_openid_client_of_npm_reads_why_it_gets_no_token_and_why_a_token_is_refused(street: Street) -> None:
+    partner = street.partner(ec_key())
+    with street.openid_client(partner, scopes=[READ, "letters:read"]) as library:
+        beyond = library.call(street.parcel)
+    with street.openid_client(partner, scopes=[READ]) as library:
+        before = library.call(street.parcel)
+        street.revoke(partner)
+        after = library.call(street.parcel)
+
+    assert "invalid_scope" in beyond["error"]
+    assert (before["status"], after["status"]) == (200, 401), after
+    assert "invalid_token" in after["error"]
+
+
 @needs_library
 def test_a_token_stops_with_the_very_next_call_after_its_key_was_revoked(street: Street) -> None:
     partner = street.partner(ec_key())
