@@ -17,6 +17,7 @@ import uvloop
 from credenza.cli import listeners
 from credenza.cli.connection import Limits
 from credenza.cli.listeners import Listener
+from credenza.gate.answers import Reply
 
 SHORT = Limits(head_s=0.5, body_s=0.5, idle_s=0.5, head_bytes=16_384, connections=1_000)
 PATIENT = Limits(head_s=60, body_s=60, idle_s=60, head_bytes=16_384, connections=1_000)
@@ -53,6 +54,16 @@ class Application:
         await send({"type": "http.response.body", "body": body[10:]})
 
 
+class QuickApplication(Application):
+    """One that answers most of these requests without a task."""
+
+    def at_once(self, target: bytes, _headers: Any, _scheme: str) -> Reply | None:
+        return Reply(200, b"content-length: 1\r\n", b"0") if target == b"/" else None
+
+
+BOTH_KINDS = [pytest.param(Application, id="by a task"), pytest.param(QuickApplication, id="at once")]
+
+
 class Place:
     def __init__(self, port: int, application: Application) -> None:
         self.port = port
@@ -74,8 +85,8 @@ class Place:
 
 
 @contextmanager
-def placed(limits: Limits) -> Iterator[Place]:
-    listener, application = Listener("place", "127.0.0.1:0"), Application()
+def placed(limits: Limits, kind: type[Application] = Application) -> Iterator[Place]:
+    listener, application = Listener("place", "127.0.0.1:0"), kind()
     with listeners.bind(listener) as bound:
         server = listeners.make_server(listener, application, limits)
 
@@ -94,15 +105,15 @@ def placed(limits: Limits) -> Iterator[Place]:
             thread.join(timeout=PATIENCE_S)
 
 
-@pytest.fixture
-def short() -> Iterator[Place]:
-    with placed(SHORT) as place:
+@pytest.fixture(params=BOTH_KINDS)
+def short(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with placed(SHORT, request.param) as place:
         yield place
 
 
-@pytest.fixture
-def patient() -> Iterator[Place]:
-    with placed(PATIENT) as place:
+@pytest.fixture(params=BOTH_KINDS)
+def patient(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with placed(PATIENT, request.param) as place:
         yield place
 
 
@@ -183,6 +194,11 @@ def test_a_body_that_dribbles_in_after_its_answer_ends_without_another(short: Pl
     request = POST.replace(b"/ ", b"/early ") + b"Content-Length: 1000\r\n\r\n"
 
     assert dribble(short.connect(request), b"a").count(b"HTTP/1.1") == 1
+
+
+def test_a_body_that_dribbles_in_after_an_answer_at_once_ends_as_well() -> None:
+    with placed(replace(SHORT, idle_s=60, head_s=60), QuickApplication) as place:
+        assert dribble(place.connect(BEGUN + b"Content-Length: 1000\r\n\r\n"), b"a").count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize("byte", [b"", b"\r\n"], ids=["silence", "empty lines"])

@@ -28,7 +28,7 @@ class Application:
         self.released = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def at_once(self, target: bytes, scope: Any) -> Reply | Coroutine[None, None, Reply] | None:
+    def at_once(self, target: bytes, _headers: Any, _scheme: str) -> Reply | Coroutine[None, None, Reply] | None:
         match target:
             case b"/quick":
                 return _said("quick")
@@ -138,6 +138,8 @@ def test_a_connection_takes_quick_and_other_requests_in_turn(client: Client) -> 
 
 def test_what_is_pipelined_is_answered_in_order_however_much_it_is(client: Client, application: Application) -> None:
     client.send(get("/slow"), get("/quick") * 1_500, get("/later"), get("/else"))
+    while application.loop is None:
+        threading.Event().wait(0.01)
     client.send(get("/quick"))
     client.socket.settimeout(0.2)
     with pytest.raises(TimeoutError):  # nothing overtakes the first one

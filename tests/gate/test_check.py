@@ -156,7 +156,7 @@ async def test_health_and_metrics_are_told(scene: Scene) -> None:
 
 def told_at_once(app: DecisionApp, target: str, fields: Fields) -> Any:
     headers = [(name.lower().encode(), value.encode()) for name, value in [("Host", AUTHORITY), *fields]]
-    return app.at_once(target.encode(), {"headers": headers, "scheme": "https", "client": ("127.0.0.1", 1)})
+    return app.at_once(target.encode(), headers, "https")
 
 
 def same_but_for_ids(headers: Any) -> dict[str, str]:

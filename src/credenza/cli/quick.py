@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from credenza.cli.connection import Connection
+from credenza.cli.connection import Connection, Headers
 from credenza.gate.answers import Reply
 
-AtOnce: TypeAlias = Callable[[bytes, Any], Reply | Coroutine[None, None, Reply] | None]
-"""Takes the target of a GET and its scope, in which `headers`, `scheme` and `client` are told."""
+AtOnce: TypeAlias = Callable[[bytes, Headers, str], Reply | Coroutine[None, None, Reply] | None]
+"""Takes the target of a GET, its header fields, whose names are in lower case, and the scheme that it came by."""
 
 
 class _Answered:
@@ -33,11 +33,31 @@ class _Answered:
             """Nobody waits."""
 
 
+_ANSWERED: Any = _Answered()
+
+
 class QuickConnection(Connection):
+    """A scope is made only for what goes uvicorn's way, and a deadline set once for all that comes at once."""
+
     def __init__(self, *arguments: Any, at_once: AtOnce, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._at_once = at_once
         self._promised: Coroutine[None, None, Reply] | None = None
+        self._is_timed = True
+        self._dated: tuple[Headers, bytes] = ([], b"")
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_timed:
+            self._wait(self._awaited_s())
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._head_bytes, self._begun = 0, True
+        if self._received:  # as in the class above
+            self._is_timed = False
 
     def on_headers_complete(self) -> None:
         answer = self._ask() if self._is_free else None
@@ -45,11 +65,37 @@ class QuickConnection(Connection):
             self._answer(answer)
             return
         self._promised = answer
+        self._make_scope()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if self.cycle is not _ANSWERED:
+            super().on_message_complete()
+            return
+        self._unread_bytes = 0
+        self._received += 1
+        self._begun = self._is_timed = False
+
+    def _wait(self, seconds: float) -> None:
+        self._is_timed = True
+        super()._wait(seconds)
+
+    def _awaited_s(self) -> float:
+        """How long the client has for what is to come: the next request, or the rest of this one."""
+        if not self._begun:
+            return self._limits.idle_s
+        return self._limits.body_s if self._answered > self._received else self._limits.head_s
+
+    def _make_scope(self) -> None:
+        """Begin a request that has been read, as uvicorn begins one."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        HttpToolsProtocol.on_message_begin(self)
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
 
     def _ask(self) -> Reply | Coroutine[None, None, Reply] | None:
         try:
-            return self._at_once(self.url, self.scope)
+            return self._at_once(self.url, self.headers, self.scheme or "http")
         except Exception as error:  # noqa: BLE001 - thrown here it would look like a fault of the request
             return _fail(error)
 
@@ -61,11 +107,10 @@ class QuickConnection(Connection):
     def _answer(self, reply: Reply) -> None:
         """Do what uvicorn does from here to the last of an answer."""
         self._unread_bytes = 0
-        self._wait(self._limits.body_s)
         self._answered += 1
+        self._is_timed = False
         self.server_state.total_requests += 1
-        self.cycle = _Answered()  # type: ignore[assignment] # what is asked of a cycle that is over
-        self.headers = []
+        self.cycle = _ANSWERED
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         self._write(reply, keep_alive=keep_alive)
 
@@ -85,10 +130,16 @@ class QuickConnection(Connection):
 
     def _write(self, reply: Reply, *, keep_alive: bool) -> None:
         end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-        dated = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self.transport.write(b"".join([STATUS_LINE[reply.status], *dated, reply.fields, end, reply.body]))
+        self.transport.write(b"".join([STATUS_LINE[reply.status], self._date(), reply.fields, end, reply.body]))
         if not keep_alive:
             self.transport.close()
+
+    def _date(self) -> bytes:
+        """The fields that uvicorn adds to every answer; it makes a new list of them each second."""
+        headers = self.server_state.default_headers
+        if headers is not self._dated[0]:
+            self._dated = (headers, b"".join([b"%b: %b\r\n" % header for header in headers]))
+        return self._dated[1]
 
 
 async def _fail(error: Exception) -> Reply:

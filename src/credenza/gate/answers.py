@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from credenza.gate.decision import Refused, envelope
 from credenza.wire.decisions import REFUSAL_ID
@@ -48,7 +50,7 @@ async def send_encoded(send: Send, status: int, headers: list[tuple[bytes, bytes
     await send({"type": "http.response.body", "body": body})
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True):
     """A whole answer, its header fields as they go over the wire, for a connection that can send it at once."""
 
     status: int

@@ -97,22 +97,24 @@ class DecisionApp:
             await self._answer(call_id, origin, receive, send)
 
     async def _check(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope, send: Send) -> None:
-        call = self._sub_request(call_id, origin, asked, scope)
+        call = self._sub_request(call_id, origin, asked, scope["scheme"])
         decision = call if isinstance(call, Refused) else await self._desk.decide(call)
         if isinstance(decision, Refused):
             await send_answer(send, *_refused(decision))
         else:
             await send_encoded(send, 200, _admitted(call_id, decision), b"")
 
-    def at_once(self, target: bytes, scope: Scope) -> Reply | Coroutine[None, None, Reply] | None:
+    def at_once(
+        self, target: bytes, headers: arrival.Headers, scheme: str
+    ) -> Reply | Coroutine[None, None, Reply] | None:
         """Answer a sub-request without a task and without messages, or say what to await; None for all else."""
         origin = self._checked.get(target)
         if origin is None:
             return None
-        asked = _Asked(scope["headers"])
+        asked = _Asked(headers)
         if self._secret is not None and not compare_digest(asked.last(b"credenza-gate-secret"), self._secret):
             return None
-        call = self._sub_request(next(self._ids), origin, asked, scope)
+        call = self._sub_request(next(self._ids), origin, asked, scheme)
         if isinstance(call, Refused):
             return reply(*_refused(call))
         decision = self._desk.decide_now(call)
@@ -121,9 +123,9 @@ class DecisionApp:
     async def _later(self, call: Call, pending: Pending) -> Reply:
         return _reply(call.id, await self._desk.finish(call, pending))
 
-    def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope) -> Call | Refused:
+    def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call | Refused:
         try:
-            return _call_of_proxy(call_id, origin, asked, scope)
+            return _call_of_proxy(call_id, origin, asked, scheme)
         except BadRequest as bad:
             refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
             self._desk.note(refused, origin.environment)
@@ -150,16 +152,19 @@ class DecisionApp:
 class _Asked:
     """The headers of a sub-request: the caller's own, and over them those of the proxy."""
 
-    __slots__ = ("_headers", "_last")
+    __slots__ = ("_headers", "_last", "_repeats")
 
     def __init__(self, headers: arrival.Headers) -> None:
         self._headers = headers
         self._last = dict(headers)
+        self._repeats = len(self._last) != len(headers)
 
-    def all(self, name: bytes) -> list[bytes]:
-        if len(self._last) == len(self._headers):  # none comes twice
-            return [self._last[name]] if name in self._last else []
-        return [value for each, value in self._headers if each == name]
+    def all(self, name: bytes) -> tuple[str, ...]:
+        if name not in self._last:
+            return ()
+        if not self._repeats:
+            return (self._last[name].decode("latin-1"),)
+        return tuple([value.decode("latin-1") for each, value in self._headers if each == name])
 
     def last(self, name: bytes) -> bytes:
         return self._last.get(name, b"")
@@ -169,10 +174,10 @@ class _Asked:
         values = self.all(name)
         if len(values) != 1:
             raise BadRequest(f"The proxy has to set {name.decode()} to one value; see the recipes.")
-        return values[0].decode("latin-1")
+        return values[0]
 
 
-def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scope: Scope) -> Call:
+def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call:
     target = asked.only(b"x-original-uri")
     _check_target(target)
     path, _, query = target.partition("?")
@@ -181,13 +186,13 @@ def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scope: Scope) ->
         id=call_id,
         request=Request(
             asked.only(b"x-original-method"),
-            origin.scheme or asked.last(b"x-forwarded-proto").decode("latin-1") or scope["scheme"],
+            origin.scheme or asked.last(b"x-forwarded-proto").decode("latin-1") or scheme,
             origin.authority or asked.only(b"host"),
             path,
             query,
         ),
-        authorization=tuple(value.decode("latin-1") for value in asked.all(b"authorization")),
-        proofs=tuple(value.decode("latin-1") for value in asked.all(b"dpop")),
+        authorization=asked.all(b"authorization"),
+        proofs=asked.all(b"dpop"),
         environment=origin.environment,
         body_sha256=None,
         announces_body=length not in (b"", b"0") or asked.last(b"x-original-transfer-encoding") != b"",
