@@ -27,6 +27,7 @@ FUTURE: Final = timedelta(seconds=10)
 NONCE_LIFE: Final = timedelta(seconds=120)
 """A slice of time that shares a nonce; the one before it is still good, so that a client's one retry never fails."""
 
+_PAST_S, _FUTURE_S = PAST.total_seconds(), FUTURE.total_seconds()
 _LONGEST_ID = 128
 _LONGEST_URI = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -59,14 +60,10 @@ class Proof(msgspec.Struct, frozen=True):
 def parse(proof: str) -> Proof:
     """Read a proof (RFC 9449 4.2). Raises Malformed or Refused with what is wrong with its key."""
     token = jose.parse(proof)
-    if token.header.typ.lower() != TYPE:
-        raise Malformed("dpop", f"The typ of a DPoP proof is {TYPE}.")
-    if not bytes(token.header.jwk):
-        raise Malformed("dpop", "A DPoP proof has its public key in the header, as jwk.")
+    key, jkt = _holder(token.header_segment)
     claims = jose.read(token.payload, _Claims, "dpop")
     if not 1 <= len(claims.jti) <= _LONGEST_ID or len(claims.htu) > _LONGEST_URI:
         raise Malformed("dpop", f"jti has 1 to {_LONGEST_ID} characters, htu at most {_LONGEST_URI}.")
-    key, jkt = _key(token.header_segment, bytes(token.header.jwk))
     return Proof(token, key, jkt, claims)
 
 
@@ -79,11 +76,23 @@ def check_claims(proof: Proof, *, method: str, uri: str, now: datetime, ath: str
     claims = proof.claims
     if claims.htm != method:
         raise Refused("method", f"htm is {claims.htm[:20]!r}, the request's method is {method}.")
-    if normalized_uri(claims.htu) != normalized_uri(uri):
+    if claims.htu != uri and normalized_uri(claims.htu) != normalized_uri(uri):
         raise Refused("uri", f"htu is {claims.htu[:200]!r}, the request went to {uri!r}.")
-    _check_time(claims, now)
+    check_time(proof, now=now)
     if claims.ath != ath:
         raise Refused("ath", "ath is not the hash of the access token that came with the proof (RFC 9449 4.2).")
+
+
+def check_time(proof: Proof, *, now: datetime) -> None:
+    """Refuse a proof of another time. Raises Refused("stale" | "future")."""
+    claims, now_s = proof.claims, now.timestamp()
+    if now_s - claims.iat > _PAST_S:
+        raise Refused("stale", f"iat is {now_s - claims.iat:.0f} s past {_clock(now)}; {_PAST_S:.0f} s are accepted.")
+    if max(claims.iat, claims.nbf or 0) > now_s + _FUTURE_S:
+        raise Refused("future", f"iat or nbf is ahead {_clock(now)}; {_FUTURE_S:.0f} s are accepted.")
+    # RFC 9449 asks for no exp; a client that sends one means it.
+    if claims.exp is not None and claims.exp <= now_s - _FUTURE_S:
+        raise Refused("stale", f"exp is {now_s - claims.exp:.0f} s past {_clock(now)}.")
 
 
 def check_signature(proof: Proof) -> None:
@@ -140,23 +149,15 @@ def is_recent_nonce(sent: str, secret: bytes, *, now: datetime) -> bool:
     return any(hmac.compare_digest(sent.encode(), each.encode()) for each in known)
 
 
-def _check_time(claims: _Claims, now: datetime) -> None:
-    now_s = now.timestamp()
-    age_s = now_s - claims.iat
-    clock = f"by the server's clock, {now:%FT%TZ}"
-    if age_s > PAST.total_seconds():
-        raise Refused("stale", f"iat is {age_s:.0f} s past {clock}; {PAST.total_seconds():.0f} s are accepted.")
-    if -age_s > FUTURE.total_seconds() or (claims.nbf or 0) > now_s + FUTURE.total_seconds():
-        raise Refused("future", f"iat or nbf is ahead {clock}; {FUTURE.total_seconds():.0f} s are accepted.")
-    # RFC 9449 asks for no exp; a client that sends one means it.
-    if claims.exp is not None and claims.exp <= now_s - FUTURE.total_seconds():
-        raise Refused("stale", f"exp is {now_s - claims.exp:.0f} s past {clock}.")
-
-
 # A client's header is the same for every proof: its key is read, checked and hashed once.
 @lru_cache(maxsize=1024)
-def _key(_header_segment: bytes, raw: bytes) -> tuple[PublicKey, str]:
-    key = jose.parse_jwk(raw)
+def _holder(header_segment: bytes) -> tuple[PublicKey, str]:
+    header = jose.parse_header(header_segment)
+    if header.typ.lower() != TYPE:
+        raise Malformed("dpop", f"The typ of a DPoP proof is {TYPE}.")
+    if not bytes(header.jwk):
+        raise Malformed("dpop", "A DPoP proof has its public key in the header, as jwk.")
+    key = jose.parse_jwk(bytes(header.jwk))
     return key, jose.thumbprint(key)
 
 
@@ -174,6 +175,10 @@ def _normalized_path(path: str) -> str:
 def _normalized_escape(found: re.Match[str]) -> str:
     character = chr(int(found[1], 16))
     return character if character in _UNRESERVED else found[0].upper()
+
+
+def _clock(now: datetime) -> str:
+    return f"by the server's clock, {now:%FT%TZ}"
 
 
 def _slice(now: datetime) -> int:
