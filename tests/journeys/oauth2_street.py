@@ -143,12 +143,19 @@ class Street:
 
     @contextmanager
     def openid_client(
-        self, partner: Partner, *, scopes: Sequence[str] = (), algorithm: str = "ES256", one_key: bool = False
+        self,
+        partner: Partner,
+        *,
+        scopes: Sequence[str] = (),
+        algorithm: str = "ES256",
+        one_key: bool = False,
+        ahead_s: int = 0,
     ) -> Iterator[Library]:
-        """npm's openid-client; its DPoP key is of `algorithm`, or the partner's own."""
+        """npm's openid-client; its DPoP key is of `algorithm`, or the partner's own, and its clock that far ahead."""
         if not OPENID_CLIENT.exists():
             raise FileNotFoundError(f"{OPENID_CLIENT.parents[1]} is not there: `make setup` brings it")
         who = self._who(partner) | {"algorithm": algorithm, "scopes": list(scopes), "one_key": one_key}
+        who |= {"ahead_s": ahead_s}
         program = [str(NODE), str(Path(__file__).with_name("openid_client.mjs")), OPENID_CLIENT.as_uri()]
         with _started(program, who, NODE_EXTRA_CA_CERTS=str(self.authority)) as library:
             yield library

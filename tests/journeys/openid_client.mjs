@@ -29,7 +29,7 @@ const own = await pairOf(who.pem);
 const config = await client.discovery(
   new URL(who.issuer),
   who.client_id,
-  undefined,
+  { [client.clockSkew]: who.ahead_s },
   client.PrivateKeyJwt({ key: own.privateKey, kid: who.key_id }),
   { algorithm: "oauth2" },
 );

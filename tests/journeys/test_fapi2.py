@@ -288,7 +288,7 @@ def test_5_3_2_1_10_where_nonces_are_wanted_both_servers_hand_them_out(strict: S
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
-@pytest.mark.parametrize("ahead_s", [0, 8])
+@pytest.mark.parametrize("ahead_s", [0, 10])
 def test_5_3_2_1_13_clocks_up_to_10_s_ahead_are_accepted(client: Freehand, name: str, ahead_s: int) -> None:
     assertion = client.assertion(**{name: int(time.time()) + ahead_s})
 
@@ -296,7 +296,7 @@ def test_5_3_2_1_13_clocks_up_to_10_s_ahead_are_accepted(client: Freehand, name:
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
-@pytest.mark.parametrize("ahead_s", [75, 3600])
+@pytest.mark.parametrize("ahead_s", [61, 3600])
 def test_5_3_2_1_13_clocks_more_than_60_s_ahead_are_refused(client: Freehand, name: str, ahead_s: int) -> None:
     ahead = int(time.time()) + ahead_s
     assertion = client.assertion(**{name: ahead}, exp=ahead + 90)
@@ -503,7 +503,7 @@ def test_5_3_4_5_a_proof_is_good_once_at_both_servers(client: Freehand) -> None:
     assert (called[0].status_code, error_of(called[1])) == (200, (401, "invalid_dpop_proof"))
 
 
-@pytest.mark.parametrize(("ahead_s", "accepted"), [(8, True), (-100, True), (75, False), (-150, False)])
+@pytest.mark.parametrize(("ahead_s", "accepted"), [(10, True), (-100, True), (61, False), (-121, False)])
 def test_5_3_4_5_a_proof_is_of_this_moment(client: Freehand, ahead_s: int, accepted: bool) -> None:
     token = client.token()
 

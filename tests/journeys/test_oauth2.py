@@ -92,6 +92,23 @@ def test_openid_client_of_npm_finds_the_issuer_gets_one_token_and_calls_with_it(
     assert sorted(token["scope"].split(" ")) == sorted(SCOPES)
 
 
+@pytest.mark.parametrize("ahead_s", [10, -10])
+def test_a_client_whose_clock_is_10_seconds_off_is_served(street: Street, ahead_s: int) -> None:
+    with street.openid_client(street.partner(ec_key()), ahead_s=ahead_s) as library:
+        assert library.call(street.parcel).get("status") == 200
+
+
+@pytest.mark.parametrize("ahead_s", [61, 3600, -300], ids=["61 s ahead", "1 h ahead", "ended"])
+def test_a_client_whose_clock_is_61_seconds_ahead_or_whose_assertion_has_ended_gets_no_token(
+    street: Street, ahead_s: int
+) -> None:
+    with street.openid_client(street.partner(ec_key()), ahead_s=ahead_s) as library:
+        answer = library.call(street.parcel)
+
+    assert (answer["status"], answer["tokens"]) == (401, [])
+    assert "invalid_client" in answer["error"]
+
+
 def test_openid_client_of_npm_reads_why_it_gets_no_token_and_why_a_token_is_refused(street: Street) -> None:
     partner = street.partner(ec_key())
     with street.openid_client(partner, scopes=[READ, "letters:read"]) as library:
