@@ -133,7 +133,7 @@ def sign_payload(header_segment: bytes, payload: bytes, key: PrivateKey) -> str:
 
 def algorithm_of(key: object) -> Algorithm:
     """Name the one algorithm that a key is used with, by its public or its private half."""
-    return _algorithm(type(key))
+    return _algorithm(type(key))  # type: ignore[arg-type]  # mypy takes the hash of instances for that of their type
 
 
 def read(payload: bytes, shape: type[_Typed], field: str) -> _Typed:
