@@ -68,6 +68,11 @@ def subject_of(certificate: x509.Certificate) -> DistinguishedName:
     return distinguished_name.parse(_names(certificate)[1])
 
 
+def subject_der(certificate: x509.Certificate) -> bytes:
+    """Return the subject as it stands in the certificate, octet by octet: what names an issuer repeats it."""
+    return _names(certificate)[1].encoded
+
+
 def canonical_subject(certificate: x509.Certificate) -> str:
     """Return the subject in the form whose equality is RFC 5280 7.1's, for a unique index."""
     return distinguished_name.canonical(subject_of(certificate))

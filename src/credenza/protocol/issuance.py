@@ -37,12 +37,14 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a kind of certificate says besides its key, names and times. `path_length` is None for a leaf."""
+    """What a kind of certificate says besides its key, names and times. `path_length` is None for a leaf; nobody asks
+    whether one with `no_check` is revoked."""
 
     name: str
     path_length: int | None
     key_usage: frozenset[str]
     extended_key_usage: tuple[x509.ObjectIdentifier, ...] = ()
+    no_check: bool = False
 
     @property
     def is_ca(self) -> bool:
@@ -53,6 +55,10 @@ ROOT: Final = Profile("root", 1, frozenset({"key_cert_sign", "crl_sign"}))
 ISSUING: Final = Profile("issuing", 0, frozenset({"key_cert_sign", "crl_sign"}))
 CLIENT_LEAF: Final = Profile("client", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
 SERVER_LEAF: Final = Profile("server", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.SERVER_AUTH,))
+# RFC 6960 4.2.2.2: who answers for an authority; short-lived, because nobody can ask whether it is revoked.
+RESPONDER: Final = Profile(
+    "responder", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.OCSP_SIGNING,), no_check=True
+)
 
 _KEY_USAGES: Final = (
     "digital_signature",
@@ -87,6 +93,7 @@ class Template:
     names: tuple[x509.GeneralName, ...] = ()
     ca_issuers_url: str | None = None
     crl_url: str | None = None
+    ocsp_url: str | None = None
 
 
 def serial_from(random_bytes: bytes) -> int:
@@ -156,10 +163,11 @@ def make_leaf(
     hosts: tuple[str | IPv4Address | IPv6Address, ...] = (),
     ca_issuers_url: str | None = None,
     crl_url: str | None = None,
+    ocsp_url: str | None = None,
 ) -> x509.Certificate:
-    """Make a client or server certificate. `hosts` are the DNS names and addresses of a server."""
+    """Make a client's, server's or responder's certificate. `hosts` are the DNS names and addresses of a server."""
     names = tuple(x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host) for host in hosts)
-    template = Template(profile, subject, public_key, serial_number, validity, names, ca_issuers_url, crl_url)
+    template = Template(profile, subject, public_key, serial_number, validity, names, ca_issuers_url, crl_url, ocsp_url)
     return sign_certificate(template, issuer_key, issuer)
 
 
@@ -203,15 +211,23 @@ def _constraints(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
         extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
     if template.names:
         extensions.append((x509.SubjectAlternativeName(template.names), False))
+    if profile.no_check:
+        extensions.append((x509.OCSPNoCheck(), False))
     return extensions
 
 
 def _references(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
     extensions: list[tuple[x509.ExtensionType, bool]] = []
-    if template.ca_issuers_url is not None:
-        issuer = x509.UniformResourceIdentifier(template.ca_issuers_url)
-        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, issuer)
-        extensions.append((x509.AuthorityInformationAccess([access]), False))
+    access = [
+        x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
+        for method, url in (
+            (AuthorityInformationAccessOID.OCSP, template.ocsp_url),
+            (AuthorityInformationAccessOID.CA_ISSUERS, template.ca_issuers_url),
+        )
+        if url is not None
+    ]
+    if access:
+        extensions.append((x509.AuthorityInformationAccess(access), False))
     if template.crl_url is not None:
         location = x509.UniformResourceIdentifier(template.crl_url)
         point = x509.DistributionPoint([location], relative_name=None, reasons=None, crl_issuer=None)
