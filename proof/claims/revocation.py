@@ -1,108 +1,203 @@
-"""Revoke, then call: what starts after the answer is never admitted, on any gate (architecture, "Freshness")."""
+"""Revoke, then call: what starts after the answer is never taken, on any gate (architecture, "Freshness"): no call that
+the key has signed, no token that it has fetched, and no request for another one."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+import msgspec
 from tests.gate.scene import Client
-from tests.installation import CredenzaServer
+from tests.installation import SANDBOX, now
 
+from credenza.actions import resource_servers
+from credenza.cli import local
 from credenza.client import operations
 from credenza.client.auth import TokenAuth
 from credenza.client.management import AsyncManagementClient
+from credenza.domain.model import ProjectId
 from proof import stage
-from proof.calls import ADMITTED, Line, make_keys, signed
+from proof.calls import ADMITTED, Answer, Line, make_keys, signed
 from proof.claim import Claim, Progress, hold
 from proof.stage import Stage
+from proof.token_calls import Partners, introspection
 
 _LINES_PER_GATE = 4
 _TARGET = "/orders/v1"
 
 
+TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A way to use a key: what is sent, how an answer to it reads, and which one is to come for ever."""
+
+    request: Callable[[], bytes]
+    verdict: Callable[[Answer], str]
+    refused: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    project_id: ProjectId
+    key_id: str
+    uses: Sequence[_Use]
+
+
 @dataclass(slots=True)
 class _Watched:
-    """The calls of one key: when they began, what became of them, and when its revocation was answered."""
+    """The uses of one key: when they began, what became of them, and when its revocation was answered."""
 
-    calls: list[tuple[float, int | None]] = field(default_factory=list)
+    uses: list[tuple[float, str]] = field(default_factory=list)
+    lines: set[int] = field(default_factory=set)
     answered_at: float | None = None
     took_s: float = 0.0
 
     @property
-    def after(self) -> list[int | None]:
+    def after(self) -> list[str]:
         if self.answered_at is None:
             return []
-        return [status for began, status in self.calls if began > self.answered_at]
+        return [verdict for began, verdict in self.uses if began > self.answered_at]
 
 
 def on_sqlite(calls: int) -> str:
     with stage.on_sqlite(workers=4) as where:
-        return _prove(where, calls, keys=max(1, calls // 100))
+        return _prove(where, calls, keys=_signing(where, max(1, calls // 100)))
 
 
 def on_postgresql(calls: int) -> str:
     with stage.on_postgresql(gates=2) as where:
-        return _prove(where, calls, keys=max(1, calls // 100))
+        return _prove(where, calls, keys=_signing(where, max(1, calls // 100)))
 
 
 def on_three_nodes(revocations: int) -> str:
     with stage.on_postgresql(gates=3) as where:
-        return _prove(where, revocations * 12, keys=revocations)
+        return _prove(where, revocations * 12, keys=_signing(where, revocations))
 
 
-def _prove(where: Stage, calls: int, *, keys: int) -> str:
-    project, _ = where.installation.add_project()
-    clients = [where.installation.add_key(project, key) for key in make_keys(keys)]
-    watched = asyncio.run(_revoke_all(where, project.id, clients, -(-calls // keys)))
-    after = [status for each in watched for status in each.after]
-    before = sum(status == ADMITTED for each in watched for _, status in each.calls) - after.count(ADMITTED)
-    hold(before >= keys, f"only {before} calls were admitted before the revocations: nothing was at stake")
-    hold(after.count(ADMITTED) == 0, f"{after.count(ADMITTED)} of {len(after)} later calls were admitted")
-    hold(set(after) == {403}, f"later calls were answered {set(after)}")
+def tokens_on_sqlite(uses: int) -> str:
+    with stage.on_sqlite(workers=4) as where:
+        return _prove(where, uses, keys=_fetching(where, max(1, uses // 100)))
+
+
+def tokens_on_postgresql(uses: int) -> str:
+    with stage.on_postgresql(gates=2) as where:
+        return _prove(where, uses, keys=_fetching(where, max(1, uses // 100)))
+
+
+def _prove(where: Stage, calls: int, *, keys: Sequence[Callable[[], Awaitable[_Key]]]) -> str:
+    watched, expected = asyncio.run(_revoke_all(where, keys, -(-calls // len(keys))))
+    after = [verdict for each in watched for verdict in each.after]
+    before = sum(verdict == TAKEN for each in watched for _, verdict in each.uses) - after.count(TAKEN)
+    hold(before >= len(keys), f"only {before} were taken before the revocations: nothing was at stake")
+    hold(after.count(TAKEN) == 0, f"{after.count(TAKEN)} of {len(after)} later ones were taken")
+    hold(set(after) == expected, f"later ones were answered {set(after)}")
     took = sorted(each.took_s for each in watched)
     return (
-        f"0 of {len(after):,} calls admitted that started after the answer to one of {keys:,} revocations, "
+        f"0 of {len(after):,} taken that started after the answer to one of {len(keys):,} revocations, "
         f"{before:,} before; answered in {took[len(took) // 2] * 1e3:.0f} ms (median), "
         f"{took[int(len(took) * 0.99)] * 1e3:.0f} ms (p99), {took[-1] * 1e3:.0f} ms (most)"
     )
 
 
-async def _revoke_all(where: Stage, project_id: str, clients: Sequence[Client], calls: int) -> list[_Watched]:
-    progress = Progress("revocations", len(clients))
-    watched = []
+# --------------------------------------------------------------------------------------------------- keys and their use
+
+
+def _signing(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Key]]]:
+    """Keys that sign calls."""
+    project, _ = where.installation.add_project()
+    clients = [where.installation.add_key(project, key) for key in make_keys(count)]
+
+    async def key(client: Client) -> _Key:
+        use = _Use(lambda: signed(client, where.gate.origin, _TARGET), _status, "403")
+        return _Key(project.id, client.key_id, [use])
+
+    return [partial(key, client) for client in clients]
+
+
+def _fetching(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Key]]]:
+    """Keys that fetch tokens, which are shown to gates and asked about by a resource server."""
+    partners = Partners(where)
+    asker = resource_servers.add(
+        where.installation.platform, local.OPERATOR, environment=SANDBOX, name="ledger", now=now()
+    )
+    basic = "Basic " + b64encode(f"{asker.server.id}:{asker.secret}".encode()).decode()
+
+    async def key() -> _Key:
+        partner = partners.add()
+        await partner.await_admission([gate.port for gate in where.gates])
+        async with Line(where.gate.port) as line:
+            token = await partner.fetch(line)
+        shown = _Use(lambda: partner.call(token, f"{partner.prefix}/7"), _status, "401")
+        asked = _Use(lambda: introspection(token, basic), _standing, "inactive")
+        fetched = _Use(partner.token_request, _status, "401")
+        return _Key(partners.project.id, partner.kid, [shown, asked, shown, fetched])
+
+    return [key] * count
+
+
+def _status(answer: Answer) -> str:
+    return TAKEN if answer.status == ADMITTED else str(answer.status)
+
+
+def _standing(answer: Answer) -> str:
+    if answer.status != 200:
+        return str(answer.status)
+    return TAKEN if msgspec.json.decode(answer.body)["active"] else "inactive"
+
+
+# --------------------------------------------------------------------------------------------------- revoke under fire
+
+
+async def _revoke_all(
+    where: Stage, keys: Sequence[Callable[[], Awaitable[_Key]]], calls: int
+) -> tuple[list[_Watched], set[str]]:
+    progress = Progress("revocations", len(keys))
+    watched, expected = [], set[str]()
     token = TokenAuth(where.installation.token)
     async with AsyncManagementClient(where.manage.manage_origin, token) as management:
-        for client in clients:
-            watched.append(await _revoke_under_fire(where, management, project_id, client, calls))
+        for make in keys:
+            key = await make()
+            expected |= {use.refused for use in key.uses}
+            watched.append(await _revoke_under_fire(where, management, key, calls))
             progress.add()
-    return watched
+    return watched, expected
 
 
-async def _revoke_under_fire(
-    where: Stage, management: AsyncManagementClient, project_id: str, client: Client, calls: int
-) -> _Watched:
-    """Revoke a key while it calls every gate, and let it go on until `calls` have started after the answer."""
+async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, key: _Key, calls: int) -> _Watched:
+    """Revoke a key while it is used at every gate, and go on until `calls` uses have started after the answer."""
     watched = _Watched()
-    lines = [(gate, Line(gate.port)) for gate in where.gates for _ in range(_LINES_PER_GATE)]
-    firing = [asyncio.create_task(_fire(line, where.gate, client, watched, calls)) for _, line in lines]
-    while sum(status == ADMITTED for _, status in watched.calls) < len(lines):
+    ports = [gate.port for gate in where.gates for _ in range(_LINES_PER_GATE)]
+    firing = [
+        asyncio.create_task(_fire(number, Line(port), key.uses[number % len(key.uses)], watched, calls))
+        for number, port in enumerate(ports)
+    ]
+    while len(watched.lines) < len(ports):
         await asyncio.sleep(0.001)
     began = time.monotonic()
-    await management.send(operations.revoke_project_credential(project_id, client.key_id))
+    await management.send(operations.revoke_project_credential(key.project_id, key.key_id))
     watched.answered_at = time.monotonic()
     watched.took_s = watched.answered_at - began
     await asyncio.gather(*firing)
     return watched
 
 
-async def _fire(line: Line, origin: CredenzaServer, client: Client, watched: _Watched, calls: int) -> None:
+async def _fire(number: int, line: Line, use: _Use, watched: _Watched, calls: int) -> None:
     async with line:
         while len(watched.after) < calls:
-            call = signed(client, origin.origin, _TARGET)
-            began = time.monotonic()
-            watched.calls.append((began, await line.status(call)))
+            request, began = use.request(), time.monotonic()
+            try:
+                verdict = use.verdict(await line.ask(request))
+            except (OSError, EOFError):
+                verdict = "no answer"
+            watched.uses.append((began, verdict))
+            if verdict == TAKEN:
+                watched.lines.add(number)
 
 
 CLAIMS = (
@@ -114,5 +209,13 @@ CLAIMS = (
         on_sqlite,
     ),
     Claim("revoke, PostgreSQL", "the same with two gates on PostgreSQL", 10_000, "calls", on_postgresql),
+    Claim(
+        "revoke tokens, SQLite",
+        "no token of a revoked key is admitted, called active or given from the answer on; 4 workers",
+        10_000,
+        "uses",
+        tokens_on_sqlite,
+    ),
+    Claim("revoke tokens, PostgreSQL", "the same with two gates on PostgreSQL", 10_000, "uses", tokens_on_postgresql),
     Claim("R1", "the same with three gates, PostgreSQL and Redis", 1_000, "revocations", on_three_nodes),
 )
