@@ -62,9 +62,12 @@ class SqliteGate:
         return entry
 
 
-@pytest.fixture
-def sqlite_gate(sqlite_database: Database) -> Iterator[SqliteGate]:
+@pytest.fixture(params=["shared memory", "pragma"])
+def sqlite_gate(sqlite_database: Database, request: pytest.FixtureRequest) -> Iterator[SqliteGate]:
     gate = SqliteGate(sqlite_database)
+    if request.param == "shared memory":
+        gate.reader.watch()
+        gate.freshness.look()
     yield gate
     gate.reader.close()
 

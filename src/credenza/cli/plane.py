@@ -108,6 +108,7 @@ def _embedded(
     assert path is not None, "an embedded database is a file"
     reader = EmbeddedReader(Path(path))
     stack.callback(reader.close)
+    reader.watch()
     keyring = Keyring(SqliteKeys(reader), clock=time.monotonic)
     freshness = SqliteFreshness(reader, keyring, routes, issuers)
     freshness.look()

@@ -2,7 +2,8 @@
 
 `look` comes last before an answer, after every await (settled 23). It has applied what changed, or raises GateClosed.
 
-- SQLite: `look` reads the file's version, and when that has moved, the changes. There is no moment in between.
+- SQLite: `look` reads the file's version, and when that has moved, the changes. There is no moment in between. A gate
+  looks first at the shared memory where every commit shows (`store/wal_index.py`), which takes no system call.
 - PostgreSQL (`gate/postgresql.py`): a task hears of changes, applies and confirms them. `look` compares a clock with
   the end of the lease: as long as it lasts, whoever revokes waits for this gate (`store/leases.py`). The clock runs on
   while a machine sleeps.
@@ -51,8 +52,16 @@ class SqliteFreshness:
         self._routes = routes
         self._issuers = issuers or Issuers()
         self._data_version = -1
+        self._header = b""
 
     def look(self) -> None:
+        header = self._reader.header()
+        if header and header == self._header:
+            return
+        self._look_at_database()
+        self._header = header  # as it was before the changes were read, like the version below
+
+    def _look_at_database(self) -> None:
         try:
             version = self._reader.data_version()
             if version != self._data_version:

@@ -7,11 +7,12 @@ own; and a look at it reads shared memory and no file, which is why it can come 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup, token_lookup
+from credenza.store import lookup, token_lookup, wal_index
 from credenza.store.engine import STATEMENT_DEADLINE
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot
 from credenza.store.schema import micros
@@ -24,7 +25,11 @@ _CHANGES = lookup.CHANGES.format(applied="?")
 
 
 class EmbeddedReader:
-    """Answers in microseconds, inline. Raises sqlite3.Error when the file cannot be read."""
+    """Answers in microseconds, inline. Raises sqlite3.Error when the file cannot be read.
+
+    `header` reads bytes that move whenever `data_version` does, and for nearly nothing; they are empty, and tell
+    nothing, before `watch` and when the reader is closed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(
@@ -32,6 +37,13 @@ class EmbeddedReader:
         )
         self._connection.execute("PRAGMA query_only=ON").close()
         self._version = self._connection.cursor()
+        self._path = path
+        self.header: Callable[[], bytes] = bytes
+
+    def watch(self) -> None:
+        """Have `header` tell from now on. For a database that this process has open all its life; see `wal_index`."""
+        self.data_version()  # the first look makes the shared memory, when nobody else has
+        self.header = wal_index.open_header(self._path)
 
     def data_version(self) -> int:
         """A number that moves with every commit of another connection."""
@@ -60,4 +72,5 @@ class EmbeddedReader:
         return lookup.news(self._connection.execute(_CHANGES, (applied,)).fetchall())
 
     def close(self) -> None:
+        self.header = bytes
         self._connection.close()
