@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,16 +17,17 @@ from tests.clock import NOON
 from tests.servers import PostgreSQLServer
 from tests.store.rows import PRODUCTION, SANDBOX, Rows
 
-from credenza.domain.model import PLATFORM, Reach, Status
+from credenza.domain.model import PLATFORM, CredentialKind, Reach, Status
 from credenza.gate.freshness import GateClosed, SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Entry, Keyring, RouteTable
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
+from credenza.gate.trust import Trust
 from credenza.store import changes, leases, migrate
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, open_database, reading, writing
 from credenza.store.postgresql import Line, LineReader
-from credenza.store.schema import credentials, gates, services
+from credenza.store.schema import credentials, gates, services, trusted_authorities
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +171,7 @@ class PostgresGate:
         self.clock = BootClock()
         self.reports: list[Exception] = []
         self.reader = LineReader(url, deadline_s=lease.total_seconds() / 2)
+        self.trust = Trust()
         keys = PostgresKeys(self.reader)
         self.keyring = Keyring(keys, clock=self.clock)
         self.routes = RouteTable()
@@ -181,6 +185,7 @@ class PostgresGate:
             report=self.reports.append,
             memory=memory,
             lease=lease,
+            trust=self.trust,
         )
 
     def is_open(self) -> bool:
@@ -267,6 +272,42 @@ async def test_routes_follow_the_catalog(postgresql_database: Database) -> None:
 
     assert None not in before
     assert (gate.routes.find(SANDBOX, "/a"), gate.routes.find(PRODUCTION, "/b")) == (None, None)
+    await gate.stop()
+
+
+async def test_certificates_and_whom_to_trust_follow_too(postgresql_database: Database) -> None:
+    rows, identity, digest = Rows(postgresql_database), str(uuid4()), sha256(b"certificate").digest()
+    rows.insert(
+        trusted_authorities,
+        organization_id=PLATFORM,
+        id=identity,
+        environment=SANDBOX,
+        name="Others",
+        certificate_der=b"authority",
+        certificate_sha256=identity,
+        is_anchor=True,
+        checks_revocation=False,
+        crl_url="",
+        created_at=NOON,
+    )
+    rows.signing_key(
+        kind=CredentialKind.MTLS_CERTIFICATE, certificate_der=b"certificate", trusted_authority_id=identity
+    )
+    gate = PostgresGate(postgresql_database)
+    await gate.freshness.start()
+    entry = await gate.keyring.load_certificate(digest)
+    before = gate.trust.version
+
+    with writing(postgresql_database.records) as connection:
+        connection.execute(update(trusted_authorities).values(disabled_at=NOON))
+        number = changes.record(connection, PLATFORM, ChangeKind.TRUST, identity)
+    await reach(postgresql_database, number)
+
+    again = await gate.keyring.load_certificate(digest)
+    assert entry is not None
+    assert again is not None
+    assert (entry.record.trusted, entry.live, again.record.trusted) == (True, False, False)
+    assert (before, gate.trust.version) == (1, 2)
     await gate.stop()
 
 

@@ -55,6 +55,12 @@ class Source:
         await self.open.wait()
         return snapshot
 
+    def certificate_now(self, sha256: bytes) -> KeySnapshot | None:
+        return self.key_now(sha256.hex())
+
+    async def certificate(self, sha256: bytes) -> KeySnapshot:
+        return await self.key(sha256.hex())
+
     def _snapshot(self, key_id: str) -> KeySnapshot:
         self.asked += 1
         record = self.keys.get(key_id)
@@ -327,3 +333,86 @@ def test_a_key_is_made_ready_once_and_again_after_many_others(source: Source, ke
     again = keyring.rsa_key(first)
     assert again is not None
     assert ready.public_numbers() == again.public_numbers()
+
+
+# ---------------------------------------------------------------------------------------------------- certificates
+
+DIGEST = bytes(32)
+CERTIFICATE = replace(KEY, key_id="certificate", kind=CredentialKind.MTLS_CERTIFICATE, certificate_sha256=DIGEST.hex())
+
+
+@pytest.fixture
+def certificate(keyring: Keyring, source: Source) -> Entry:
+    source.keys[DIGEST.hex()] = CERTIFICATE
+    entry = keyring.peek_certificate(DIGEST)
+    assert isinstance(entry, Entry)
+    return entry
+
+
+def test_a_certificate_is_loaded_once(keyring: Keyring, source: Source, certificate: Entry) -> None:
+    assert (keyring.peek_certificate(DIGEST) is certificate, source.asked, certificate.live) == (True, 1, True)
+
+
+def test_a_certificate_that_has_to_be_waited_for_is_loaded(keyring: Keyring, source: Source) -> None:
+    source.keys[DIGEST.hex()], source.waits = CERTIFICATE, True
+    assert keyring.peek_certificate(DIGEST) is UNLOADED
+
+    entry = asyncio.run(keyring.load_certificate(DIGEST))
+
+    assert entry is not None
+    assert keyring.peek_certificate(DIGEST) is entry
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (ChangeKind.CREDENTIAL, "certificate"),
+        (ChangeKind.PROJECT, "project"),
+        (ChangeKind.ORGANIZATION, "organization"),
+        (ChangeKind.USER, "user"),
+        (ChangeKind.TRUST, "authority"),
+    ],
+    ids=lambda change: change[0],
+)
+def test_a_change_that_concerns_a_certificate_makes_its_entry_dead(
+    keyring: Keyring, certificate: Entry, change: tuple[ChangeKind, str]
+) -> None:
+    keyring.apply(news(1, change))
+
+    assert not certificate.live
+    assert keyring.peek_certificate(DIGEST) is not certificate
+
+
+def test_a_change_of_trust_concerns_no_key(keyring: Keyring) -> None:
+    entry = found(keyring)
+
+    keyring.apply(news(1, (ChangeKind.TRUST, "authority")))
+
+    assert entry.live
+
+
+def test_nobodys_certificate_is_asked_for_again_after_a_second(
+    keyring: Keyring, source: Source, seconds: Seconds
+) -> None:
+    asked = []
+    for _ in range(3):
+        assert keyring.peek_certificate(DIGEST) is None
+        asked.append(source.asked)
+        seconds.now += 0.6
+
+    assert asked == [1, 1, 2]
+
+
+def test_the_certificate_that_was_used_longest_ago_makes_room_and_can_come_back(
+    source: Source, seconds: Seconds
+) -> None:
+    keyring = Keyring(source, clock=seconds, capacity=1)
+    source.keys[DIGEST.hex()] = CERTIFICATE
+    first = keyring.peek_certificate(DIGEST)
+
+    key = found(keyring)
+    again = keyring.peek_certificate(DIGEST)
+
+    assert isinstance(first, Entry)
+    assert isinstance(again, Entry)
+    assert (first.live, key.live, again.live, len(keyring)) == (False, False, True, 1)

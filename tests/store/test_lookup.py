@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import update
 from tests.clock import NOON
-from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der
+from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der, uuid
 
 from credenza.domain.model import (
     PLATFORM,
@@ -23,7 +24,15 @@ from credenza.store import changes, lookup, schema
 from credenza.store.changes import Change, ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, writing
-from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
+from credenza.store.lookup import (
+    KeyRecord,
+    KeySnapshot,
+    News,
+    Route,
+    RouteSnapshot,
+    TrustedCertificate,
+    TrustSnapshot,
+)
 
 
 class Questions:
@@ -43,6 +52,14 @@ class Questions:
         if self._embedded:
             return self._sqlite.key(key_id)
         return lookup.key_snapshot(self._rows(lookup.KEY.format(key_id="%s"), key_id))
+
+    def certificate(self, sha256_hex: str) -> KeySnapshot:
+        if self._embedded:
+            return self._sqlite.certificate(sha256_hex)
+        return lookup.key_snapshot(self._rows(lookup.CERTIFICATE.format(sha256="%s"), sha256_hex))
+
+    def trust(self) -> TrustSnapshot:
+        return self._sqlite.trust() if self._embedded else lookup.trust_snapshot(self._rows(lookup.TRUST))
 
     def routes(self) -> RouteSnapshot:
         return self._sqlite.routes() if self._embedded else lookup.route_snapshot(self._rows(lookup.ROUTES))
@@ -163,6 +180,117 @@ def test_a_credential_that_signs_no_calls_is_not_found(ask: Questions, rows: Row
     key_id = rows.signing_key(kind=CredentialKind.REQUEST_SIGNATURE)
 
     assert ask.key(key_id).record is None
+
+
+# ---------------------------------------------------------------------------------------------------- certificates
+
+
+def held(rows: Rows, **columns: Any) -> tuple[str, str]:
+    """A certificate on record: its credential and its thumbprint."""
+    der = uuid().encode()
+    credential_id = rows.signing_key(kind=CredentialKind.MTLS_CERTIFICATE, certificate_der=der, **columns)
+    return credential_id, schema.thumbprint(der) or ""
+
+
+def trusted(rows: Rows, **columns: Any) -> str:
+    identity = uuid()
+    row = {"id": identity, "certificate_sha256": identity, "is_anchor": True, "certificate_der": b"theirs", **columns}
+    rows.insert(
+        schema.trusted_authorities,
+        organization_id=PLATFORM,
+        **{
+            "environment": SANDBOX,
+            "name": "Others",
+            "checks_revocation": False,
+            "crl_url": "",
+            "created_at": NOON,
+            **row,
+        },
+    )
+    return identity
+
+
+def authority(rows: Rows, **columns: Any) -> None:
+    row = {"environment": SANDBOX, "role": "ROOT", "certificate_der": b"ours", "signs_from": NOON, **columns}
+    rows.insert(
+        schema.authorities, organization_id=PLATFORM, id=uuid(), wrapped_private_key=b"", created_at=NOON, **row
+    )
+
+
+def test_a_certificate_is_found_by_its_thumbprint(ask: Questions, rows: Rows) -> None:
+    credential_id, sha256 = held(rows)
+    held(rows)
+
+    record = ask.certificate(sha256).record
+
+    assert record is not None
+    assert (record.key_id, record.kind) == (credential_id, CredentialKind.MTLS_CERTIFICATE)
+    assert (record.certificate_sha256, record.trusted) == (sha256, True)
+
+
+def test_a_certificate_of_an_authority_that_is_disabled_is_not_trusted(ask: Questions, rows: Rows) -> None:
+    found = [
+        ask.certificate(held(rows, trusted_authority_id=trusted(rows, disabled_at=disabled_at))[1]).record
+        for disabled_at in (None, NOON)
+    ]
+
+    assert [each is not None and each.trusted for each in found] == [True, False]
+
+
+def test_a_certificate_may_call_what_its_project_may(ask: Questions, rows: Rows) -> None:
+    organization = rows.organization()
+    project = rows.project(organization, type="MTLS")
+    client_id = rows.environment(organization, project)
+    several = [rows.service() for _ in range(2)]
+    for service in several:
+        rows.entitle(organization, project, service)
+    rows.credential(
+        organization,
+        project_id=project,
+        client_id=client_id,
+        kind=CredentialKind.MTLS_CERTIFICATE,
+        certificate_der=b"certificate",
+    )
+
+    record = ask.certificate(schema.thumbprint(b"certificate") or "").record
+
+    assert record is not None
+    assert record.services == set(several)
+
+
+@pytest.mark.parametrize("sha256", ["", "0" * 64, "'; DROP TABLE credentials; --"])
+def test_nobodys_certificate_is_not_found(ask: Questions, sha256: str) -> None:
+    assert ask.certificate(sha256) == KeySnapshot(ChangeNumber(0), None, b"")
+
+
+def test_a_certificate_is_not_found_as_a_key_nor_a_key_as_a_certificate(ask: Questions, rows: Rows) -> None:
+    credential_id, _ = held(rows)
+    rows.signing_key(certificate_der=b"of a key")
+
+    assert ask.key(credential_id).record is None
+    assert ask.certificate(schema.thumbprint(b"of a key") or "").record is None
+
+
+def test_trusted_are_our_own_authorities_and_those_that_are_enabled(ask: Questions, rows: Rows) -> None:
+    authority(rows)
+    authority(rows, environment=PRODUCTION, certificate_der=b"retired", retired_at=NOON)
+    trusted(rows)
+    trusted(rows, is_anchor=False, certificate_der=b"between")
+    trusted(rows, disabled_at=NOON, certificate_der=b"disabled")
+
+    assert set(ask.trust().certificates) == {
+        TrustedCertificate(SANDBOX, b"ours", True),
+        TrustedCertificate(PRODUCTION, b"retired", True),
+        TrustedCertificate(SANDBOX, b"theirs", True),
+        TrustedCertificate(SANDBOX, b"between", False),
+    }
+
+
+def test_without_authorities_nobody_is_trusted(ask: Questions) -> None:
+    assert ask.trust() == TrustSnapshot(ChangeNumber(0), ())
+
+
+# ---------------------------------------------------------------------------------------------------------- routes
 
 
 def test_routes_are_those_of_live_services(ask: Questions, rows: Rows) -> None:

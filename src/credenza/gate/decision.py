@@ -51,6 +51,12 @@ class Code(StrEnum):
     PROOF_NONCE = "proof_nonce"
     PROOF_REPLAYED = "proof_replayed"
     INSUFFICIENT_SCOPE = "insufficient_scope"
+    CERTIFICATE_MISSING = "certificate_missing"
+    CERTIFICATE_UNKNOWN = "certificate_unknown"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    CERTIFICATE_REVOKED = "certificate_revoked"
     BODY_TOO_LARGE = "body_too_large"
     BODY_TIMEOUT = "body_timeout"
     GATE_CLOSED = "gate_closed"
@@ -72,6 +78,7 @@ _INVALID_OAUTH_SBS = Answer(400, "INVALID_OAUTH_SBS")
 _AUTHENTICATION_FAILED = Answer(403, "AUTHENTICATION_FAILED")
 _DECLINED = Answer(401, "DECLINED")
 _TOKEN = Answer(401, "INVALID_TOKEN")
+_CERTIFICATE = Answer(422, "INVALID_CLIENT_CERT")
 _UNAVAILABLE = Answer(503, "SERVICE_UNAVAILABLE")
 
 ANSWERS: dict[Code, Answer] = {
@@ -104,6 +111,12 @@ ANSWERS: dict[Code, Answer] = {
     Code.PROOF_NONCE: _TOKEN,
     Code.PROOF_REPLAYED: _TOKEN,
     Code.INSUFFICIENT_SCOPE: Answer(403, "INSUFFICIENT_SCOPE"),
+    Code.CERTIFICATE_MISSING: _CERTIFICATE,
+    Code.CERTIFICATE_UNKNOWN: _CERTIFICATE,
+    Code.CERTIFICATE_UNTRUSTED: _CERTIFICATE,
+    Code.CERTIFICATE_EXPIRED: _CERTIFICATE,
+    Code.CERTIFICATE_NOT_YET_VALID: _CERTIFICATE,
+    Code.CERTIFICATE_REVOKED: _CERTIFICATE,
     Code.BODY_TOO_LARGE: Answer(413, "PAYLOAD_TOO_LARGE"),
     Code.BODY_TIMEOUT: Answer(408, "REQUEST_TIMEOUT"),
     Code.GATE_CLOSED: _UNAVAILABLE,
@@ -118,7 +131,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `environment` is None at the management API. `body_sha256` is None where the body passes by the gate
     (sub-requests); `announces_body` tells whether the headers promise one. `authorization` and `proofs` hold every
-    Authorization header and every DPoP header.
+    Authorization header and every DPoP header. `certificate` is the DER of the client certificate whose private key the
+    caller has proven to hold in TLS; empty when there is none.
     """
 
     id: str
@@ -128,6 +142,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body_sha256: bytes | None
     announces_body: bool = False
     proofs: tuple[str, ...] = ()
+    certificate: bytes = b""
     address: str = ""
     user_agent: str = ""
 

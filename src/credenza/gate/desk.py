@@ -13,12 +13,13 @@ from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
+from credenza.gate.mtls import is_certificate_call
 from credenza.gate.oauth1 import Verifier, Waiting
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.traces import OAUTH1, OAUTH2, StoredRefusal
+from credenza.store.traces import MTLS, OAUTH1, OAUTH2, StoredRefusal
 
 # Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
 # to fill the list of its callers with addresses of their choice.
@@ -26,6 +27,7 @@ _PROVEN = frozenset(
     {Code.REVOKED, Code.INACTIVE, Code.EXPIRED, Code.NOT_YET_VALID, Code.WRONG_KIND}
     | {Code.OTHER_ENVIRONMENT, Code.NOT_ENTITLED, Code.UNMAPPED_PATH, Code.REPLAYED}
     | {Code.PROOF_REPLAYED, Code.INSUFFICIENT_SCOPE}
+    | {Code.CERTIFICATE_UNTRUSTED, Code.CERTIFICATE_EXPIRED, Code.CERTIFICATE_NOT_YET_VALID, Code.CERTIFICATE_REVOKED}
 )
 
 
@@ -131,6 +133,8 @@ class Desk:
 
 
 def _scheme(call: Call) -> str:
+    if is_certificate_call(call):
+        return MTLS
     return OAUTH2 if is_token_call(call) else OAUTH1
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Code, Evidence, Refused
+from credenza.gate.mtls import is_certificate_call
 from credenza.protocol import oauth1
 from credenza.protocol.errors import Malformed
 from credenza.protocol.oauth1 import SignedCall
@@ -82,6 +83,21 @@ _TOKEN_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
     ("freshness", frozenset({Code.GATE_CLOSED})),
 )
 
+# The same for calls with a client certificate. What it may be used for was checked when it was added.
+_CERTIFICATE_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
+    ("target", frozenset({Code.INVALID_TARGET})),
+    ("certificate", frozenset({Code.CERTIFICATE_MISSING, Code.CERTIFICATE_UNKNOWN})),
+    ("chain", frozenset({Code.CERTIFICATE_UNTRUSTED})),
+    ("dates", frozenset({Code.CERTIFICATE_EXPIRED, Code.CERTIFICATE_NOT_YET_VALID})),
+    ("purpose", frozenset()),
+    ("revocation", frozenset({Code.CERTIFICATE_REVOKED})),
+    ("environment", frozenset({Code.OTHER_ENVIRONMENT})),
+    ("path", frozenset({Code.UNMAPPED_PATH})),
+    ("entitlement", frozenset({Code.NOT_ENTITLED})),
+    ("freshness", frozenset({Code.GATE_CLOSED})),
+)
+
+_VALID_CERTIFICATE = "a call between {not_before} and {not_after}"
 _ACTIVE_KEY = "an ACTIVE key, valid from {not_before} to {not_after}"
 
 # Expected, received and hint by code; where a code is missing, the refusal's own description says it all.
@@ -147,10 +163,26 @@ _FACTS: dict[Code, tuple[str, str, str]] = {
         "{description}",
         "Ask for the scope when the token is fetched, or for none: the token is not narrowed then.",
     ),
+    Code.CERTIFICATE_UNTRUSTED: (
+        "a certificate of an authority that is trusted in {key_environment}",
+        "one whose authority an operator has disabled",
+        "Add a certificate of another authority, or one of this platform's own.",
+    ),
+    Code.CERTIFICATE_EXPIRED: (
+        _VALID_CERTIFICATE,
+        "a call at {at}",
+        "The certificate has expired: add a new one, and switch to it.",
+    ),
+    Code.CERTIFICATE_NOT_YET_VALID: (_VALID_CERTIFICATE, "a call at {at}", "Wait, or use another certificate."),
+    Code.CERTIFICATE_REVOKED: (
+        "a certificate that is ACTIVE",
+        "{thumbprint}, which is {status}",
+        "Use another certificate of the project, or add one.",
+    ),
     Code.OTHER_ENVIRONMENT: (
-        "a key of {environment}",
-        "a key of {key_environment}",
-        "Each environment has keys and a host of its own: use those that belong together.",
+        "a credential of {environment}",
+        "a credential of {key_environment}",
+        "Each environment has credentials and a host of its own: use those that belong together.",
     ),
     Code.NOT_ENTITLED: (
         "a service of the project in {environment}",
@@ -185,7 +217,7 @@ def explain(refused: Refused) -> Explanation | None:
 
 def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
     passed: bool | None = True
-    for name, codes in _TOKEN_STEPS if is_token_call(evidence.call) else _STEPS:
+    for name, codes in _steps_of(evidence):
         if refused.code not in codes:
             yield Step(name, ok=passed)
             continue
@@ -193,6 +225,12 @@ def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
         facts = _facts(evidence) | {"description": refused.description}
         yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
         passed = None
+
+
+def _steps_of(evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
+    if is_certificate_call(evidence.call):
+        return _CERTIFICATE_STEPS
+    return _TOKEN_STEPS if is_token_call(evidence.call) else _STEPS
 
 
 def _facts(evidence: Evidence) -> dict[str, str]:
@@ -231,6 +269,7 @@ def _known(record: KeyRecord) -> dict[str, str]:
         "not_after": _zulu(record.not_after),
         "project_type": record.project_type or "none",
         "key_environment": record.environment or "no environment",
+        "thumbprint": f"x5t#S256 {record.certificate_sha256}",
     }
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
+from credenza.gate.trust import Trust
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.lookup import KeySnapshot
 
@@ -42,15 +43,30 @@ class SqliteKeys:
     async def key(self, key_id: str) -> KeySnapshot:
         return self.key_now(key_id)
 
+    def certificate_now(self, sha256: bytes) -> KeySnapshot:
+        try:
+            return self._reader.certificate(sha256.hex())
+        except sqlite3.Error as error:
+            raise GateClosed("database") from error
+
+    async def certificate(self, sha256: bytes) -> KeySnapshot:
+        return self.certificate_now(sha256)
+
 
 class SqliteFreshness:
     def __init__(
-        self, reader: EmbeddedReader, keyring: Keyring, routes: RouteTable, issuers: Issuers | None = None
+        self,
+        reader: EmbeddedReader,
+        keyring: Keyring,
+        routes: RouteTable,
+        issuers: Issuers | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self._reader = reader
         self._keyring = keyring
         self._routes = routes
         self._issuers = issuers or Issuers()
+        self._trust = trust or Trust()
         self._data_version = -1
         self._header = b""
 
@@ -80,12 +96,15 @@ class SqliteFreshness:
             self._routes.replace(self._reader.routes())
         if news.concern_issuers or not news.follows(self._keyring.number):
             self._load_issuers()
+        if news.concern_trust or not news.follows(self._keyring.number):
+            self._trust.replace(self._reader.trust())
         self._keyring.apply(news)
 
     def _begin(self) -> None:
         routes = self._reader.routes()
         self._routes.replace(routes)
         self._load_issuers()
+        self._trust.replace(self._reader.trust())
         self._keyring.forget_all(routes.number)
 
     def _load_issuers(self) -> None:

@@ -1,17 +1,18 @@
-"""What the gate remembers of keys and routes, and how it forgets them again.
+"""What the gate remembers of keys, certificates and routes, and how it forgets them again.
 
-Keys are loaded on first use and kept until a change concerns them (`gate/freshness.py` brings the changes) or too many
-others have been used since. Ask in this order: `peek`; when that says UNLOADED, `load`; after the last await
-`Freshness.look`, and then whether the entry is still `live`. A change that comes while a key is being loaded wins: what
-was read before it is discarded and read again (settled 23).
+Keys, and certificates by their thumbprint, are loaded on first use and kept until a change concerns them
+(`gate/freshness.py` brings the changes) or too many others have been used since. Ask in this order: `peek`; when that
+says UNLOADED, `load`; after the last await `Freshness.look`, and then whether the entry is still `live`. A change that
+comes while a key is being loaded wins: what was read before it is discarded and read again (settled 23).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -69,12 +70,20 @@ class Entry:
 Peeked: TypeAlias = Entry | _Unloaded | None
 
 
+# A certificate is remembered by its SHA-256, which is of another type than any name that comes in a call.
+_Name: TypeAlias = str | bytes
+
+
 class KeySource(Protocol):
-    """Where keys come from. `key_now` answers None when it would have to wait."""
+    """Where keys come from. What ends in `now` answers None when it would have to wait."""
 
     def key_now(self, key_id: str) -> KeySnapshot | None: ...
 
     async def key(self, key_id: str) -> KeySnapshot: ...
+
+    def certificate_now(self, sha256: bytes) -> KeySnapshot | None: ...
+
+    async def certificate(self, sha256: bytes) -> KeySnapshot: ...
 
 
 class Keyring:
@@ -84,8 +93,9 @@ class Keyring:
         self._source = source
         self._clock = clock
         self._capacity = capacity
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._unknown: dict[str, float] = {}
+        self._entries: OrderedDict[_Name, Entry] = OrderedDict()
+        self._certificates: dict[str, bytes] = {}
+        self._unknown: dict[_Name, float] = {}
         self._ready: deque[Entry] = deque()
         self._era = 0
         self.number = ChangeNumber(0)
@@ -99,11 +109,15 @@ class Keyring:
         if entry is not None:
             self._entries.move_to_end(key_id)
             return entry
-        asked_at = self._clock()
-        if self._unknown.get(key_id, asked_at) > asked_at:
-            return None
-        snapshot = self._source.key_now(key_id)
-        return UNLOADED if snapshot is None else self._keep(key_id, snapshot, asked_at)
+        return self._ask_now(key_id, partial(self._source.key_now, key_id))
+
+    def peek_certificate(self, sha256: bytes) -> Peeked:
+        """Find a certificate without waiting, by the SHA-256 of its DER; None is nobody's."""
+        entry = self._entries.get(sha256)
+        if entry is not None:
+            self._entries.move_to_end(sha256)
+            return entry
+        return self._ask_now(sha256, partial(self._source.certificate_now, sha256))
 
     def rsa_key(self, entry: Entry) -> RSAPublicKey | None:
         """The key itself, ready to verify, if it is one of RSA: kept for those that were made ready last."""
@@ -120,10 +134,24 @@ class Keyring:
 
     async def load(self, key_id: str) -> Entry | None:
         """Read a key from the database. Raises GateClosed when the database does not answer, or only with the past."""
+        return await self._load(key_id, partial(self._source.key, key_id))
+
+    async def load_certificate(self, sha256: bytes) -> Entry | None:
+        """Read a certificate from the database; raises as `load` does."""
+        return await self._load(sha256, partial(self._source.certificate, sha256))
+
+    def _ask_now(self, name: _Name, ask: Callable[[], KeySnapshot | None]) -> Peeked:
+        asked_at = self._clock()
+        if self._unknown.get(name, asked_at) > asked_at:
+            return None
+        snapshot = ask()
+        return UNLOADED if snapshot is None else self._keep(name, snapshot, asked_at)
+
+    async def _load(self, name: _Name, ask: Callable[[], Awaitable[KeySnapshot]]) -> Entry | None:
         for _ in range(_LOAD_ATTEMPTS):
             asked_at, era = self._clock(), self._era
-            snapshot = await self._source.key(key_id)
-            kept = self._keep(key_id, snapshot, asked_at) if era == self._era else UNLOADED
+            snapshot = await ask()
+            kept = self._keep(name, snapshot, asked_at) if era == self._era else UNLOADED
             if not isinstance(kept, _Unloaded):
                 return kept
         raise GateClosed("database")
@@ -135,7 +163,7 @@ class Keyring:
             return
         self.number = news.number
         for key_id in _subjects(news, ChangeKind.CREDENTIAL):
-            self._forget(key_id)
+            self._forget(self._certificates.get(key_id, key_id))
         self._forget_groups(news)
 
     def forget_all(self, number: ChangeNumber) -> None:
@@ -143,20 +171,22 @@ class Keyring:
         self.number = number
         self._era += 1
         self._unknown.clear()
-        for key_id in list(self._entries):
-            self._forget(key_id)
+        for name in list(self._entries):
+            self._forget(name)
 
-    def _keep(self, key_id: str, snapshot: KeySnapshot, asked_at: float) -> Peeked:
+    def _keep(self, name: _Name, snapshot: KeySnapshot, asked_at: float) -> Peeked:
         if snapshot.number < self.number:
             return UNLOADED
         if snapshot.record is None:
-            self._note_unknown(key_id, asked_at + UNKNOWN_S)
+            self._note_unknown(name, asked_at + UNKNOWN_S)
             return None
-        known = self._entries.get(key_id)
+        known = self._entries.get(name)
         if known is not None:
             return known  # loaded twice at once: both callers must hold the entry that a change will reach
         entry = Entry(snapshot.record, snapshot.public_key_der)
-        self._entries[snapshot.record.key_id] = entry
+        self._entries[name] = entry
+        if isinstance(name, bytes):
+            self._certificates[snapshot.record.key_id] = name
         if len(self._entries) > self._capacity:
             self._forget(next(iter(self._entries)))
         return entry
@@ -170,32 +200,36 @@ class Keyring:
             oldest = self._ready.popleft()
             oldest.ready = oldest.rsa = None
 
-    def _note_unknown(self, key_id: str, until: float) -> None:
-        self._unknown[key_id] = until
+    def _note_unknown(self, name: _Name, until: float) -> None:
+        self._unknown[name] = until
         if len(self._unknown) > _UNKNOWN_CAPACITY:
             del self._unknown[next(iter(self._unknown))]
 
-    def _forget(self, key_id: str) -> None:
-        entry = self._entries.pop(key_id, None)
-        if entry is not None:
-            entry.live = False
+    def _forget(self, name: _Name) -> None:
+        entry = self._entries.pop(name, None)
+        if entry is None:
+            return
+        entry.live = False
+        if isinstance(name, bytes):
+            del self._certificates[entry.record.key_id]
 
     def _forget_groups(self, news: News) -> None:
         projects = _subjects(news, ChangeKind.PROJECT)
         organizations = _subjects(news, ChangeKind.ORGANIZATION)
         users = _subjects(news, ChangeKind.USER)
-        if not (projects or organizations or users):
+        if not (projects or organizations or users or news.concern_trust):
             return
         # All entries are walked: such changes are rare, and an index would cost memory for every key.
         concerned = [
-            key_id
-            for key_id, entry in self._entries.items()
+            name
+            for name, entry in self._entries.items()
             if entry.record.project_id in projects
             or entry.record.organization_id in organizations
             or entry.record.owner_id in users
+            or (news.concern_trust and isinstance(name, bytes))
         ]
-        for key_id in concerned:
-            self._forget(key_id)
+        for name in concerned:
+            self._forget(name)
 
 
 def _subjects(news: News, kind: ChangeKind) -> frozenset[str]:

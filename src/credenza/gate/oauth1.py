@@ -24,6 +24,7 @@ from credenza.gate.bearer import Later, TokenVerifier, is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.freshness import Freshness
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.mtls import CertificateVerifier
 from credenza.gate.possession import ReplayMemory
 from credenza.gate.standing import identity_of, unfit
 from credenza.protocol import oauth1
@@ -93,8 +94,10 @@ class Verifier:
         replay: ReplayMemory,
         policy: Policy | None = None,
         tokens: TokenVerifier | None = None,
+        certificates: CertificateVerifier | None = None,
     ) -> None:
         self._tokens = tokens
+        self._certificates = certificates
         self._keyring = keyring
         self._routes = routes
         self._freshness = freshness
@@ -123,8 +126,9 @@ class Verifier:
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Waiting:
         """Decide from memory, or say what has to be waited for; `decide` does both."""
-        if self._tokens is not None and call.environment is not None and is_token_call(call):
-            return self._tokens.decide_now(call, now=now)
+        judged = self._of_others(call, now)
+        if judged is not None:
+            return judged
         verdict = self._examine(call, now)
         if isinstance(verdict, _Load):
             return verdict
@@ -143,6 +147,10 @@ class Verifier:
 
         The signature covers the claimed hash of the body and not the body itself, so it can be checked without.
         """
+        if self._certificates is not None and not call.authorization:
+            judged = self._certificates.decide_now(call, now=now)
+            if judged is not None:
+                return judged if isinstance(judged, Refused) else None
         if self._tokens is not None and call.environment is not None and is_token_call(call):
             return self._tokens.screen(call, now=now)
         verdict = self._examine(call, now)
@@ -150,6 +158,14 @@ class Verifier:
             return None
         outcome = self._settle(verdict, call, now, remembered=False)
         return outcome if isinstance(outcome, Refused) else None
+
+    def _of_others(self, call: Call, now: datetime) -> Decision | Later | None:
+        """Have a call judged that proves itself in another way."""
+        if not call.authorization and self._certificates is not None:
+            return self._certificates.decide_now(call, now=now)
+        if self._tokens is not None and call.environment is not None and is_token_call(call):
+            return self._tokens.decide_now(call, now=now)
+        return None
 
     async def _wait(self, waiting: _Waiting, call: Call, clock: Callable[[], datetime]) -> Decision | Waiting:
         if isinstance(waiting, _Ask):

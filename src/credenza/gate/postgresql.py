@@ -14,6 +14,7 @@ import psycopg
 
 from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
+from credenza.gate.trust import Trust
 from credenza.store import leases
 from credenza.store.leases import LEASE
 from credenza.store.lookup import KeySnapshot
@@ -44,6 +45,15 @@ class PostgresKeys:
         except psycopg.Error as error:
             raise GateClosed("database") from error
 
+    def certificate_now(self, sha256: bytes) -> None:  # noqa: ARG002
+        return None
+
+    async def certificate(self, sha256: bytes) -> KeySnapshot:
+        try:
+            return await self._reader.certificate(sha256.hex())
+        except psycopg.Error as error:
+            raise GateClosed("database") from error
+
 
 class _GivenUpError(Exception):
     """Whoever revokes waits for this gate no longer: it must begin anew."""
@@ -67,12 +77,14 @@ class PostgresFreshness:
         memory: str,
         lease: timedelta = LEASE,
         issuers: Issuers | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self._url = url
         self._keys = keys
         self._keyring = keyring
         self._routes = routes
         self._issuers = issuers or Issuers()
+        self._trust = trust or Trust()
         self._name = name
         self._clock = clock
         self._report = report
@@ -158,6 +170,7 @@ class PostgresFreshness:
         number = await leases.register(line, gate_id, name=self._name, lease=self._lease, memory=self._memory)
         self._routes.replace(await line.routes())
         self._issuers.replace(*await _issuers_of(line))
+        self._trust.replace(await line.trust())
         self._keyring.forget_all(number)
         self._gate_id, self._timeline = gate_id, timeline
 
@@ -184,15 +197,19 @@ class PostgresFreshness:
 
     async def _catch_up(self, line: Line) -> None:
         news = await line.changes_since(self._keyring.number)
-        routes, issuers = None, None
+        routes, issuers, trust = None, None, None
         if news.concern_routes or not news.follows(self._keyring.number):
             routes = await line.routes()
         if news.concern_issuers or not news.follows(self._keyring.number):
             issuers = await _issuers_of(line)
-        # From here on without waiting: keys, routes and issuers change together.
+        if news.concern_trust or not news.follows(self._keyring.number):
+            trust = await line.trust()
+        # From here on without waiting: keys, routes, issuers and trust change together.
         self._keyring.apply(news)
         if issuers is not None:
             self._issuers.replace(*issuers)
+        if trust is not None:
+            self._trust.replace(trust)
         if routes is not None:
             self._routes.replace(routes)
 

@@ -39,5 +39,6 @@ def identity_of(entry: Entry, service_id: int | None) -> Identity:
             record.owner_id,
             record.environment,
             service_id,
+            record.certificate_sha256,
         )
     return known

@@ -14,11 +14,12 @@ from pathlib import Path
 from credenza.domain.model import ChangeNumber
 from credenza.store import lookup, token_lookup, wal_index
 from credenza.store.engine import STATEMENT_DEADLINE
-from credenza.store.lookup import KeySnapshot, News, RouteSnapshot
+from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, TrustSnapshot
 from credenza.store.schema import micros
 from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _KEY = lookup.KEY.format(key_id="?")
+_CERTIFICATE = lookup.CERTIFICATE.format(sha256="?")
 _CLIENT = token_lookup.CLIENT.format(client_id="?")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="?")
 _CHANGES = lookup.CHANGES.format(applied="?")
@@ -52,6 +53,12 @@ class EmbeddedReader:
 
     def key(self, key_id: str) -> KeySnapshot:
         return lookup.key_snapshot(self._connection.execute(_KEY, (key_id,)).fetchall())
+
+    def certificate(self, sha256_hex: str) -> KeySnapshot:
+        return lookup.key_snapshot(self._connection.execute(_CERTIFICATE, (sha256_hex,)).fetchall())
+
+    def trust(self) -> TrustSnapshot:
+        return lookup.trust_snapshot(self._connection.execute(lookup.TRUST).fetchall())
 
     def client(self, client_id: str) -> ClientSnapshot:
         return token_lookup.client_snapshot(self._connection.execute(_CLIENT, (client_id,)).fetchall())

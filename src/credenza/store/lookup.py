@@ -1,4 +1,5 @@
-"""The gate's questions, as SQL text and what its rows mean: what a key may do, where calls go, what has changed.
+"""The gate's questions, as SQL text and what its rows mean: what a key or a certificate may do, where calls go, whom
+TLS is to trust, what has changed.
 
 Read-only, and plain text instead of SQLAlchemy: a key that nobody has is looked up at the pace of its attacker, and
 building a statement costs ten times what SQLite takes to answer it. `embedded` and `postgresql` put the questions.
@@ -29,21 +30,44 @@ from credenza.store.schema import at_micros
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
-# A key comes once per service that its project may call in its environment, and once with none when there is none.
-KEY = """
+
+def _credential(joined: str, certified: str) -> str:
+    """Ask for one credential: `certified` are its thumbprint and whether its authority is trusted. It comes once per
+    service that its project may call in its environment, and once with none when there is none."""
+    return f"""
 SELECT change_counter.number, credentials.id, credentials.client_id, credentials.kind, credentials.organization_id,
     credentials.project_id, projects.name, credentials.owner_id, credentials.environment, credentials.alias,
     credentials.status, credentials.not_before, credentials.not_after, projects.type, projects.dual,
-    projects.ambiguous_readings, projects.deleted_at, users.disabled_at, memberships.role,
+    projects.ambiguous_readings, projects.deleted_at, users.disabled_at, memberships.role, {certified},
     credentials.public_key_der, project_services.service_id
 FROM change_counter
-LEFT JOIN credentials ON credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')
+LEFT JOIN credentials ON {joined}
 LEFT JOIN projects ON projects.id = credentials.project_id
 LEFT JOIN users ON users.id = credentials.owner_id
 LEFT JOIN memberships ON memberships.organization_id = credentials.organization_id
     AND memberships.user_id = credentials.owner_id
 LEFT JOIN project_services ON project_services.project_id = credentials.project_id
     AND project_services.environment = credentials.environment AND project_services.status = 'APPROVED'
+"""  # noqa: S608 - both are constants of this file
+
+
+KEY = _credential("credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')", "'', TRUE")
+
+CERTIFICATE = _credential(
+    "credentials.certificate_sha256 = {sha256} AND credentials.kind = 'MTLS_CERTIFICATE'\n"
+    "LEFT JOIN trusted_authorities ON trusted_authorities.id = credentials.trusted_authority_id",
+    "credentials.certificate_sha256, trusted_authorities.disabled_at IS NULL",
+)
+
+# Our own authorities are trusted until their certificates end, those of others until they are disabled.
+TRUST = """
+SELECT change_counter.number, trusted.environment, trusted.certificate_der, trusted.is_anchor
+FROM change_counter
+LEFT JOIN (
+    SELECT environment, certificate_der, TRUE AS is_anchor FROM authorities
+    UNION ALL
+    SELECT environment, certificate_der, is_anchor FROM trusted_authorities WHERE disabled_at IS NULL
+) AS trusted ON 1 = 1
 """
 
 # A route comes once per scope of its service, and once with none when there is none.
@@ -68,9 +92,12 @@ LIMIT 10000
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What a gate knows of a signing or account key, the key itself aside. `services` are those its project may call
-    in its environment. An account key belongs to a user and to no project; `owner_gone`: the user is disabled, or no
-    longer in the organization."""
+    """What a gate knows of a signing or account key, the key itself aside, or of a TLS client's certificate.
+
+    `services` are those its project may call in its environment. An account key belongs to a user and to no project;
+    `owner_gone`: the user is disabled, or no longer in the organization. `certificate_sha256` is a TLS certificate's
+    thumbprint in hex and empty for keys; `trusted` turns false when the authority that issued it is disabled.
+    """
 
     key_id: str
     client_id: str
@@ -90,6 +117,8 @@ class KeyRecord:
     project_deleted: bool
     owner_gone: bool
     services: frozenset[int]
+    certificate_sha256: str = ""
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +128,21 @@ class KeySnapshot:
     number: ChangeNumber
     record: KeyRecord | None
     public_key_der: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedCertificate:
+    """A certificate (DER) that client certificates of an environment may lead to, or over."""
+
+    environment: EnvironmentName
+    der: bytes
+    is_anchor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSnapshot:
+    number: ChangeNumber
+    certificates: tuple[TrustedCertificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +183,10 @@ class News:
         """Whether token keys or resource servers have changed, or a token was revoked."""
         return any(change.kind in (ChangeKind.ISSUER, ChangeKind.TOKEN) for change in self.changes)
 
+    @property
+    def concern_trust(self) -> bool:
+        return any(change.kind is ChangeKind.TRUST for change in self.changes)
+
 
 def key_snapshot(rows: Rows) -> KeySnapshot:
     number, key_id = rows[0][:2]
@@ -154,6 +202,11 @@ def route_snapshot(rows: Rows) -> RouteSnapshot:
         if row[1] is not None:
             scopes.setdefault(row[1:7], set()).update(row[7:] if row[7] else ())
     return RouteSnapshot(rows[0][0], tuple(_route(place, frozenset(found)) for place, found in scopes.items()))
+
+
+def trust_snapshot(rows: Rows) -> TrustSnapshot:
+    found = (TrustedCertificate(EnvironmentName(row[1]), row[2], bool(row[3])) for row in rows if row[1] is not None)
+    return TrustSnapshot(rows[0][0], tuple(found))
 
 
 def news(rows: Rows) -> News:
@@ -187,6 +240,8 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
         project_deleted=row[16] is not None,
         owner_gone=row[17] is not None or row[18] is None,
         services=services,
+        certificate_sha256=row[19] or "",
+        trusted=bool(row[20]),
     )
 
 

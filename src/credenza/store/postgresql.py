@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Self
@@ -20,7 +20,7 @@ from psycopg import AsyncConnection, OperationalError
 from credenza.domain.model import ChangeNumber
 from credenza.store import lookup, token_lookup
 from credenza.store.changes import CHANNEL
-from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows
+from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows, TrustSnapshot
 from credenza.store.schema import micros
 from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
@@ -28,6 +28,7 @@ CONNECT_DEADLINE_S = 2
 """The shortest that psycopg knows."""
 
 _KEY = lookup.KEY.format(key_id="%s")
+_CERTIFICATE = lookup.CERTIFICATE.format(sha256="%s")
 _CLIENT = token_lookup.CLIENT.format(client_id="%s")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="%s")
 _CHANGES = lookup.CHANGES.format(applied="%s")
@@ -64,6 +65,12 @@ class Line:
 
     async def key(self, key_id: str) -> KeySnapshot:
         return lookup.key_snapshot(await self.rows(_KEY, key_id))
+
+    async def certificate(self, sha256_hex: str) -> KeySnapshot:
+        return lookup.key_snapshot(await self.rows(_CERTIFICATE, sha256_hex))
+
+    async def trust(self) -> TrustSnapshot:
+        return lookup.trust_snapshot(await self.rows(lookup.TRUST))
 
     async def client(self, client_id: str) -> ClientSnapshot:
         return token_lookup.client_snapshot(await self.rows(_CLIENT, client_id))
@@ -103,8 +110,8 @@ class Line:
 
 
 class LineReader:
-    """Reads keys over a few lines that it opens when they are needed. Raises psycopg.OperationalError within about
-    two deadlines, also when the server is frozen or all lines are taken."""
+    """Reads keys and certificates over a few lines that it opens when they are needed. Raises psycopg.OperationalError
+    within about two deadlines, also when the server is frozen or all lines are taken."""
 
     def __init__(self, url: str, *, deadline_s: float, lines: int = 4) -> None:
         self._url = url
@@ -115,8 +122,10 @@ class LineReader:
             self._idle.put_nowait(None)
 
     async def key(self, key_id: str) -> KeySnapshot:
-        # A caller who gives up must not interrupt the line: psycopg would ask a server for leave that may be frozen.
-        return await asyncio.shield(asyncio.create_task(self._key(key_id)))
+        return await self._read(lambda line: line.key(key_id))
+
+    async def certificate(self, sha256_hex: str) -> KeySnapshot:
+        return await self._read(lambda line: line.certificate(sha256_hex))
 
     async def reset(self) -> None:
         """Read over new lines from now on: the old ones may lead to a server that is the primary no more."""
@@ -127,11 +136,15 @@ class LineReader:
     async def close(self) -> None:
         await self.reset()
 
-    async def _key(self, key_id: str) -> KeySnapshot:
+    async def _read(self, ask: Callable[[Line], Awaitable[KeySnapshot]]) -> KeySnapshot:
+        # A caller who gives up must not interrupt the line: psycopg would ask a server for leave that may be frozen.
+        return await asyncio.shield(asyncio.create_task(self._ask(ask)))
+
+    async def _ask(self, ask: Callable[[Line], Awaitable[KeySnapshot]]) -> KeySnapshot:
         era = self._era
         line = await self._take()
         try:
-            snapshot = await line.key(key_id)
+            snapshot = await ask(line)
         except BaseException:
             era = -1
             raise

@@ -19,7 +19,7 @@ CALLER_LIMIT = 100
 """Callers told apart per credential; whoever comes later is counted among the others (settled 21)."""
 
 OTHERS = "others"
-OAUTH1, OAUTH2 = "oauth1", "oauth2"
+OAUTH1, OAUTH2, MTLS = "oauth1", "oauth2", "mtls"
 
 LONGEST_USER_AGENT = 200
 _BATCH = 200
@@ -28,7 +28,7 @@ _BATCH = 200
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Somebody who uses a credential, and how often. `service_id` is 0 where no service was called; `scheme` is what
-    they call with, oauth1 or oauth2."""
+    they call with: oauth1, oauth2 or mtls."""
 
     organization_id: OrganizationId
     credential_id: CredentialId

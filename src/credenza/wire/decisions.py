@@ -26,6 +26,7 @@ REQUEST_ID = "X-Credenza-Request-Id"
 BODY = "X-Credenza-Body"
 CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
 SIGNED_IDENTITY = "X-Credenza-Identity"
+CERTIFICATE_SHA256 = "X-Credenza-Certificate-Sha256"
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 # CGI and its heirs fold names: `X_Credenza-key.id` may reach an application as the same variable as X-Credenza-Key-Id.
@@ -50,7 +51,8 @@ def is_form(content_types: Sequence[bytes]) -> bool:
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """Who is calling, proven. An account key has no project and no environment, but an owner who acts through it."""
+    """Who is calling, proven. An account key has no project and no environment, but an owner who acts through it.
+    `certificate_sha256` is the thumbprint, in hex, of the client certificate that a call was made with."""
 
     client_id: str
     key_id: str
@@ -61,6 +63,7 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
     owner_id: str | None
     environment: str | None
     service_id: int | None
+    certificate_sha256: str = ""
 
     def headers(self) -> Iterator[tuple[str, str]]:
         yield CLIENT_ID, self.client_id
@@ -69,13 +72,15 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
         yield PROJECT_ID, self.project_id or ""
         yield ENVIRONMENT, self.environment or ""
         yield SERVICE_ID, "" if self.service_id is None else str(self.service_id)
+        if self.certificate_sha256:
+            yield CERTIFICATE_SHA256, self.certificate_sha256
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A call as the middleware received it. `path` and `query` are the bytes of the request line.
 
     `body_sha256` is over the whole body; `form` is the body itself when it is a form that no hash covers. `proofs` are
-    the DPoP headers.
+    the DPoP headers, `certificate` the client's (DER) where the application's own server has proven one in TLS.
     """
 
     method: str
@@ -87,6 +92,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     body_sha256: bytes
     form: bytes | None = None
     proofs: tuple[str, ...] = ()
+    certificate: bytes = b""
     address: str = ""
     user_agent: str = ""
 
