@@ -23,7 +23,7 @@ from tests.static_site import static_site
 from credenza.actions import people, sessions
 from credenza.actions.sessions import Visitor
 from credenza.cli import local
-from credenza.domain.model import Project, SignInMethod, User
+from credenza.domain.model import Project, SignInMethod
 
 ROOT = Path(__file__).parents[2]
 CLIENTS_PYTHON = ROOT / ".clients" / "bin" / "python"
@@ -50,18 +50,19 @@ class Desk:
         return f"{self.server.origin}{PREFIX}"
 
     def sign_in(self, context: BrowserContext) -> None:
-        begun = sessions.begin(
-            self.installation.platform, self._ada(), SignInMethod.LINK, Visitor("127.0.0.1", "tests"), now=now()
-        )
-        context.add_cookies([{"name": "credenza", "value": begun.token, "url": self.url}])
+        sign_in(context, self.installation, self.url)
 
     def add_key(self) -> str:
         """A key that was not made here; its id."""
         return self.installation.add_key(self.project).key_id
 
-    def _ada(self) -> User:
-        found = people.list_users(self.installation.platform, local.OPERATOR, now=now())
-        return next(each for each in found if each.id == self.installation.actor.user_id)
+
+def sign_in(context: BrowserContext, installation: Installation, url: str) -> None:
+    """Let the organization's admin be signed in at a browser."""
+    found = people.list_users(installation.platform, local.OPERATOR, now=now())
+    ada = next(each for each in found if each.id == installation.actor.user_id)
+    begun = sessions.begin(installation.platform, ada, SignInMethod.LINK, Visitor("127.0.0.1", "tests"), now=now())
+    context.add_cookies([{"name": "credenza", "value": begun.token, "url": url}])
 
 
 @contextmanager
