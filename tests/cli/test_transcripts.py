@@ -29,6 +29,7 @@ VARYING = (
     (re.compile(r"20(?!25-01-31)\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "JWT"),
     (re.compile(r"\b(?!0{48})[0-9a-f]{38,64}\b"), "HEX"),
+    (re.compile(r"_ssl\.c:\d+"), "_ssl.c:LINE"),
 )
 
 

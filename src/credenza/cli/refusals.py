@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import typer
@@ -14,6 +15,7 @@ from credenza.cli import files, habits, output, remote
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client import operations
+from credenza.client.errors import ApiError
 from credenza.wire.refusals import CallRefusal, Step
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -34,7 +36,7 @@ def is_id(text: str) -> bool:
 
 
 def remember(refusal_id: str) -> None:
-    """Keep the id for `credenza debug oauth1 --last`; where nothing can be written, the call goes on without."""
+    """Keep the id for `credenza debug ... --last`; where nothing can be written, the command goes on without."""
     with suppress(CommandFailed, OSError):
         _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write_secret(_path(), refusal_id.encode(), overwrite=True)
@@ -42,21 +44,35 @@ def remember(refusal_id: str) -> None:
 
 def last() -> str:
     if not _path().exists():
-        raise CommandFailed("credenza call has met no refusal yet. Give the id of one.", ExitCode.NOT_FOUND)
+        raise CommandFailed("No command has met a refusal yet. Give the id of one.", ExitCode.NOT_FOUND)
     return files.read_text(_path())
 
 
-def explain(context: typer.Context, refusal_id: str) -> None:
-    """Ask the server why it refused a call, and print that step by step."""
+def explain(context: typer.Context, refusal_id: str, *, offline: str) -> None:
+    """Ask the server why it refused a call, and print that step by step; `offline` is the command that needs none."""
     # It becomes part of a path, with our token in the header.
     if not is_id(refusal_id):
         raise CommandFailed(f"{refusal_id!r} is not the id of a refusal.", ExitCode.USAGE)
     with remote.client(context) as connected:
-        refusal = connected.send(operations.get_refusal(refusal_id))
+        try:
+            refusal = connected.send(operations.get_refusal(refusal_id))
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise _unknown(refusal_id, offline) from None
     if habits.of(context).output is not Output.TABLE:
         output.show(context, refusal)
         return
     _print(context, refusal)
+
+
+def _unknown(refusal_id: str, offline: str) -> CommandFailed:
+    return CommandFailed(
+        f"The server has no refusal {refusal_id} for you. It keeps those of a key for an hour, 20 a minute at most,\n"
+        "for the people of its project; one that named no key of the platform is nobody's. Check what was sent here:\n"
+        f"  {offline}",
+        ExitCode.NOT_FOUND,
+    )
 
 
 def _print(context: typer.Context, refusal: CallRefusal) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from credenza.cli import habits, output, passwords, remote, signing
+from credenza.cli import habits, output, passwords, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client.auth import PrivateKeyJwtAuth
@@ -51,8 +51,12 @@ def get(
 
 def refused_token(refused: TokenRefused) -> CommandFailed:
     """Say why there is no token, and where more is said."""
-    more = f"\nWhy: credenza debug oauth2 {refused.refusal_id}" if refused.refusal_id else ""
-    return CommandFailed(f"The token endpoint says {refused}.{more}", ExitCode.AUTH)
+    more = ""
+    if refusals.is_id(refused.refusal_id):
+        refusals.remember(refused.refusal_id)
+        more = f"\nWhy: credenza debug oauth2 {refused.refusal_id}"
+    said = str(refused).rstrip(".")
+    return CommandFailed(f"The token endpoint says {said}{'' if said.endswith('?') else '.'}{more}", ExitCode.AUTH)
 
 
 def _print(context: typer.Context, token: Token) -> None:
