@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from credenza.domain.model import AuthenticationType, EnvironmentName
+from credenza.domain.model import AuthenticationType, ChangeNumber, EnvironmentName
 from credenza.domain.token_keys import IssuerKind
 from credenza.gate import target
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
@@ -34,7 +34,7 @@ from credenza.protocol.errors import Refused as Disproven
 from credenza.store.lookup import KeyRecord, Route
 from credenza.store.replay import ReplayUnavailable
 
-SCHEMES = ("dpop", "bearer")
+SCHEMES = frozenset({"dpop", "bearer"})
 
 _TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
 _REMEMBERED = 20_000
@@ -55,13 +55,23 @@ class Later(msgspec.Struct, frozen=True):
     finish: Callable[[Callable[[], datetime]], Awaitable[Decision]]
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A token whose signature was verified, with what is asked of it at every call."""
+
+    kid: str
+    claims: Claims
+    ath: str
+    scopes: frozenset[str]
+
+
 class _Proven(msgspec.Struct, frozen=True):
-    """A call that is admitted if its proof is new and nothing has changed meanwhile."""
+    """A call that is admitted if its proof is new and nothing has changed since the change of that `number`."""
 
     admitted: Admitted
     entry: Entry
     proof: Proof
-    routes_number: int
+    token: str
+    number: ChangeNumber
 
 
 class _Load(msgspec.Struct, frozen=True):
@@ -103,7 +113,7 @@ class TokenVerifier:
         self._replay = replay
         self._origins = {each.environment: each.origin for each in audiences}
         self._nonces = nonces
-        self._verified: OrderedDict[str, tuple[str, Claims]] = OrderedDict()
+        self._verified: OrderedDict[str, _Known] = OrderedDict()
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Later:
         """Decide from memory, or say what has to be waited for."""
@@ -130,20 +140,19 @@ class TokenVerifier:
         self._freshness.look()
 
     async def good(self, environment: EnvironmentName, sent: str, *, clock: Callable[[], datetime]) -> Claims | None:
-        """Read a token that would be admitted now, shown by its holder; None for any other. Raises GateClosed."""
+        """Read a token that would be admitted now, shown by its holder; None for any other. Raises GateClosed.
+
+        Looks last: what is asked next without waiting is true now as well.
+        """
         self._freshness.look()
         try:
-            claims = self._claims(environment, sent, clock())
+            claims = self._known(environment, sent, clock()).claims
             if self._keyring.peek(claims.key_id) is UNLOADED:
                 await self._keyring.load(claims.key_id)
-            self._freshness.look()
-            now = clock()
-            claims = self._claims(environment, sent, now)  # who waited is told what is true after it
-            found = self._keyring.peek(claims.key_id)
-            if found is UNLOADED:
-                raise GateClosed("changed")
-            entry = found if isinstance(found, Entry) else None
-            return claims if _check_live(environment, claims, entry, now).environment is environment else None
+                self._freshness.look()
+                self._known(environment, sent, clock())  # who waited is told what is true after it
+            record = _check_live(environment, claims, self._loaded(claims.key_id), clock())
+            return claims if record.environment is environment else None
         except _Denied:
             return None
 
@@ -165,8 +174,8 @@ class TokenVerifier:
         except ReplayUnavailable:
             return self._away(call, clock(), Code.REPLAY_UNAVAILABLE)
         now = clock()
-        again = self._examine(call, now)  # a call that waited is judged by the time that it waited to
-        return again if isinstance(again, Refused) else self._conclude(call, proven, now, first_seen=first_seen)
+        again = self._again(call, proven, now)  # a call that waited is judged by the time that it waited to
+        return again if isinstance(again, Refused) else self._conclude(call, again, now, first_seen=first_seen)
 
     def _conclude(self, call: Call, proven: _Proven, now: datetime, *, first_seen: bool) -> Decision:
         """Judge by the replay memory's answer, whose `remembers_since` is to be read after it; then look last."""
@@ -181,70 +190,97 @@ class TokenVerifier:
             self._freshness.look()
         except GateClosed:
             return self._away(call, now, Code.GATE_CLOSED)
-        if proven.entry.live and proven.routes_number == self._routes.number:
+        if proven.entry.live and proven.number == self._keyring.number:
             return proven.admitted
-        return self._changed(call, now)
+        again = self._again(call, proven, now)
+        return again if isinstance(again, Refused) else again.admitted
 
-    def _changed(self, call: Call, now: datetime) -> Decision:
-        """Judge once more what a change has overtaken; the proof is remembered already."""
-        again = self._examine(call, now)
-        if isinstance(again, Refused):
-            return again
-        return self._away(call, now, Code.GATE_CLOSED) if isinstance(again, _Load) else again.admitted
-
-    # --------------------------------------------------------------------------------------------------------- examine
-
-    def _examine(self, call: Call, now: datetime) -> _Examined:
-        """Decide all that needs no memory of other calls, from what is true now."""
+    def _again(self, call: Call, proven: _Proven, now: datetime) -> _Proven | Refused:
+        """Judge once more all that time and changes move. What a signature has proven stays proven."""
         entry: Entry | None = None
         try:
             self._freshness.look()
-            sent, is_dpop = _credentials(call)
-            assert call.environment is not None, "the management API takes no tokens of an environment"
-            claims = self._claims(call.environment, sent, now)
-            found = self._keyring.peek(claims.key_id)
-            if found is UNLOADED:
-                return _Load(claims.key_id)
-            entry = found if isinstance(found, Entry) else None
-            record = _check_live(call.environment, claims, entry, now)
-            proof = self._check_holder(call, claims, sent, is_dpop=is_dpop, now=now)
+            known = self._known(_environment(call), proven.token, now)
+            entry = self._loaded(known.claims.key_id)
+            record = _check_live(_environment(call), known.claims, entry, now)
+            _check_time(proven.proof, now)
             assert entry is not None, "a key that is live is known"
-            return self._allow(call, claims, record, entry, proof)
+            return self._allow(call, known, record, entry, proven.proof, proven.token)
         except GateClosed:
             return self._away(call, now, Code.GATE_CLOSED)
         except _Denied as denied:
             return self._refused(call, now, denied, entry)
 
-    def _claims(self, environment: EnvironmentName, sent: str, now: datetime) -> Claims:
+    # --------------------------------------------------------------------------------------------------------- examine
+
+    def _examine(self, call: Call, now: datetime) -> _Examined:
+        """Decide all that needs no memory of other calls. A refusal is true now; else `_conclude` looks last."""
+        number = self._keyring.number
+        examined = self._judge(call, now)
+        if not isinstance(examined, Refused):
+            return examined
+        try:
+            self._freshness.look()
+        except GateClosed:
+            return self._away(call, now, Code.GATE_CLOSED)
+        return examined if number == self._keyring.number else self._judge(call, now)
+
+    def _judge(self, call: Call, now: datetime) -> _Examined:
+        entry: Entry | None = None
+        try:
+            sent, is_dpop = _credentials(call)
+            known = self._known(_environment(call), sent, now)
+            found = self._keyring.peek(known.claims.key_id)
+            if found is UNLOADED:
+                return _Load(known.claims.key_id)
+            entry = found if isinstance(found, Entry) else None
+            record = _check_live(_environment(call), known.claims, entry, now)
+            proof = self._check_holder(call, known, is_dpop=is_dpop, now=now)
+            assert entry is not None, "a key that is live is known"
+            return self._allow(call, known, record, entry, proof, sent)
+        except GateClosed:
+            return self._away(call, now, Code.GATE_CLOSED)
+        except _Denied as denied:
+            return self._refused(call, now, denied, entry)
+
+    def _loaded(self, key_id: str) -> Entry | None:
+        """Find a key that was in memory a moment ago. Raises GateClosed when it changed meanwhile."""
+        found = self._keyring.peek(key_id)
+        if found is UNLOADED:
+            raise GateClosed("changed")
+        return found if isinstance(found, Entry) else None
+
+    def _known(self, environment: EnvironmentName, sent: str, now: datetime) -> _Known:
         """Prove that the environment's issuer has issued the token, for its own origin, and that it has not ended."""
         origin = self._origins[environment]
         try:
-            kid, claims = self._verified.get(sent) or self._verify(sent, environment, now)
-            access_token.check_claims(claims, issuer=origin, audience=origin, now=now)
+            known = self._verified.get(sent) or self._verify(sent, environment, now)
+            access_token.check_claims(known.claims, issuer=origin, audience=origin, now=now)
         except (Malformed, Disproven) as failure:
             ended = isinstance(failure, Disproven) and failure.reason == "expired"
             code = Code.TOKEN_EXPIRED if ended else Code.INVALID_TOKEN
             raise _Denied(code, str(failure), error="invalid_token") from failure
         # The key that signed may have been retired, and the token revoked, since it was verified.
-        if self._issuers.published(environment, IssuerKind.FAPI2, kid, now=now) is None:
+        if self._issuers.published(environment, IssuerKind.FAPI2, known.kid, now=now) is None:
             raise _invalid("The token was signed by a key that is not published any more.")
-        if self._issuers.is_revoked(claims.jti):
+        if self._issuers.is_revoked(known.claims.jti):
             raise _Denied(Code.TOKEN_REVOKED, "The token was revoked.", error="invalid_token")
-        return claims
+        return known
 
-    def _verify(self, sent: str, environment: EnvironmentName, now: datetime) -> tuple[str, Claims]:
+    def _verify(self, sent: str, environment: EnvironmentName, now: datetime) -> _Known:
         token, claims = access_token.parse(sent)
         kid = token.header.kid or ""
         key = self._issuers.published(environment, IssuerKind.FAPI2, kid, now=now)
         if key is None:
             raise Disproven("key", "The token is signed by no key that this issuer publishes.")
         jose.check(token, key, jose.algorithm_of(key))
-        self._verified[sent] = kid, claims
+        known = _Known(kid, claims, dpop.access_token_hash(sent), frozenset(claims.scope.split()))
+        self._verified[sent] = known
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
-        return kid, claims
+        return known
 
-    def _check_holder(self, call: Call, claims: Claims, sent: str, *, is_dpop: bool, now: datetime) -> Proof:
+    def _check_holder(self, call: Call, known: _Known, *, is_dpop: bool, now: datetime) -> Proof:
         """Prove that the caller holds the key that the token is bound to (RFC 9449 7.1)."""
         if not is_dpop:
             text = "The token is bound to a key: send it as Authorization: DPoP, with a proof."
@@ -254,12 +290,10 @@ class TokenVerifier:
             raise _Denied(Code.PROOF_MISSING, text, error="invalid_dpop_proof")
         try:
             proof = dpop.parse(call.proofs[0])
-            dpop.check_claims(
-                proof, method=call.request.method, uri=_uri(call), now=now, ath=dpop.access_token_hash(sent)
-            )
+            dpop.check_claims(proof, method=call.request.method, uri=_uri(call), now=now, ath=known.ath)
         except (Malformed, Disproven) as failure:
             raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
-        if proof.jkt != claims.cnf.jkt:
+        if proof.jkt != known.claims.cnf.jkt:
             raise _Denied(
                 Code.TOKEN_BINDING, "The proof is by another key than the token is bound to.", error="invalid_token"
             )
@@ -271,26 +305,24 @@ class TokenVerifier:
             raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
         return proof
 
-    def _allow(self, call: Call, claims: Claims, record: KeyRecord, entry: Entry, proof: Proof) -> _Proven:
+    def _allow(self, call: Call, known: _Known, record: KeyRecord, entry: Entry, proof: Proof, sent: str) -> _Proven:
         """See what the holder may do: refusals are plain, it is known who asks."""
-        number = self._routes.number
         if record.environment is not call.environment:
             text = f"This is {call.environment}, and the key belongs to {record.environment}."
             raise _Denied(Code.OTHER_ENVIRONMENT, text)
         route = self._route(call)
         if route.service_id not in record.services or route.authentication not in _TAKES_OAUTH2:
             raise _Denied(Code.NOT_ENTITLED, f"The project may not use {route.service_name} in {call.environment}.")
-        scopes = frozenset(claims.scope.split())
-        if scopes and scopes.isdisjoint(route.scopes):
+        if known.scopes and known.scopes.isdisjoint(route.scopes):
             needed = " ".join(sorted(route.scopes))
             text = f"One of these scopes is needed: {needed}."
             raise _Denied(Code.INSUFFICIENT_SCOPE, text, error="insufficient_scope", scope=needed)
-        return _Proven(Admitted(identity_of(entry, route.service_id), route, None), entry, proof, number)
+        admitted = Admitted(identity_of(entry, route.service_id), route, None)
+        return _Proven(admitted, entry, proof, sent, self._keyring.number)
 
     def _route(self, call: Call) -> Route:
-        assert call.environment is not None, "checked with the token"
         try:
-            route = target.route(self._routes, call.environment, call.request.path)
+            route = target.route(self._routes, _environment(call), call.request.path)
         except Malformed as malformed:
             raise _Denied(Code.INVALID_TARGET, str(malformed)) from malformed
         if route is None:
@@ -322,8 +354,20 @@ def _check_live(environment: EnvironmentName, claims: Claims, entry: Entry | Non
     return entry.record
 
 
+def _check_time(proof: Proof, now: datetime) -> None:
+    try:
+        dpop.check_time(proof, now=now)
+    except Disproven as failure:
+        raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
+
+
+def _environment(call: Call) -> EnvironmentName:
+    assert call.environment is not None, "the management API takes no tokens of an environment"
+    return call.environment
+
+
 def is_token_call(call: Call) -> bool:
-    return any(each.partition(" ")[0].lower() in SCHEMES for each in call.authorization)
+    return not SCHEMES.isdisjoint([each.partition(" ")[0].lower() for each in call.authorization])
 
 
 def _credentials(call: Call) -> tuple[str, bool]:
