@@ -69,13 +69,6 @@ def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk)
         metrics=desk.metrics,
     )
     return {
-        each.environment: TokenApp(
-            each.environment,
-            each.origin,
-            tokens,
-            plane.issuers,
-            clock=installation.now,
-            require_nonce=plane.nonces.required,
-        )
+        each.environment: TokenApp(each.environment, each.origin, tokens, plane.issuers, clock=installation.now)
         for each in origins.audiences(settings)
     }

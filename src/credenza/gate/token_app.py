@@ -49,14 +49,12 @@ class TokenApp:
         issuers: Issuers,
         *,
         clock: Callable[[], datetime],
-        require_nonce: bool = False,
     ) -> None:
         self._environment = environment
         self._issuer = issuer
         self._desk = desk
         self._issuers = issuers
         self._clock = clock
-        self._require_nonce = require_nonce
         self._metadata = msgspec.json.encode(metadata(issuer))
 
     def serves(self, path: str) -> bool:
@@ -115,7 +113,7 @@ class TokenApp:
 
     def _nonce(self, *, needed: bool) -> Iterator[tuple[str, str]]:
         """Clients keep one nonce for token server and gate, from whichever answer they saw last."""
-        if needed or self._require_nonce:
+        if needed or self._desk.requires_nonce:
             yield "DPoP-Nonce", self._desk.nonce()
 
     def _call(self, call_id: str, arrived: Arrival, body: bytes) -> TokenCall:

@@ -24,7 +24,7 @@ _STEPS = ("request", "assertion", "time", "proof", "nonce", "key", "signature", 
 # Whoever gets one of these has proven to hold the key; the others say nothing about who uses it.
 _PROVEN = frozenset(
     {Fault.KEY_REVOKED, Fault.KEY_INACTIVE, Fault.KEY_EXPIRED, Fault.KEY_NOT_YET_VALID, Fault.KEY_ENVIRONMENT}
-    | {Fault.WRONG_KIND, Fault.SCOPE, Fault.ASSERTION_REPLAYED, Fault.PROOF_REPLAYED}
+    | {Fault.WRONG_KIND, Fault.SCOPE, Fault.ASSERTION_REPLAYED, Fault.PROOF_REPLAYED, Fault.FOREIGN_TOKEN}
 )
 
 
@@ -46,6 +46,10 @@ class TokenDesk:
         self._refusals = refusals
         self._metrics = metrics
 
+    @property
+    def requires_nonce(self) -> bool:
+        return self._server.requires_nonce
+
     def nonce(self) -> str:
         return self._server.nonce(now=self._clock())
 
@@ -55,8 +59,7 @@ class TokenDesk:
             self._metrics.token(call.environment, "granted")
             self._count(answer.record, call, self._clock(), admitted=True)
         else:
-            self._metrics.token(call.environment, answer.fault)
-            self._keep(answer, call)
+            self._note(answer, call)
         return answer
 
     async def introspect(self, call: TokenCall) -> Mapping[str, object] | Denial:
@@ -74,11 +77,14 @@ class TokenDesk:
         return {}
 
     def _denial(self, call: TokenCall, denied: Denied) -> Denial:
-        self._metrics.token(call.environment, denied.fault)
-        return Denial(call.id, self._clock(), denied.fault, denied.told, denied.detail, None)
+        denial = Denial(call.id, self._clock(), denied.fault, denied.told, denied.detail, denied.record)
+        self._note(denial, call)
+        return denial
 
-    def _keep(self, denial: Denial, call: TokenCall) -> None:
-        """Keep a refusal when it is known whose key it is about. Whom a made-up key belongs to nobody can say."""
+    def _note(self, denial: Denial, call: TokenCall) -> None:
+        """Count a refusal, and keep it when it is known whose key it is about: whom a made-up key belongs to nobody can
+        say, and a resource server has none."""
+        self._metrics.token(call.environment, denial.fault)
         record = denial.record
         if record is None:
             return

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from credenza.store.lookup import KeyRecord
+
 
 class Fault(StrEnum):
     """Stable, documented; stands in a stored refusal."""
@@ -137,10 +139,12 @@ RULINGS: dict[Fault, Ruling] = {
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not an error of ours
-    """A request for a token, or about one, is refused. `told` goes outside, `detail` only to the owner of the key."""
+    """A request for a token, or about one, is refused. `told` goes outside, `detail` only to the owner of the key that
+    `record` is of."""
 
-    def __init__(self, fault: Fault, *, told: str = "", detail: str = "") -> None:
+    def __init__(self, fault: Fault, *, told: str = "", detail: str = "", record: KeyRecord | None = None) -> None:
         super().__init__(fault)
         self.fault = fault
+        self.record = record
         self.told = told or RULINGS[fault].told
         self.detail = detail or told

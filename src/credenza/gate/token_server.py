@@ -8,7 +8,6 @@ by cost, and nothing is remembered of a caller who has proven nothing. Refusals 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -34,6 +33,8 @@ from credenza.store.replay import ReplayUnavailable
 GRANT_TYPE = "client_credentials"
 TOKEN_LIFE = timedelta(seconds=900)
 """The longest there is (settled 11)."""
+
+_LONGEST_LIFE_S = client_assertion.LONGEST_LIFE.total_seconds()
 
 
 class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +107,13 @@ class TokenServer:
         self._replay = replay
         self._nonces = nonces
         self._random = random
-        self._token_life = token_life
+        self._token_life_s = int(token_life.total_seconds())
         # Unknown keys are checked against this one and take as long as a wrong signature (RFC 7523 3, settled 14).
         self._nobodys_key = ec.generate_private_key(ec.SECP256R1()).public_key()
+
+    @property
+    def requires_nonce(self) -> bool:
+        return self._nonces.required
 
     def nonce(self, *, now: datetime) -> str:
         """The nonce to send along: clients keep the last one they saw (RFC 9449 8.2)."""
@@ -124,8 +129,8 @@ class TokenServer:
             self._prove(asked, entry, call, now)
             assert entry is not None  # unreachable: nobody has the private half of nobody's key
             scope = self._scope(asked.scopes, entry.record)
-            await self._remember_assertion(asked.assertion, entry, now)
-            await self._remember_proof(asked.proof, now)
+            await self._first_use(asked.assertion, entry, now)
+            await self._first_seen(replay_key(asked.proof), asked.proof.claims.iat, Fault.PROOF_REPLAYED, now)
             return self._issue(call, asked, entry, scope, clock())
         except Denied as denied:
             record = None if entry is None else entry.record
@@ -134,16 +139,20 @@ class TokenServer:
     async def authenticate(
         self, call: TokenCall, parameters: Mapping[str, str], *, clock: Callable[[], datetime]
     ) -> KeyRecord:
-        """Prove who asks, by a client assertion alone (RFC 7009 2.1). Raises Denied."""
+        """Prove who asks, by a client assertion alone (RFC 7009 2.1). Raises Denied, about the key it names."""
         self._look()
         now = clock()
         assertion = _assertion(parameters, call)
         _check_times(assertion, call.issuer, now)
         entry = await self._entry(assertion)
-        self._prove_client(assertion, entry, call.environment, now)
-        assert entry is not None  # as in grant
-        await self._remember_assertion(assertion, entry, now)
-        self._look_last(entry)
+        try:
+            self._prove_client(assertion, entry, call.environment, now)
+            assert entry is not None  # as in grant
+            await self._first_use(assertion, entry, now)
+            self._look_last(entry)
+        except Denied as denied:
+            denied.record = None if entry is None else entry.record
+            raise
         return entry.record
 
     # ------------------------------------------------------------------------------------------------------------ read
@@ -211,6 +220,8 @@ class TokenServer:
 
     def _scope(self, asked: frozenset[str], record: KeyRecord) -> str:
         """Grant what was asked for, all of it or nothing; asked for nothing, the token is not narrowed (settled 20)."""
+        if not asked:
+            return ""
         granted = self._routes.scopes(record.environment, record.services)
         beyond = sorted(asked - granted)
         if beyond:
@@ -219,20 +230,17 @@ class TokenServer:
 
     # ----------------------------------------------------------------------------------------------- remember and sign
 
-    async def _remember_assertion(self, assertion: ClientAssertion, entry: Entry, now: datetime) -> None:
-        """Use its `jti` up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
-        earliest_s = max(assertion.earliest_s, assertion.expires_s - client_assertion.LONGEST_LIFE.total_seconds())
-        await self._first_seen(
-            f"assertion {entry.record.client_id} {assertion.jti}".encode(), earliest_s, Fault.ASSERTION_REPLAYED, now
-        )
-
-    async def _remember_proof(self, proof: Proof, now: datetime) -> None:
-        await self._first_seen(replay_key(proof), proof.claims.iat, Fault.PROOF_REPLAYED, now)
+    async def _first_use(self, assertion: ClientAssertion, entry: Entry, now: datetime) -> None:
+        """Use an assertion's `jti` up."""
+        key = f"assertion {entry.record.client_id} {assertion.jti}".encode()
+        earliest_s = max(assertion.earliest_s, assertion.expires_s - _LONGEST_LIFE_S)
+        await self._first_seen(key, earliest_s, Fault.ASSERTION_REPLAYED, now)
 
     async def _first_seen(self, key: bytes, own_time_s: float, replayed: Fault, now: datetime) -> None:
+        """Use a key up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
         try:
             answer = self._replay.first_seen(key, now.timestamp())
-            first = await answer if inspect.isawaitable(answer) else answer
+            first = answer if isinstance(answer, bool) else await answer
         except ReplayUnavailable:
             raise Denied(Fault.REPLAY_UNAVAILABLE) from None
         if own_time_s <= self._replay.remembers_since:
@@ -266,7 +274,7 @@ class TokenServer:
         issued_s = int(now.timestamp())
         return Claims(
             iss=call.issuer,
-            exp=issued_s + int(self._token_life.total_seconds()),
+            exp=issued_s + self._token_life_s,
             aud=call.issuer,
             sub=record.client_id,
             client_id=record.client_id,
