@@ -18,7 +18,7 @@ from credenza.actions import oauth_keys
 from credenza.actions.issuing import NewKey
 from credenza.domain.model import AuthenticationType, Project, ProjectType
 from credenza.protocol import client_assertion, dpop
-from proof.calls import ADMITTED, Line, request
+from proof.calls import ADMITTED, Answer, Line, request
 from proof.claim import hold
 from proof.stage import Stage
 
@@ -67,9 +67,12 @@ class Partner:
         while True:
             answer = await line.ask(self.token_request())
             if answer.status == ADMITTED:
-                return msgspec.json.decode(answer.body, type=_Granted).access_token
+                return self.read(answer)
             hold(time.monotonic() < deadline, f"no token was given: {answer.status} {answer.body[:200]!r}")
             await asyncio.sleep(_PAUSE_S)
+
+    def read(self, granted: Answer) -> str:
+        return msgspec.json.decode(granted.body, type=_Granted).access_token
 
     async def await_admission(self, ports: Sequence[int]) -> None:
         """Wait until every gate knows the key and the way to the API."""

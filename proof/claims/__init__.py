@@ -16,6 +16,7 @@ from proof.claims import (
     notices,
     replay,
     revocation,
+    rotation,
     tokens,
 )
 
@@ -25,6 +26,7 @@ CLAIMS: tuple[Claim, ...] = (
     *tokens.CLAIMS,
     *replay.CLAIMS,
     *revocation.CLAIMS,
+    *rotation.CLAIMS,
     *faults.CLAIMS,
     *kills.CLAIMS,
     *issuance.CLAIMS,
