@@ -184,6 +184,27 @@ def test_5_3_2_1_1_metadata_are_published_as_rfc_8414_says(street: Street) -> No
     assert not {"authorization_endpoint", "response_types_supported"} & set(told)
 
 
+def test_5_3_2_1_1_each_endpoint_takes_the_methods_of_its_rfc_alone(street: Street) -> None:
+    with street.client() as http:
+        for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke"):
+            answer = http.get(f"{street.server.origin}{path}")
+            assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        for path in ("/oauth/jwks", "/.well-known/oauth-authorization-server"):
+            answer = http.post(f"{street.server.origin}{path}")
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_5_3_2_1_1_a_request_is_one_form_with_each_parameter_once_and_none_in_the_query(client: Freehand) -> None:
+    with client.street.client() as http:
+        form = {"grant_type": "client_credentials", "client_assertion_type": client_assertion.ASSERTION_TYPE}
+        in_query = http.post(f"{client.endpoint}?grant_type=client_credentials", data=form)
+        twice = http.post(client.endpoint, data={**form, "scope": ["parcels:read", "parcels:write"]})
+        as_json = http.post(client.endpoint, json=form)
+
+    assert [error_of(each) for each in (in_query, twice, as_json)] == [(400, "invalid_request")] * 3
+    assert client.ask(scope="", client_id="").status_code == 200  # without a value: as not sent
+
+
 @pytest.mark.parametrize("grant_type", ["password", "authorization_code", "implicit", "refresh_token"])
 def test_5_3_2_1_2_the_password_grant_is_refused_and_so_is_every_other(client: Freehand, grant_type: str) -> None:
     answer = client.ask(grant_type=grant_type, username="ada", password="secret")
@@ -374,8 +395,16 @@ def test_5_3_4_2_a_token_in_query_or_body_is_no_token(client: Freehand) -> None:
     for answer in (in_query, in_body):
         assert answer.status_code in (400, 401)
         assert "date" in answer.headers
-    # Beside the header it is a parameter like any other, and the header alone admits.
-    assert client.call(token, url=f"{client.street.parcel}?access_token=x").status_code == 200
+
+
+def test_5_3_4_2_a_token_comes_in_one_way_alone(client: Freehand) -> None:
+    token, url = client.token(), client.street.parcel
+    in_both = client.call(token, url=f"{url}?page=2&access_token={token}")
+    in_form = client.call(token, method="POST", data={"access_token": token})
+
+    assert error_of(in_both) == (400, "invalid_request")
+    assert error_of(in_form) == (400, "invalid_request")
+    assert client.call(token, url=f"{url}?my_access_token=x&q=access_token").status_code == 200
 
 
 def test_5_3_4_3_who_sends_no_token_is_not_told_of_an_error(street: Street) -> None:

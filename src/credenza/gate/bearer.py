@@ -7,6 +7,7 @@ signature is verified once and remembered: what it says cannot change, and every
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from credenza.protocol.access_token import Claims
 from credenza.protocol.dpop import Proof
 from credenza.protocol.errors import Malformed
 from credenza.protocol.errors import Refused as Disproven
+from credenza.protocol.oauth1 import Request
 from credenza.store.lookup import KeyRecord, Route
 from credenza.store.replay import ReplayUnavailable
 
@@ -39,6 +41,7 @@ SCHEMES = frozenset({"dpop", "bearer"})
 _TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
 _REMEMBERED = 20_000
 _ALGORITHMS = " ".join(jose.Algorithm)
+_PARAMETER = re.compile(rb"(?:^|&)access_token=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +382,15 @@ def _credentials(call: Call) -> tuple[str, bool]:
     scheme, _, token = call.authorization[0].partition(" ")
     if not token or " " in token.strip():
         raise _Denied(Code.INVALID_HEADER, "The Authorization header has no token.", error="invalid_request")
+    if _has_another(call.request):
+        raise _Denied(Code.INVALID_HEADER, "Send the token in the header, and nowhere else.", error="invalid_request")
     return token.strip(), scheme.lower() == "dpop"
+
+
+def _has_another(request: Request) -> bool:
+    """RFC 6750 2: a token is sent in one way. What the upstream might take for one is not passed on beside ours."""
+    sent = request.query.encode("ascii"), request.form or b""
+    return any(_PARAMETER.search(each) is not None for each in sent)
 
 
 def _challenge(denied: _Denied) -> str:
