@@ -9,11 +9,23 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import Engine, Row, Table, select
 from tests.clock import Clock
 
-from credenza.actions import access_tokens, audit_log, oauth_keys, organizations, people, projects, services, start
+from credenza.actions import (
+    access_tokens,
+    audit_log,
+    authorities,
+    oauth_keys,
+    organizations,
+    people,
+    projects,
+    services,
+    start,
+)
+from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.context import Passwords, Platform, Policy
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject, ProjectView
@@ -83,6 +95,11 @@ def new_platform(
     )
 
 
+def issuing_authority(platform: Platform, environment: EnvironmentName) -> x509.Certificate:
+    """The authority that signs for an environment now."""
+    return x509.load_der_x509_certificate(authorities.certificate_of(platform, environment, authorities.Role.ISSUING))
+
+
 def know_the_timeline(engine: Engine) -> None:
     """On a PostgreSQL that nobody has seen before the first revocation awaits one full lease; these tests do not."""
     leases.await_reach(engine, ChangeNumber(0), lease=timedelta(0))
@@ -103,6 +120,11 @@ def request(number: int) -> bytes:
 def ec_request(number: int) -> bytes:
     """EC keys are fast to make: races take many."""
     return csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=f"application {number}")
+
+
+@cache
+def client_request(number: int) -> bytes:
+    return csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=f"client {number}", organization="Acme")
 
 
 class Stage:
@@ -237,6 +259,10 @@ class Stage:
         """The next of the keys; none of them twice on one stage."""
         return NewKey(alias, request(next(self._keys)))
 
+    def new_request(self, alias: str = "partner") -> NewRequest:
+        """A request for a certificate, with a key and a subject of its own."""
+        return NewRequest(alias, client_request(next(self._keys)))
+
     def new_project(self, project_type: ProjectType = ProjectType.OAUTH10A, **fields: Any) -> NewProject:
         named: dict[str, Any] = {
             "type": project_type,
@@ -248,7 +274,8 @@ class Stage:
         if "service_id" not in fields:
             named["service_id"] = self.service(FITTING[project_type]).id
         if "credential" not in fields:
-            named["credential"] = self.new_key()
+            is_mtls = project_type is ProjectType.MTLS
+            named["credential"] = self.new_request() if is_mtls else self.new_key()
         return NewProject(**named)
 
     def project(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage, ec_request, request, rsa_key
+from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage, ec_request, issuing_authority, request, rsa_key
 
 from credenza.actions import oauth_keys, project_members, projects
 from credenza.actions.issuing import NewKey
@@ -371,7 +371,7 @@ def test_an_operator_is_told_that_a_project_does_not_exist(stage: Stage) -> None
 
 
 def test_the_end_of_the_issuing_authority_is_not_the_request_s_fault(shop: Shop, logs: list[Any]) -> None:
-    end = shop.stage.platform.issuers[SANDBOX].certificate.not_valid_after_utc
+    end = issuing_authority(shop.stage.platform, SANDBOX).not_valid_after_utc
     shop.stage.clock.set(end - timedelta(days=1))
     assert shop.add().not_after == end
 

@@ -36,7 +36,7 @@ def test_authorities_are_shown_with_the_fingerprints_of_what_is_served(house: Ho
 
     for environment in EnvironmentName:
         for role in authorities.Role:
-            der = authorities.certificate(house.platform, environment, role)
+            der = authorities.certificate_of(house.platform, environment, role)
             assert hashlib.sha256(der).digest().hex(":").upper() in page
             assert f'href="/pki/{environment.lower()}/{role.lower()}.pem"' in page
 

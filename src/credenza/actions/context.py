@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from sqlalchemy import Connection
 
@@ -35,9 +34,12 @@ from credenza.domain.model import (
     ProjectId,
     UserId,
 )
+from credenza.domain.subject_policy import SubjectPolicy
 from credenza.domain.token_keys import ROTATION
+from credenza.protocol.issuance import IssuerKey
 from credenza.store import audit as audit_rows
 from credenza.store import people, projects
+from credenza.store.authorities import Authority
 from credenza.store.engine import Database, reading, writing
 from credenza.store.leases import LEASE
 
@@ -67,13 +69,12 @@ class Passwords(Protocol):
     def is_common(self, password: str) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """The issuing authority of one environment, ready to sign."""
+class IssuerKeys(Protocol):
+    """Opens the private keys of our authorities and keeps them open, wherever they are (`issuers`)."""
 
-    id: AuthorityId
-    certificate: x509.Certificate
-    private_key: EllipticCurvePrivateKey = field(repr=False)
+    def of(self, authority: Authority) -> IssuerKey: ...
+    def at(self, uri: str) -> IssuerKey: ...
+    def forget(self, authority_id: AuthorityId) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Policy:
     lease: timedelta = LEASE
     webhook_schemes: frozenset[str] = frozenset({"https"})
     token_key_rotation: timedelta = ROTATION
+    subject_policies: Mapping[EnvironmentName, SubjectPolicy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Platform:
     vault: Vault = field(repr=False)
     pepper: bytes = field(repr=False)
     checkpoint_key: EllipticCurvePrivateKey = field(repr=False)
-    issuers: Mapping[EnvironmentName, Issuer] = field(repr=False)
+    issuer_keys: IssuerKeys = field(repr=False)
     weak_keys: WeakKeys
     passwords: Passwords = field(repr=False)
     random: Callable[[int], bytes]

@@ -18,7 +18,9 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from credenza.actions.context import Act, Attempt, Issuer, Platform, acting, recording
+from credenza.actions import issuers
+from credenza.actions.context import Act, Attempt, Platform, acting, recording
+from credenza.actions.issuers import Issuer, Places
 from credenza.actions.once import Once, check_open, outrun
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName
@@ -67,11 +69,13 @@ class Subject:
         return self.name.rfc4514_string()
 
 
-def read_request(platform: Platform, attempt: Attempt, request: bytes) -> csr.CertificationRequest:
+def read_request(
+    platform: Platform, attempt: Attempt, request: bytes, *, allow_p384: bool = False
+) -> csr.CertificationRequest:
     """Read a certification request and judge its key. Refuses with INVALID_CSR and the cure."""
     with recording(platform, attempt):
         try:
-            found = csr.parse(request, allow_sha1=platform.policy.allow_sha1_requests)
+            found = csr.parse(request, allow_p384=allow_p384, allow_sha1=platform.policy.allow_sha1_requests)
         except (Malformed, Refused) as error:
             raise Refusal(Code.INVALID_CSR, str(error), field="csr") from error
         weakness = platform.weak_keys.check(found.spki_der)
@@ -99,7 +103,7 @@ def reserve(
     """Put on record what will be signed, or go on with what an `earlier` attempt of the same request has recorded."""
     if earlier is not None:
         return msgspec.json.decode(earlier, type=Reservation)
-    drawn = _draw(platform, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
+    drawn = _draw(platform, act, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
     certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject), now=attempt.now)
     if once is not None:
         idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, drawn.encoded)
@@ -107,10 +111,16 @@ def reserve(
 
 
 def _draw(
-    platform: Platform, environment: EnvironmentName, *, ends_at: datetime, now: datetime, key_id: CredentialId | None
+    platform: Platform,
+    act: Act,
+    environment: EnvironmentName,
+    *,
+    ends_at: datetime,
+    now: datetime,
+    key_id: CredentialId | None,
 ) -> Reservation:
     """Draw serial, period and (for a new key) key id: 32 hex digits and 16 zeros, as consumer keys have them."""
-    issuer = platform.issuers[environment]
+    issuer = issuers.signing(platform, act.connection, environment)
     _check_issuer(issuer, environment, now=now)
     period = issuance.validity(now, ends_at=ends_at, issuer_not_after=issuer.certificate.not_valid_after_utc)
     serial = issuance.serial_from(platform.random(issuance.SERIAL_RANDOM_BYTES))
@@ -136,12 +146,11 @@ def _check_issuer(issuer: Issuer, environment: EnvironmentName, *, now: datetime
     )
 
 
-def sign(
-    platform: Platform, attempt: Attempt, environment: EnvironmentName, subject: Subject, reservation: Reservation
-) -> bytes:
-    """Sign what is on record; returns the certificate as DER."""
-    issuer = platform.issuers[environment]
+def sign(platform: Platform, attempt: Attempt, subject: Subject, reservation: Reservation) -> bytes:
+    """Sign what is on record, by the authority that it names; returns the certificate as DER."""
     with recording(platform, attempt):
+        issuer = issuers.get(platform, reservation.authority_id)
+        places = Places(platform.pki_url, issuer.id)
         platform.failpoint("before_signature")
         certificate = issuance.make_leaf(
             issuer.private_key,
@@ -151,7 +160,9 @@ def sign(
             public_key=subject.key,
             serial_number=int(reservation.serial_hex, 16),
             validity=issuance.Validity(reservation.not_before, reservation.not_after),
-            ca_issuers_url=f"{platform.pki_url}/{environment.lower()}/issuing.cer",
+            ca_issuers_url=places.certificate,
+            crl_url=places.revocation_list,
+            ocsp_url=places.status,
         )
         platform.failpoint("after_signature")
     return certificate.public_bytes(Encoding.DER)

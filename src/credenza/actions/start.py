@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from credenza.actions import authorities, token_keys
 from credenza.actions.context import Passwords, Platform, Policy, Vault, WeakKeys
+from credenza.actions.issuers import KeyTokens, NoTokens, OpenKeys
 from credenza.domain.model import EnvironmentName
 from credenza.store import wrapped_secrets
 from credenza.store.engine import Database, writing
@@ -40,19 +41,21 @@ def prepare(
     now: datetime,
     policy: Policy | None = None,
     failpoint: Callable[[str], None] = _nothing,
+    tokens: KeyTokens | None = None,
 ) -> Platform:
     """Check the key-encryption key against the database and load, or at the first start make, what it wraps.
 
-    Raises the vault's error when the key is not the one the database was made with: nothing is made anew then.
+    Raises the vault's error when the key is not the one the database was made with: nothing is made anew then; and
+    KeyAway when the key of an authority that signs is in a token (`tokens`) that cannot be used.
     """
+    issuer_keys = OpenKeys(vault, tokens or NoTokens())
     with writing(database.records) as connection:
         _secret(connection, vault, _CHECK, lambda: _CHECK_TEXT, now=now)
         pepper = _secret(connection, vault, _PEPPER, lambda: random(32), now=now)
         checkpoint = _secret(connection, vault, _CHECKPOINT, _new_checkpoint_key, now=now)
-        issuers = {
-            name: authorities.ensure(connection, vault, name, random=random, pki_url=pki_url, now=now)
-            for name in EnvironmentName
-        }
+        for name in EnvironmentName:
+            signing = authorities.ensure(connection, vault, name, random=random, pki_url=pki_url, now=now)
+            issuer_keys.of(signing)
         token_keys.ensure(connection, vault, rotation=(policy or Policy()).token_key_rotation, now=now)
     checkpoint_key = load_der_private_key(checkpoint, None)
     assert isinstance(checkpoint_key, ec.EllipticCurvePrivateKey), "made by _new_checkpoint_key"
@@ -61,7 +64,7 @@ def prepare(
         vault=vault,
         pepper=pepper,
         checkpoint_key=checkpoint_key,
-        issuers=issuers,
+        issuer_keys=issuer_keys,
         weak_keys=weak_keys,
         passwords=passwords,
         random=random,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from sqlalchemy import Connection, select
 
-from credenza.actions import authorities, webhooks
+from credenza.actions import issuers, webhooks
 from credenza.actions.context import Vault
 from credenza.adapters.vault import WrongKey
 from credenza.domain import token_keys
@@ -52,8 +52,10 @@ def webhook_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def authority_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    if not row["wrapped_private_key"]:
+        return  # in a token, or nowhere near
     try:
-        pkcs8 = vault.unwrap(authorities.purpose(AuthorityId(row["id"])), row["wrapped_private_key"])
+        pkcs8 = vault.unwrap(issuers.purpose(AuthorityId(row["id"])), row["wrapped_private_key"])
     except WrongKey:
         yield f"The key-encryption key does not open the private key of authority {row['id']}."
         return

@@ -18,7 +18,7 @@ def certificate(
     form: Literal["cer", "pem"],
 ) -> Response:
     """Read a certificate as DER (`.cer`) or PEM (`.pem`)."""
-    der = authorities.certificate(
+    der = authorities.certificate_of(
         request.app.state.platform, EnvironmentName(environment.upper()), authorities.Role(role.upper())
     )
     if form == "pem":

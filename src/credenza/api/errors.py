@@ -150,6 +150,7 @@ CODES: dict[Code, ReasonCode] = {
     Code.CREDENTIAL_NOT_FOUND: ReasonCode.CREDENTIAL_NOT_FOUND,
     Code.INVALID: ReasonCode.BAD_REQUEST,
     Code.INVALID_CSR: ReasonCode.INVALID_CSR,
+    Code.INVALID_CERTIFICATE: ReasonCode.BAD_REQUEST,
     Code.KEY_TYPE: ReasonCode.INVALID_KEY_TYPE,
     Code.PROJECT_TYPE: ReasonCode.PROJECT_TYPE_NOT_SUPPORTED,
     Code.PROJECT_STATUS: ReasonCode.INVALID_PROJECT_STATUS,
@@ -158,6 +159,7 @@ CODES: dict[Code, ReasonCode] = {
     Code.DUPLICATE_PROJECT_SERVICE: ReasonCode.PROJECT_SERVICE_ALREADY_EXISTS,
     Code.DUPLICATE_ENVIRONMENT: ReasonCode.PROJECT_ENVIRONMENT_EXISTS,
     Code.DUPLICATE_KEY: ReasonCode.DUPLICATE_CERTIFICATE,
+    Code.DUPLICATE_SUBJECT: ReasonCode.DUPLICATE_CERTIFICATE,
     Code.DUPLICATE_NAME: ReasonCode.NAME_ALREADY_EXISTS,
     Code.PROJECT_LIMIT: ReasonCode.PROJECTS_MAX_EXCEEDED,
     Code.OAUTH2_KEY_LIMIT: ReasonCode.OAUTH2_KEYS_MAX_EXCEEDED,
@@ -166,6 +168,7 @@ CODES: dict[Code, ReasonCode] = {
     Code.NOT_RENEWABLE: ReasonCode.CREDENTIAL_NOT_RENEWABLE,
     Code.NOT_ACTIVE: ReasonCode.INVALID_CREDENTIAL_STATUS,
     Code.ISSUER_ENDED: ReasonCode.SERVICE_UNAVAILABLE,
+    Code.ISSUER_AWAY: ReasonCode.SERVICE_UNAVAILABLE,
     Code.IDEMPOTENCY_KEY_REUSED: ReasonCode.IDEMPOTENCY_KEY_REUSED,
     Code.IDEMPOTENCY_ANSWER_GONE: ReasonCode.IDEMPOTENCY_ANSWER_GONE,
     Code.IDEMPOTENCY_IN_PROGRESS: ReasonCode.IDEMPOTENCY_IN_PROGRESS,
@@ -191,9 +194,7 @@ def answer(_error: Exception) -> Response:
 
 @answer.register
 def _(refusal: Refusal) -> Response:
-    # Only SIGNING credentials get as far as a rule of the product: the others are refused where they are read.
-    details = "type (SIGNING)" if (refusal.code, refusal.field) == (Code.KEY_TYPE, "type") else refusal.field
-    return _one(CODES[refusal.code], refusal.message, details)
+    return _one(CODES[refusal.code], refusal.message, refusal.field)
 
 
 @answer.register

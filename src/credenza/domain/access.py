@@ -57,8 +57,11 @@ class Action(StrEnum):
     RECOVERY_CODES_NEW = "recovery_codes.new"
     PASSKEY_ADD = "passkey.add"
     PASSKEY_LIST = "passkey.list"
+    PASSKEY_RENAME = "passkey.rename"
     PASSKEY_REMOVE = "passkey.remove"
     IDENTITY_LINK = "identity.link"
+    IDENTITY_LIST = "identity.list"
+    IDENTITY_UNLINK = "identity.unlink"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_LIST = "organization.list"
     ORGANIZATION_VIEW = "organization.view"
@@ -93,6 +96,15 @@ class Action(StrEnum):
     TOKEN_KEY_ROTATE = "token_key.rotate"
     TOKEN_KEY_RETIRE = "token_key.retire"
     TOKEN_REVOKE = "token.revoke"
+    AUTHORITY_LIST = "authority.list"
+    AUTHORITY_MAKE = "authority.make"
+    AUTHORITY_IMPORT = "authority.import"
+    AUTHORITY_SIGN = "authority.sign"
+    TRUST_LIST = "trust.list"
+    TRUST_ADD = "trust.add"
+    TRUST_CHANGE = "trust.change"
+    TRUST_DISABLE = "trust.disable"
+    TRUST_LOOK = "trust.look"
     PROJECT_CREATE = "project.create"
     PROJECT_LIST = "project.list"
     PROJECT_VIEW = "project.view"
@@ -111,6 +123,11 @@ class Action(StrEnum):
     KEY_ROTATE = "key.rotate"
     KEY_RENEW = "key.renew"
     KEY_REVOKE = "key.revoke"
+    CERTIFICATE_ADD = "certificate.add"
+    CERTIFICATE_LIST = "certificate.list"
+    CERTIFICATE_VIEW = "certificate.view"
+    CERTIFICATE_REVOKE = "certificate.revoke"
+    CERTIFICATE_SUBJECT_RELEASE = "certificate.subject.release"
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
     EXPIRY_VIEW = "expiry.view"
@@ -189,8 +206,11 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.INVITATION_ACCEPT: _self(Scope.PEOPLE, machine=False),
     Action.PASSKEY_ADD: _self(Scope.PEOPLE, machine=False, fresh=True),
     Action.PASSKEY_LIST: _self(Scope.READ, machine=False),
+    Action.PASSKEY_RENAME: _self(Scope.PEOPLE, machine=False),
     Action.PASSKEY_REMOVE: _self(Scope.PEOPLE, machine=False, fresh=True),
     Action.IDENTITY_LINK: _self(Scope.PEOPLE, machine=False),
+    Action.IDENTITY_LIST: _self(Scope.READ, machine=False),
+    Action.IDENTITY_UNLINK: _self(Scope.PEOPLE, machine=False, fresh=True),
     Action.ORGANIZATION_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.ORGANIZATION_LIMIT: Permission(On.PLATFORM, Scope.PEOPLE),
     Action.USER_CREATE: Permission(On.PLATFORM, Scope.PEOPLE),
@@ -210,6 +230,16 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.TOKEN_KEY_ROTATE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TOKEN_KEY_RETIRE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TOKEN_REVOKE: Permission(On.PLATFORM, Scope.CREDENTIALS),
+    Action.AUTHORITY_LIST: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.AUTHORITY_MAKE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.AUTHORITY_IMPORT: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.AUTHORITY_SIGN: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TRUST_LIST: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TRUST_ADD: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TRUST_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TRUST_DISABLE: Permission(On.PLATFORM, Scope.CATALOG),
+    Action.TRUST_LOOK: Permission(On.PLATFORM, Scope.CREDENTIALS),
+    Action.CERTIFICATE_SUBJECT_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
@@ -256,6 +286,10 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.KEY_ROTATE: _project_write(Scope.CREDENTIALS),
     Action.KEY_RENEW: _project_write(Scope.CREDENTIALS, machine=False),
     Action.KEY_REVOKE: _project_write(Scope.CREDENTIALS, fresh=True),
+    Action.CERTIFICATE_LIST: _project_read(),
+    Action.CERTIFICATE_VIEW: _project_read(),
+    Action.CERTIFICATE_ADD: _project_write(Scope.CREDENTIALS),
+    Action.CERTIFICATE_REVOKE: _project_write(Scope.CREDENTIALS, fresh=True),
     Action.REFUSAL_VIEW: _project_read(),
     Action.USAGE_VIEW: _project_read(),
 }

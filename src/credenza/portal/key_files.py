@@ -43,7 +43,7 @@ def _certificate_pem(_platform: Platform, key: Credential) -> bytes:
 
 def _issuing_pem(platform: Platform, key: Credential) -> str:
     assert key.environment is not None, "a signing key belongs to an environment"
-    return DER_cert_to_PEM_cert(authorities.certificate(platform, key.environment, Role.ISSUING))
+    return DER_cert_to_PEM_cert(authorities.certificate_of(platform, key.environment, Role.ISSUING))
 
 
 def _public_pem(_platform: Platform, key: Credential) -> bytes:

@@ -138,7 +138,7 @@ def _organization(visit: Visit) -> OrganizationId:
 
 
 def _facts(visit: Visit, environment: EnvironmentName, role: Role) -> AuthorityFacts:
-    der = authorities.certificate(visit.portal.platform, environment, role)
+    der = authorities.certificate_of(visit.portal.platform, environment, role)
     certificate = x509.load_der_x509_certificate(der)
     digest = hashlib.sha256(der).hexdigest().upper()
     return AuthorityFacts(

@@ -134,17 +134,19 @@ Index(
     postgresql_where=_NEXT_AUTHORITY,
 )
 
-# The newest list of each authority (RFC 5280 5). `changed_at` is the last change of the sequence that it knows of.
+# The newest list of each authority (RFC 5280 5). `number` is taken before it is signed, and never twice; there is no
+# list yet while `der` is null. `change_number` is the last change of the sequence that the list knows of.
 revocation_lists = Table(
     "revocation_lists",
     records,
     _organization(),
     Column("authority_id", String(36), ForeignKey("authorities.id"), primary_key=True),
     Column("number", BigInteger, nullable=False),
-    Column("changed_at", BigInteger, nullable=False),
-    Column("der", LargeBinary, nullable=False),
-    Column("this_update", Instant, nullable=False),
-    Column("next_update", Instant, nullable=False),
+    Column("change_number", BigInteger, nullable=False),
+    Column("entries_sha256", String(64), nullable=False),
+    Column("der", LargeBinary),
+    Column("this_update", Instant),
+    Column("next_update", Instant),
 )
 
 # Who answers for an authority (RFC 6960 4.2.2.2): short-lived certificates of its own making.
@@ -170,21 +172,24 @@ trusted_authorities = Table(
     Column("certificate_sha256", String(64), nullable=False),
     Column("is_anchor", Boolean, nullable=False),
     Column("checks_revocation", Boolean, nullable=False),
+    # Where its list is; empty: where its certificates say.
+    Column("crl_url", String(500), nullable=False, server_default=text("''")),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     UniqueConstraint("environment", "certificate_sha256"),
     CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
 )
 
-# The newest list that a trusted authority was found to publish.
+# The newest list that a trusted authority was found to publish, and what went wrong with the last look.
 foreign_revocation_lists = Table(
     "foreign_revocation_lists",
     records,
     _organization(),
     Column("trusted_authority_id", String(36), ForeignKey("trusted_authorities.id"), primary_key=True),
-    Column("der", LargeBinary, nullable=False),
-    Column("next_update", Instant, nullable=False),
+    Column("der", LargeBinary),
+    Column("next_update", Instant),
     Column("fetched_at", Instant, nullable=False),
+    Column("error", String(300), nullable=False),
 )
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -514,6 +519,8 @@ credentials = Table(
     Column("certificate_sha256", String(64), default=_certificate_sha256),
     # Whose certificate was brought along (product row C4); null for those of our own authorities.
     Column("trusted_authority_id", String(36), ForeignKey("trusted_authorities.id")),
+    # The authorities above a certificate that was brought along, from its issuer to the anchor: a JSON list of base64.
+    Column("brought_chain", Text),
     Column("not_before", Instant, nullable=False),
     Column("not_after", Instant, nullable=False),
     Column("slot", Integer),
@@ -535,6 +542,7 @@ Index(
     sqlite_where=_UNIQUE_KEY,
     postgresql_where=_UNIQUE_KEY,
 )
+Index("ix_credentials_spki_sha256", credentials.c.spki_sha256)
 Index("uq_credentials_certificate", credentials.c.certificate_sha256, unique=True)
 Index("uq_credentials_slot", credentials.c.project_id, credentials.c.slot, unique=True)
 Index(

@@ -57,10 +57,11 @@ def _revocation_lists() -> None:
         _organization(),
         sa.Column("authority_id", sa.String(length=36), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.Column("this_update", sa.BigInteger(), nullable=False),
-        sa.Column("next_update", sa.BigInteger(), nullable=False),
+        sa.Column("change_number", sa.BigInteger(), nullable=False),
+        sa.Column("entries_sha256", sa.String(length=64), nullable=False),
+        sa.Column("der", sa.LargeBinary()),
+        sa.Column("this_update", sa.BigInteger()),
+        sa.Column("next_update", sa.BigInteger()),
         sa.ForeignKeyConstraint(["authority_id"], ["authorities.id"], name="fk_revocation_lists_authority_id"),
         sa.PrimaryKeyConstraint("authority_id", name="pk_revocation_lists"),
     )
@@ -90,6 +91,7 @@ def _trusted_authorities() -> None:
         sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
         sa.Column("is_anchor", sa.Boolean(), nullable=False),
         sa.Column("checks_revocation", sa.Boolean(), nullable=False),
+        sa.Column("crl_url", sa.String(length=500), nullable=False, server_default=sa.text("''")),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger()),
         sa.CheckConstraint(_ENVIRONMENT, name="ck_trusted_authorities_environment"),
@@ -105,9 +107,10 @@ def _foreign_revocation_lists() -> None:
         "foreign_revocation_lists",
         _organization(),
         sa.Column("trusted_authority_id", sa.String(length=36), nullable=False),
-        sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.Column("next_update", sa.BigInteger(), nullable=False),
+        sa.Column("der", sa.LargeBinary()),
+        sa.Column("next_update", sa.BigInteger()),
         sa.Column("fetched_at", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(
             ["trusted_authority_id"],
             ["trusted_authorities.id"],
@@ -124,6 +127,7 @@ def _credentials() -> None:
         "ALTER TABLE credentials ADD COLUMN trusted_authority_id VARCHAR(36) "
         "CONSTRAINT fk_credentials_trusted_authority_id REFERENCES trusted_authorities (id)"
     )
+    op.add_column("credentials", sa.Column("brought_chain", sa.Text()))
     credentials = sa.table(
         "credentials", sa.column("id"), sa.column("certificate_der"), sa.column("certificate_sha256")
     )
@@ -131,6 +135,7 @@ def _credentials() -> None:
     for row in bind.execute(sa.select(credentials.c.id, credentials.c.certificate_der)).all():
         statement = credentials.update().where(credentials.c.id == row.id)
         bind.execute(statement.values(certificate_sha256=sha256(row.certificate_der).hexdigest()))
+    op.create_index("ix_credentials_spki_sha256", "credentials", ["spki_sha256"])
     op.create_index("uq_credentials_certificate", "credentials", ["certificate_sha256"], unique=True)
     op.create_index("ix_certificates_authority", "certificates", ["authority_id", "not_after"])
 

@@ -1,0 +1,234 @@
+"""Is this certificate good? Answered for everybody (RFC 6960), from the record of what we have issued.
+
+Good is only what we have issued and not revoked; what was reserved, abandoned or never heard of is unknown. An answer
+without a nonce is remembered as long as nothing has changed, and a minute at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.x509.oid import NameOID
+from sqlalchemy import Connection
+
+from credenza.actions import issuers
+from credenza.actions.context import Platform
+from credenza.actions.revocation_reasons import reason_of
+from credenza.domain.errors import Refusal
+from credenza.domain.model import PLATFORM, AuthorityId, CredentialId, Status
+from credenza.protocol import issuance, ocsp
+from credenza.protocol.crl import Reason
+from credenza.protocol.errors import Malformed
+from credenza.protocol.ocsp import CertId, Failure, Good, IssuerHashes, Responder, Revoked, Unknown
+from credenza.store import authorities, certificates, changes, revocation_lists, status_responders
+from credenza.store.authorities import Authority
+from credenza.store.certificates import AuthorityRole
+from credenza.store.engine import reading, writing
+from credenza.store.revocation_lists import RESPONDER, Standing
+from credenza.store.status_responders import StatusResponder
+
+LIFE: Final = timedelta(minutes=10)
+"""How long a client may rely on an answer."""
+REMEMBERED: Final = timedelta(minutes=1)
+RESPONDER_LIFE: Final = timedelta(days=7)
+RESPONDER_RENEWED: Final = timedelta(days=3)
+"""Left of its life when a responder is followed by another."""
+_MOST_REMEMBERED: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`kept_for`: how long caches may keep it; nothing for one with a nonce, and for failures."""
+
+    der: bytes = field(repr=False)
+    kept_for: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    answer: Answer
+    change_number: int
+    until: datetime
+
+
+class CertificateStatus:
+    """The responder of this process. `change_number` tells the last change of the sequence that is known here."""
+
+    def __init__(self, platform: Platform, change_number: Callable[[], int] | None = None) -> None:
+        self._platform = platform
+        self._change_number = change_number or self._look_up_change_number
+        self._responders: dict[AuthorityId, Responder] = {}
+        self._hashes: dict[AuthorityId, IssuerHashes] = {}
+        self._remembered: dict[bytes, _Remembered] = {}
+
+    def remembered(self, encoded: bytes, *, now: datetime) -> Answer | None:
+        """The answer that was given before, if it is still true. Never waits where the change number is at hand."""
+        found = self._remembered.get(encoded)
+        if found is None or now >= found.until or self._change_number() != found.change_number:
+            return None
+        return found.answer
+
+    def answer(self, encoded: bytes, *, now: datetime) -> Answer:
+        """Answer a request (DER), whatever it is."""
+        try:
+            request = ocsp.parse(encoded)
+        except Malformed:
+            return Answer(ocsp.failure(Failure.MALFORMED_REQUEST))
+        change_number = self._change_number()
+        with reading(self._platform.database.records) as connection:
+            authority = self._authority_of(connection, request.ids)
+            if authority is None:
+                return Answer(ocsp.failure(Failure.UNAUTHORIZED))
+            statuses = self._statuses(connection, authority, request.ids)
+        try:
+            responder = self._responder(authority, now=now)
+        except Refusal:  # the authority's key is away, and it has nobody else to answer
+            return Answer(ocsp.failure(Failure.TRY_LATER))
+        der = ocsp.answer(request, statuses, responder, now=now, until=now + LIFE)
+        if request.nonce:
+            return Answer(der)
+        answer = Answer(der, REMEMBERED)
+        if not any(isinstance(each, Unknown) for each in statuses.values()):
+            self._remember(encoded, answer, change_number, now)
+        return answer
+
+    def _look_up_change_number(self) -> int:
+        with reading(self._platform.database.records) as connection:
+            return changes.current(connection)
+
+    def _remember(self, encoded: bytes, answer: Answer, change_number: int, now: datetime) -> None:
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[encoded] = _Remembered(answer, change_number, now + REMEMBERED)
+
+    def _authority_of(self, connection: Connection, ids: tuple[CertId, ...]) -> Authority | None:
+        """The authority of the first certificate that is one of ours; answers speak for one authority."""
+        for each in authorities.list_all(connection):
+            if each.role is AuthorityRole.ISSUING and any(self._names(each, wanted) for wanted in ids):
+                return each
+        return None
+
+    def _names(self, authority: Authority, wanted: CertId) -> bool:
+        hashes = self._hashes.get(authority.id)
+        if hashes is None:
+            hashes = IssuerHashes.of(x509.load_der_x509_certificate(authority.certificate_der))
+            self._hashes[authority.id] = hashes
+        return hashes.name(wanted)
+
+    def _statuses(
+        self, connection: Connection, authority: Authority, ids: tuple[CertId, ...]
+    ) -> dict[CertId, ocsp.Status]:
+        ours = {each: f"{each.serial_number:x}" for each in ids if self._names(authority, each)}
+        found = revocation_lists.standings(connection, authority.id, set(ours.values()))
+        return {each: _status(found.get(ours.get(each, ""))) for each in ids}
+
+    def _responder(self, authority: Authority, *, now: datetime) -> Responder:
+        known = self._responders.get(authority.id)
+        if known is not None and now < known.certificate.not_valid_after_utc - RESPONDER_RENEWED:
+            return known
+        with reading(self._platform.database.records) as connection:
+            found = status_responders.find(connection, authority.id)
+        if found is None or now >= found.not_after - RESPONDER_RENEWED:
+            found = _renew(self._platform, authority, found, now=now)
+        made = _open(self._platform, found)
+        self._responders[authority.id] = made
+        return made
+
+
+def renew_responders(platform: Platform, *, now: datetime) -> None:
+    """Give authorities a new responder before the old one's certificate ends, so that nobody waits for it."""
+    with reading(platform.database.records) as connection:
+        ours = [each for each in authorities.list_all(connection) if each.role is AuthorityRole.ISSUING]
+        found = {each.id: status_responders.find(connection, each.id) for each in ours}
+    for each in ours:
+        present = found[each.id]
+        if present is not None and now >= present.not_after - RESPONDER_RENEWED:
+            _renew(platform, each, present, now=now)
+
+
+def _renew(
+    platform: Platform, authority: Authority, present: StatusResponder | None, *, now: datetime
+) -> StatusResponder:
+    """Have a responder certified, or keep the present one to its end when the authority's key is away."""
+    try:
+        return _make(platform, authority, now=now)
+    except Refusal:
+        if present is None or now >= present.not_after:
+            raise
+        return present
+
+
+def _make(platform: Platform, authority: Authority, *, now: datetime) -> StatusResponder:
+    """Have a responder certified. Its serial number is on record before anything is signed, as any other's."""
+    issuer = issuers.opened(platform, authority)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _subject(issuer.certificate)
+    period = issuance.validity(
+        now, ends_at=now + RESPONDER_LIFE, issuer_not_after=issuer.certificate.not_valid_after_utc
+    )
+    number = issuance.serial_from(platform.random(issuance.SERIAL_RANDOM_BYTES))
+    serial = certificates.Serial(
+        authority_id=authority.id,
+        serial_hex=f"{number:x}",
+        credential_id=CredentialId(RESPONDER),
+        subject=subject.rfc4514_string(),
+        not_before=period.not_before,
+        not_after=period.not_after,
+    )
+    with writing(platform.database.records) as connection:
+        certificates.reserve(connection, PLATFORM, serial, now=now)
+    platform.failpoint("before_responder_signature")
+    certified = issuance.make_leaf(
+        issuer.private_key,
+        issuer.certificate,
+        profile=issuance.RESPONDER,
+        subject=subject,
+        public_key=key.public_key(),
+        serial_number=number,
+        validity=period,
+    )
+    der = certified.public_bytes(Encoding.DER)
+    pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    wrapped = platform.vault.wrap(purpose(authority.id), pkcs8)
+    made = StatusResponder(authority.id, der, wrapped, certified.not_valid_after_utc)
+    with writing(platform.database.records) as connection:
+        certificates.mark_issued(connection, serial, der)
+        status_responders.replace(connection, made)
+    return made
+
+
+def purpose(identity: AuthorityId) -> str:
+    """What the private key of an authority's responder is wrapped for."""
+    return f"ocsp responder of {identity}"
+
+
+def _open(platform: Platform, found: StatusResponder) -> Responder:
+    key = load_der_private_key(platform.vault.unwrap(purpose(found.authority_id), found.wrapped_private_key), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey), "made by _make"
+    return Responder.of(x509.load_der_x509_certificate(found.certificate_der), found.certificate_der, key)
+
+
+def _subject(issuer: x509.Certificate) -> x509.Name:
+    """The authority's own name, with a common name that says what this is."""
+    kept = [each for each in issuer.subject if each.oid != NameOID.COMMON_NAME]
+    names = issuer.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    common_name = f"{str(names[0].value)[:45]} OCSP responder" if names else "OCSP responder"
+    return x509.Name([*kept, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _status(found: Standing | None) -> ocsp.Status:
+    if found is None or not found.issued:
+        return Unknown()
+    if found.credential_id == RESPONDER or found.status is Status.ACTIVE:
+        return Good()
+    if found.revoked_at is not None:
+        return Revoked(found.revoked_at, reason_of(found.reason))
+    if found.status is Status.INACTIVE:
+        return Revoked(found.not_before, Reason.CERTIFICATE_HOLD)  # as in the list
+    return Unknown()
