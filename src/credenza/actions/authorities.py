@@ -96,11 +96,13 @@ def certificate_of(platform: Platform, environment: EnvironmentName, role: Autho
         return issuing.certificate_der if role is AuthorityRole.ISSUING else _above(connection, issuing)[-1]
 
 
-def certificate_by_id(platform: Platform, authority_id: str) -> bytes | None:
-    """Read the certificate (DER) of any authority that there ever was, or None."""
+def certificate_by_id(platform: Platform, authority_id: str) -> bytes:
+    """Read the certificate (DER) of any authority that there ever was. Public."""
     with reading(platform.database.records) as connection:
         found = authorities.find(connection, authority_id)
-    return None if found is None else found.certificate_der
+    if found is None:
+        raise not_found()
+    return found.certificate_der
 
 
 def chains(platform: Platform, environment: EnvironmentName, *, now: datetime) -> tuple[bytes, ...]:

@@ -19,7 +19,7 @@ from credenza.actions import issuers
 from credenza.actions.context import Platform
 from credenza.actions.issuers import Issuer
 from credenza.actions.revocation_reasons import reason_of
-from credenza.domain.errors import Refusal
+from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ChangeNumber
 from credenza.protocol import crl
 from credenza.protocol.crl import Entry, Reason
@@ -58,16 +58,21 @@ def sign_due(platform: Platform, *, now: datetime) -> tuple[PublishedList, ...]:
     return tuple(signed)
 
 
-def get(platform: Platform, authority_id: str, *, now: datetime) -> PublishedList | None:
-    """Read an authority's list, signed first when there is none yet or it has run out; None for no such authority."""
+def get(platform: Platform, authority_id: str, *, now: datetime) -> PublishedList:
+    """Read an authority's newest list, signed first when there is none yet or it has run out. Public."""
+    published, authority = _find(platform, authority_id)
+    is_current = published is not None and now < published.next_update
+    if not is_current and authority is not None and authority.has_key and not _has_ended(authority, now):
+        sign(platform, authority, now=now)
+        published, _ = _find(platform, authority_id)
+    if published is None:
+        raise Refusal(Code.NOT_FOUND, "No such authority, or it signs no lists here.", field="authorityId")
+    return published
+
+
+def _find(platform: Platform, authority_id: str) -> tuple[PublishedList | None, Authority | None]:
     with reading(platform.database.records) as connection:
-        published = revocation_lists.find(connection, authority_id)
-        if published is not None and now < published.next_update:
-            return published
-        authority = authorities.find(connection, authority_id)
-    if authority is None or not authority.has_key or _has_ended(authority, now):
-        return published
-    return sign(platform, authority, now=now)
+        return revocation_lists.find(connection, authority_id), authorities.find(connection, authority_id)
 
 
 def sign(platform: Platform, authority: Authority, *, now: datetime) -> PublishedList | None:

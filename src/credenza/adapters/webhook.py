@@ -12,20 +12,19 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from ipaddress import ip_address
 from ssl import SSLContext
-from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from credenza.adapters import guarded_connection
+from credenza.adapters.guarded_connection import NotPublic
 from credenza.adapters.undelivered import Away, Gone, Undelivered
-from credenza.domain.webhooks import Network, is_reachable
+from credenza.domain.webhooks import Network
 
 LONGEST_ANSWER_BYTES = 64 * 1024
 _LONGEST_LINE_BYTES = 8 * 1024
@@ -37,10 +36,6 @@ _OVERLOADED = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-
-
-class _Refused(OSError):  # noqa: N818 - says what happened
-    """No webhook may lead to this address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +61,9 @@ class WebhookPoster:
         _check_status(status)
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        connector = aiohttp.TCPConnector(
-            ssl=self.context, socket_factory=self._socket, happy_eyeballs_delay=None, force_close=True
-        )
         async with (
             aiohttp.ClientSession(
-                connector=connector,
+                connector=guarded_connection.connector(self.context, self.allowed),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 read_bufsize=LONGEST_ANSWER_BYTES // 4,
@@ -81,15 +73,6 @@ class WebhookPoster:
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
             return response.status  # and hang up: what else it says is nobody's business
-
-    def _socket(self, found: tuple[Any, ...]) -> socket.socket:
-        """Make the socket for one resolved address, if that may be."""
-        family, kind, protocol, _, place = found
-        if not is_reachable(ip_address(place[0]), self.allowed):
-            raise _Refused(f"The address {place[0]} is not public. An operator can allow its network.")
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
 
 
 def signature(identity: str, secret: bytes, body: bytes, now: datetime) -> str:
@@ -121,9 +104,7 @@ def _check_status(status: int) -> None:
 
 def _words(error: BaseException) -> str:
     """Say why there was no answer, as far as it is the organization's business."""
-    cause: BaseException = error
-    if isinstance(error, aiohttp.ClientConnectorError):
-        cause = error.os_error
-    if isinstance(cause, _Refused):
+    cause = guarded_connection.cause_of(error)
+    if isinstance(cause, NotPublic):
         return str(cause)
     return f"The receiver cannot be reached: {type(cause).__name__}"

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from credenza.actions.certificate_status import CertificateStatus
 from credenza.actions.context import Platform
 from credenza.api import errors, openapi, routes
 from credenza.api.arrival import Door, Show, as_it_is
@@ -37,18 +38,21 @@ def create_app(
     seconds: Callable[[], float] = monotonic,
     trusted_proxies: Networks = (),
     show: Show = as_it_is,
+    change_number: Callable[[], int] | None = None,
 ) -> FastAPI:
     """Build the application.
 
     `ready` raises one of `outages` while the server cannot work, and is called on the event loop: it must not wait.
     Outages become 503. `public_url` is the origin that signatures cover, when it is not the one of the Host header.
     `pages` are the portal's routes. `rates` are counted in `seconds`. `trusted_proxies` are believed about a client's
-    address. `show` puts a page in the place of an error document where a person reads it.
+    address. `show` puts a page in the place of an error document where a person reads it. `change_number` tells the
+    last change of the sequence that this process knows of, without waiting; without it the database is asked.
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     metrics = Metrics(registry or CollectorRegistry())
     app.state.platform, app.state.ready, app.state.metrics = platform, ready, metrics
+    app.state.certificate_status = CertificateStatus(platform, change_number)
     app.include_router(routes.router())
     app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
 

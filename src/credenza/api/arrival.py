@@ -36,6 +36,8 @@ PROTECTED = ("/api/", "/developer/")
 # Load balancers and Prometheus ask these as often as they are told to, from one address.
 _UNCOUNTED = ("/health", "/metrics")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# Whoever posts there proves nothing: it is how OCSP asks.
+_STATUS = "/pki/ocsp"
 _SCOPE_KEY = "credenza.arrival"
 
 _HEADERS = {
@@ -142,7 +144,7 @@ class Door:
 
     def _count_page(self, scope: Scope, address: str) -> None:
         """Whoever sends a form may be guessing; the door cannot tell who is signed in, so all forms count alike."""
-        if scope["method"] not in _SAFE:
+        if scope["method"] not in _SAFE and scope["path"] != _STATUS:
             self._limits.count_attempt(address)
         elif scope["path"] not in _UNCOUNTED:
             self._limits.count_page(address)

@@ -64,6 +64,11 @@ _WITH_REACH = {"deleteProject", "revokeProjectCredential", "revokeCredential", "
 _NOT_JSON = {
     "exportAuditLog": ("application/jsonl",),
     "getAuthorityCertificate": ("application/pkix-cert", "application/x-pem-file"),
+    "getAnyAuthorityCertificate": ("application/pkix-cert", "application/x-pem-file"),
+    "getAuthorityChain": ("application/x-pem-file",),
+    "getRevocationList": ("application/pkix-crl",),
+    "getCertificateStatus": ("application/ocsp-response",),
+    "askCertificateStatus": ("application/ocsp-response",),
     "getMetrics": ("text/plain",),
     "getCalendar": ("text/calendar",),
 }

@@ -17,6 +17,7 @@ from credenza.api import (
     account_keys,
     audit_log,
     authorities,
+    credentials,
     csr_checks,
     expiry,
     health,
@@ -73,10 +74,10 @@ _DEVELOPER = (
         *_CHANGED, R.SERVICE_NOT_FOUND, R.PROJECT_SERVICE_ALREADY_EXISTS, R.PROJECT_TYPE_NOT_SUPPORTED,
         R.INVALID_PROJECT_STATUS, R.INVALID_PROJECT_CONFIG,
     )),
-    Route("POST", f"{_P}/credentials", oauth_keys.add, "addCredentialToProject", (
+    Route("POST", f"{_P}/credentials", credentials.add, "addCredentialToProject", (
         *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
     )),
-    Route("DELETE", f"{_P}/credentials/{{credential_id}}", oauth_keys.revoke, "revokeProjectCredential", (
+    Route("DELETE", f"{_P}/credentials/{{credential_id}}", credentials.revoke, "revokeProjectCredential", (
         *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.LAST_ACTIVE_CREDENTIAL,
     ), 204),
 )  # fmt: skip
@@ -146,6 +147,7 @@ _ORGANIZATIONS = (
 
 _Q = "/api/projects/{project_id}"
 _K = f"{_Q}/credentials/{{credential_id}}"
+_S = "/api/certificate-subjects"
 _PROJECTS = (
     Route("GET", _Q, projects.get_details, "getProjectDetails", _SEEN),
     Route("POST", f"{_Q}/upgrade", projects.upgrade, "upgradeProject", (
@@ -159,12 +161,12 @@ _PROJECTS = (
     Route("DELETE", f"{_Q}/members/{{user_id}}", projects.remove_member, "removeProjectMember", (
         *_CHANGED, R.NOT_FOUND,
     ), 204),
-    Route("GET", f"{_Q}/credentials", oauth_keys.list_page, "listCredentials", _SEEN),
-    Route("POST", f"{_Q}/credentials", oauth_keys.add, "addCredential", (
+    Route("GET", f"{_Q}/credentials", credentials.list_page, "listCredentials", _SEEN),
+    Route("POST", f"{_Q}/credentials", credentials.add, "addCredential", (
         *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
     ), 201),
-    Route("GET", _K, oauth_keys.get, "getCredential", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
-    Route("DELETE", _K, oauth_keys.revoke, "revokeCredential", (
+    Route("GET", _K, credentials.get, "getCredential", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
+    Route("DELETE", _K, credentials.revoke, "revokeCredential", (
         *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.LAST_ACTIVE_CREDENTIAL,
     ), 204),
     Route("POST", f"{_K}/rotate", oauth_keys.rotate, "rotateCredential", (
@@ -172,6 +174,9 @@ _PROJECTS = (
     ), 201),
     Route("POST", f"{_K}/renew", oauth_keys.renew, "renewCredential", (
         *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.CREDENTIAL_NOT_RENEWABLE,
+    )),
+    Route("DELETE", f"{_S}/{{credential_id}}", credentials.release_subject, "releaseCertificateSubject", (
+        R.FORBIDDEN, R.NOT_FOUND, R.CREDENTIAL_NOT_FOUND, R.INVALID_CREDENTIAL_STATUS,
     )),
     Route("GET", f"{_K}/callers", traces.callers, "listCallers", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
     Route("GET", f"{_Q}/oauth1-use", traces.oauth1_use, "getOauth1Use", _SEEN),
@@ -183,6 +188,17 @@ _PROJECTS = (
 PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_PROJECTS)
 
 OPEN = (
+    Route("GET", "/pki/ocsp/{asked:path}", authorities.ask_status_in_path, "getCertificateStatus", (
+        R.RATE_LIMIT_EXCEEDED,
+    )),
+    Route("POST", "/pki/ocsp", authorities.ask_status, "askCertificateStatus", (R.RATE_LIMIT_EXCEEDED,)),
+    Route("GET", "/pki/authorities/{authority_id}.crl", authorities.revocation_list, "getRevocationList", (
+        R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED,
+    )),
+    Route("GET", "/pki/authorities/{authority_id}.{form}", authorities.certificate_by_id, "getAnyAuthorityCertificate", (
+        R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED,
+    )),
+    Route("GET", "/pki/{environment}/chain.pem", authorities.chain, "getAuthorityChain", (R.RATE_LIMIT_EXCEEDED,)),
     Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate", (
         R.RATE_LIMIT_EXCEEDED,
     )),

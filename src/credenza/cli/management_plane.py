@@ -15,7 +15,7 @@ from credenza.actions import delivery, first_admin, links, once, sessions, sign_
 from credenza.actions.context import Platform
 from credenza.api.app import create_app
 from credenza.api.rate_limits import Rates
-from credenza.cli import local, rotation, sending, single_sign_on
+from credenza.cli import local, publishing, rotation, sending, single_sign_on
 from credenza.cli.plane import Plane
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Call, Decision
@@ -61,6 +61,7 @@ def application(
     stack.push_async_callback(keeper.stop)
     sending.start(settings, platform, desk.metrics.registry, stack)
     rotation.start(platform, stack)
+    publishing.start(settings, platform, stack)
     portal = _portal(settings, platform, stopping)
     return create_app(
         platform,
@@ -74,6 +75,7 @@ def application(
         rates=Rates(settings.manage_requests_per_minute, settings.manage_attempts_per_minute),
         trusted_proxies=settings.trusted_proxies,
         show=unserved.pages(portal),
+        change_number=_ChangeNumber(plane),
     )
 
 
@@ -99,6 +101,17 @@ class _Asking:
 
     async def decide(self, call: Call, *, now: datetime) -> Decision:  # noqa: ARG002 - the desk has the same clock
         return await self._desk.decide(call)
+
+
+class _ChangeNumber:
+    """The last change that the gate of this process has applied; it has applied all that were answered."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+
+    def __call__(self) -> int:
+        self._plane.freshness.look()
+        return self._plane.keyring.number
 
 
 class _Housekeeping:

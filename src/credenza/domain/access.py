@@ -104,7 +104,6 @@ class Action(StrEnum):
     TRUST_ADD = "trust.add"
     TRUST_CHANGE = "trust.change"
     TRUST_DISABLE = "trust.disable"
-    TRUST_LOOK = "trust.look"
     PROJECT_CREATE = "project.create"
     PROJECT_LIST = "project.list"
     PROJECT_VIEW = "project.view"
@@ -238,7 +237,6 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.TRUST_ADD: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TRUST_CHANGE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.TRUST_DISABLE: Permission(On.PLATFORM, Scope.CATALOG),
-    Action.TRUST_LOOK: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.CERTIFICATE_SUBJECT_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),

@@ -46,13 +46,20 @@ def check(path: Sequence[x509.Certificate], *, now: datetime) -> None:
     """Raise Refused unless the first of the path may certify clients now, under all the others."""
     authority = path[0]
     for depth, each in enumerate(path):
-        _check_certifies(each, depth)
-        _check_dates(each, now)
+        check_certifies_clients(each, now=now)
+        _check_path_length(each, depth)
         public_key.check_key_policy(each.public_key(), allow_ec=True, allow_p384=True)
-        if each.subject != each.issuer and not isinstance(each.signature_hash_algorithm, _HASHES):
-            raise Refused("weak_signature", f"{_named(each)} is signed with something weaker than SHA-256.")
         _check_constrains_no_clients(each)
     _check_signs_lists(authority)
+
+
+def check_certifies_clients(authority: x509.Certificate, *, now: datetime) -> None:
+    """Raise Refused unless the certificate is one of an authority that may certify clients now, ours or another's."""
+    _check_certifies(authority)
+    _check_dates(authority, now)
+    public_key.check_type_and_size(authority.public_key(), allow_ec=True, allow_p384=True)
+    if authority.subject != authority.issuer and not isinstance(authority.signature_hash_algorithm, _HASHES):
+        raise Refused("weak_signature", f"{_named(authority)} is signed with something weaker than SHA-256.")
 
 
 def read_key(octets: bytes, password: bytes) -> IssuerKey:
@@ -96,12 +103,17 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def _check_certifies(each: x509.Certificate, depth: int) -> None:
+def _check_path_length(each: x509.Certificate, depth: int) -> None:
+    constraints = _find(each, x509.BasicConstraints)
+    allowed = constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None
+    if allowed is not None and depth > allowed:
+        raise Refused("path_length", f"{_named(each)} allows {allowed} authorities below it, and there are {depth}.")
+
+
+def _check_certifies(each: x509.Certificate) -> None:
     constraints = _find(each, x509.BasicConstraints)
     if not isinstance(constraints, x509.BasicConstraints) or not constraints.ca:
         raise Refused("not_ca", f"{_named(each)} is no authority's certificate: it lacks CA:TRUE.")
-    if constraints.path_length is not None and depth > constraints.path_length:
-        raise Refused("path_length", f"{_named(each)} allows {constraints.path_length} authorities below it.")
     usage = _find(each, x509.KeyUsage)
     if isinstance(usage, x509.KeyUsage) and not usage.key_cert_sign:
         raise Refused("key_usage", f"{_named(each)} may not sign certificates: its key usage lacks keyCertSign.")

@@ -180,12 +180,14 @@ trusted_authorities = Table(
     CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
 )
 
-# The newest list that a trusted authority was found to publish, and what went wrong with the last look.
+# The newest lists that trusted authorities, and those below them, were found to publish, and what went wrong with the
+# last look.
 foreign_revocation_lists = Table(
     "foreign_revocation_lists",
     records,
     _organization(),
     Column("trusted_authority_id", String(36), ForeignKey("trusted_authorities.id"), primary_key=True),
+    Column("url", String(500), primary_key=True),
     Column("der", LargeBinary),
     Column("next_update", Instant),
     Column("fetched_at", Instant, nullable=False),

@@ -107,6 +107,7 @@ def _foreign_revocation_lists() -> None:
         "foreign_revocation_lists",
         _organization(),
         sa.Column("trusted_authority_id", sa.String(length=36), nullable=False),
+        sa.Column("url", sa.String(length=500), nullable=False),
         sa.Column("der", sa.LargeBinary()),
         sa.Column("next_update", sa.BigInteger()),
         sa.Column("fetched_at", sa.BigInteger(), nullable=False),
@@ -116,7 +117,7 @@ def _foreign_revocation_lists() -> None:
             ["trusted_authorities.id"],
             name="fk_foreign_revocation_lists_trusted_authority_id",
         ),
-        sa.PrimaryKeyConstraint("trusted_authority_id", name="pk_foreign_revocation_lists"),
+        sa.PrimaryKeyConstraint("trusted_authority_id", "url", name="pk_foreign_revocation_lists"),
     )
 
 
