@@ -33,5 +33,10 @@ def shop(stage: Stage) -> Shop:
 
 
 @pytest.fixture
+def mtls_shop(stage: Stage) -> Shop:
+    return Shop(stage, ProjectType.MTLS)
+
+
+@pytest.fixture
 def oauth2_shop(stage: Stage) -> Shop:
     return Shop(stage, ProjectType.OAUTH2_FAPI)

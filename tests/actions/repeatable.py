@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tests.actions.foreign import Foreign
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop
 from tests.clock import Clock
 
 from credenza.actions import (
     access_tokens,
     account_keys,
+    certificates,
     invitations,
     oauth_keys,
     organizations,
@@ -23,7 +25,7 @@ from credenza.actions.context import Platform
 from credenza.actions.once import Once
 from credenza.actions.services import NewService
 from credenza.domain.access import Scope
-from credenza.domain.model import Actor, AuthenticationType, OrganizationRole, ProjectRole
+from credenza.domain.model import Actor, AuthenticationType, OrganizationRole, ProjectRole, ProjectType
 
 PATIENCE = timedelta(seconds=15)
 """After this an attempt without an answer is taken over."""
@@ -113,6 +115,26 @@ def key_add(shop: Shop) -> Request:
     return _request(shop, "key.add", shop.owner.actor, oauth_keys.add_by_csr, *arguments)
 
 
+def certificate_add(shop: Shop) -> Request:
+    """To a project of its own, of a type that takes one."""
+    project = shop.stage.project(shop.owner, shop.organization, ProjectType.MTLS).project
+    arguments = (project.id, shop.stage.new_request(), None)
+    return _request(shop, "certificate.add", shop.owner.actor, certificates.add_by_csr, *arguments)
+
+
+def certificate_bring(shop: Shop) -> Request:
+    project = shop.stage.project(shop.owner, shop.organization, ProjectType.MTLS).project
+    foreign = Foreign(shop.stage)
+    foreign.trust()
+    arguments = (project.id, foreign.new(), None)
+    return _request(shop, "certificate.add", shop.owner.actor, certificates.add_issued_elsewhere, *arguments)
+
+
+def mtls_project_create(shop: Shop) -> Request:
+    new = shop.stage.new_project(ProjectType.MTLS)
+    return _request(shop, "project.create", shop.owner.actor, projects.create, shop.organization.id, new)
+
+
 def key_rotate(shop: Shop) -> Request:
     arguments = (shop.project.id, shop.key.id, shop.stage.new_key())
     return _request(shop, "key.rotate", shop.owner.actor, oauth_keys.rotate, *arguments)
@@ -123,7 +145,16 @@ def key_renew(shop: Shop) -> Request:
     return _request(shop, "key.renew", shop.owner.actor, oauth_keys.renew, shop.project.id, shop.key.id)
 
 
-ISSUING = [account_key_add, project_create, environment_add, key_add, key_rotate, key_renew]
+ISSUING = [
+    account_key_add,
+    project_create,
+    mtls_project_create,
+    environment_add,
+    key_add,
+    key_rotate,
+    key_renew,
+    certificate_add,
+]
 """Two transactions with a signature between them."""
 
 REPEATABLE = [
@@ -135,5 +166,6 @@ REPEATABLE = [
     access_token_create,
     project_member_set,
     environment_service_add,
+    certificate_bring,
     *ISSUING,
 ]

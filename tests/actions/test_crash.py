@@ -19,17 +19,20 @@ from tests.actions.stage import Shop, Stage, new_platform
 
 from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
-from credenza.store.schema import certificates, credentials, idempotency
+from credenza.store.schema import certificate_subjects, certificates, credentials, idempotency
 
 ONCE = Once("crash", "a" * 64)
 MODULE = [sys.executable, "-m", "tests.actions.crash_child"]
 ROOT = Path(__file__).parents[2]
 FAILPOINTS = ["before_signature", "after_signature", "before_commit", "after_commit"]
 KILLS = 200
+CERTIFICATE_KILLS = 20
 
 Make = Callable[[Shop], Request]
 issuing_action = pytest.mark.parametrize(
-    "make", [repeatable.project_create, repeatable.key_add, repeatable.key_renew], ids=lambda make: make.__name__
+    "make",
+    [repeatable.project_create, repeatable.key_add, repeatable.key_renew, repeatable.certificate_add],
+    ids=lambda make: make.__name__,
 )
 
 
@@ -127,5 +130,26 @@ def test_killed_at_any_moment(shop: Shop, tmp_path: Path, scale: Callable[[int],
 
         (row,) = [row for row in stage.rows(credentials) if row.spki_sha256 == answer.spki_sha256]
         assert row.id == answer.id
+        assert states(stage) == ["ISSUED"] * len(states(stage))
+        stage.clock.advance(timedelta(hours=25))
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+def test_a_certificate_whose_issuance_was_killed_is_the_same_one_in_the_end(
+    shop: Shop, failpoint: str, tmp_path: Path, scale: Callable[[int], int]
+) -> None:
+    """Its subject is taken by nothing that was never issued: the retry has it, and nobody else can."""
+    stage = shop.stage
+    for _ in range(scale(CERTIFICATE_KILLS)):
+        request = ready(shop, repeatable.certificate_add)
+        kill_at(failpoint, stage, request, tmp_path)
+        stage.clock.advance(PATIENCE)
+
+        answer = request.ask(stage.platform, ONCE)
+
+        issued = [row for row in stage.rows(certificates) if row.credential_id == answer.id]
+        assert [(row.state, row.der) for row in issued] == [("ISSUED", answer.certificate_der)]
+        assert [row.credential_id for row in stage.rows(certificate_subjects)].count(answer.id) == 1
+        assert request.ask(stage.platform, ONCE) == answer
         assert states(stage) == ["ISSUED"] * len(states(stage))
         stage.clock.advance(timedelta(hours=25))

@@ -10,16 +10,22 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.actions import repeatable
+from tests.actions.foreign import Foreign
 from tests.actions.proofs import PASSWORD, VISITOR, Patient
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request, request
 
+from credenza.actions import certificates as certificate_actions
 from credenza.actions import first_admin, oauth_keys, people, project_members, projects
+from credenza.actions.certificate_admission import NewCertificate, NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.once import Once
 from credenza.domain.errors import Refusal
 from credenza.domain.model import CredentialId, OrganizationRole, ProjectRole, ProjectType, Status
-from credenza.store.schema import certificates, credentials, memberships, users
+from credenza.protocol import csr
+from credenza.protocol.public_key import spki_sha256
+from credenza.store.schema import certificate_keys, certificate_subjects, certificates, credentials, memberships, users
 from credenza.store.schema import project_members as member_rows
 from credenza.store.schema import projects as project_rows
 
@@ -123,6 +129,54 @@ def test_one_public_key_in_sixteen_projects(stage: Stage) -> None:
         "ISSUED": 9,
         **({"ABANDONED": abandoned} if (abandoned := len(stage.rows(certificates)) - 9) else {}),
     }
+
+
+def test_one_subject_for_sixteen_certificates(stage: Stage, scale: Callable[[int], int]) -> None:
+    """Of different organizations and keys: one has it, and every other attempt is told that it is taken."""
+    shops = [Shop(stage, ProjectType.MTLS) for _ in range(4)]
+    for burst in range(scale(BURSTS)):
+        before = stage.traces()
+
+        seen = race(*(requesting(shop, f"client-{burst}") for shop in shops * 4))
+
+        assert seen == {"done": 1, "duplicate_subject": 15} == outcomes(stage, before, "certificate.add")
+    taken = [row.credential_id for row in stage.rows(certificate_subjects)]
+    assert set(taken) == {row.id for row in stage.rows(credentials)}
+    assert {row.state for row in stage.rows(certificates)} <= {"ISSUED", "ABANDONED"}
+
+
+def test_one_certificate_brought_to_sixteen_projects(stage: Stage) -> None:
+    foreign = Foreign(stage)
+    foreign.trust()
+    new, shops = foreign.new("client"), [Shop(stage, ProjectType.MTLS) for _ in range(8)]
+
+    seen = race(*(bringing(shop, new) for shop in shops * 2))
+
+    assert seen["done"] == 1
+    assert seen["done"] + seen["duplicate_subject"] + seen["duplicate_key"] == AT_ONCE
+
+
+def test_one_key_certified_for_one_project(stage: Stage) -> None:
+    key, shops = ec.generate_private_key(ec.SECP256R1()), [Shop(stage, ProjectType.MTLS) for _ in range(8)]
+
+    race(*(requesting(shop, f"client-{number}", key) for number, shop in enumerate(shops * 2)))
+
+    (owner,) = [
+        row.project_id for row in stage.rows(certificate_keys) if row.spki_sha256 == spki_sha256(key.public_key())
+    ]
+    held = [row.project_id for row in stage.rows(credentials) if row.spki_sha256 == spki_sha256(key.public_key())]
+    assert set(held) == {owner}
+
+
+def requesting(shop: Shop, common_name: str, key: ec.EllipticCurvePrivateKey | None = None) -> Callable[[], Any]:
+    request = csr.build(key or ec.generate_private_key(ec.SECP256R1()), common_name=common_name)
+    place = (shop.stage.platform, shop.owner.actor, shop.project.id)
+    return lambda: certificate_actions.add_by_csr(*place, NewRequest("x", request), None, now=shop.stage.now)
+
+
+def bringing(shop: Shop, new: NewCertificate) -> Callable[[], Any]:
+    place = (shop.stage.platform, shop.owner.actor, shop.project.id)
+    return lambda: certificate_actions.add_issued_elsewhere(*place, new, None, now=shop.stage.now)
 
 
 def test_a_renewal_never_resurrects_a_key_that_is_revoked_meanwhile(stage: Stage, scale: Callable[[int], int]) -> None:

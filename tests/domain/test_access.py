@@ -30,6 +30,7 @@ token_key.list           catalog
 token_key.rotate         catalog
 token_key.retire         catalog
 token.revoke             credentials
+certificate.subject.release credentials
 database.restore         credentials
 database.release         credentials
 
@@ -85,6 +86,8 @@ project.view             read         admin compliance_admin  / owner admin read
 project.member.list      read         admin compliance_admin  / owner admin read_only
 key.list                 read         admin compliance_admin  / owner admin read_only
 key.view                 read         admin compliance_admin  / owner admin read_only
+certificate.list         read         admin compliance_admin  / owner admin read_only
+certificate.view         read         admin compliance_admin  / owner admin read_only
 refusal.view             read         admin compliance_admin  / owner admin read_only
 usage.view               read         admin compliance_admin  / owner admin read_only
 project.change           projects     admin                   / owner admin
@@ -98,6 +101,8 @@ key.add                  credentials  admin                   / owner admin
 key.rotate               credentials  admin                   / owner admin
 key.revoke               credentials  admin                   / owner admin
 key.renew                credentials  admin                   / owner admin     | person
+certificate.add          credentials  admin                   / owner admin
+certificate.revoke       credentials  admin                   / owner admin
 project.leave            people                               / owner admin read_only
 """
 ROWS = {Action(line.split()[0]): line for line in TABLE.split("\n") if line}

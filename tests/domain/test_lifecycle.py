@@ -274,6 +274,9 @@ def test_rotate_is_allowed(key: Credential) -> None:
         pytest.param(KEY, OAUTH2, Code.NOT_RENEWABLE, id="for OAuth 2.0 keys, there is no rotate option"),
         pytest.param(KEY, UPGRADED, Code.NOT_RENEWABLE, id="no rotate after the upgrade"),
         pytest.param(REVOKED, OAUTH1, Code.NOT_ACTIVE, id="a revoked key has no successor"),
+        pytest.param(
+            replace(KEY, kind=CredentialKind.MTLS_CERTIFICATE), MTLS, Code.NOT_RENEWABLE, id="rotation by adding"
+        ),
     ],
 )
 def test_rotate_is_refused(key: Credential, standing: Standing, code: Code) -> None:
@@ -336,6 +339,7 @@ def test_revoked_is_the_end() -> None:
             id="at most one ACTIVE Encryption Key and one ACTIVE Signature Verification Key",
         ),
         pytest.param("unique_key", {"SIGNING_KEY", "ACCOUNT_KEY"}, id="same public key not registered twice"),
+        pytest.param("unique_subject", {"MTLS_CERTIFICATE"}, id="If the DN is not unique, the upload will fail"),
         pytest.param("renewable", {"SIGNING_KEY"}, id="renew is for OAuth keys alone"),
         pytest.param("expires", set(CredentialKind) - {"CLIENT_SECRET"}, id="no periodic expiry of client secrets"),
     ],

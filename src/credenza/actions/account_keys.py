@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from credenza.actions import access_tokens, issuing
 from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, reserving, viewing
 from credenza.actions.issuing import NewKey
-from credenza.actions.oauth_keys import Revoked
 from credenza.actions.once import Once, claim, settle
+from credenza.actions.revocation import Revoked
 from credenza.domain import lifecycle
 from credenza.domain.access import MACHINE_SCOPES, Action
 from credenza.domain.errors import Code, Refusal
@@ -65,7 +65,7 @@ def add(
             subject,
             ends_at=_end(act, actor, now=now),
         )
-    der = issuing.sign(platform, attempt, _ISSUED_IN, subject, reservation)
+    der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         credential = Credential(
             id=reservation.key_id,

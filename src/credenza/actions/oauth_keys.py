@@ -7,13 +7,14 @@ from datetime import datetime
 
 from cryptography import x509
 
-from credenza.actions import issuing
+from credenza.actions import issuing, revocation
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation, Subject
 from credenza.actions.once import Once, claim, settle
+from credenza.actions.places import end_in, place_in
+from credenza.actions.revocation import Revoked
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
-from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import KeyQuery
 from credenza.domain.model import (
     Actor,
@@ -24,20 +25,11 @@ from credenza.domain.model import (
     EnvironmentName,
     Project,
     ProjectId,
-    Reach,
     Status,
 )
 from credenza.protocol import public_key
 from credenza.protocol.csr import CertificationRequest
-from credenza.store import changes, credentials, leases, services
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """A revoked credential, and how far the revocation had got when it was answered."""
-
-    credential: Credential
-    reach: Reach
+from credenza.store import changes, credentials
 
 
 def add_by_csr(
@@ -80,7 +72,7 @@ def rotate(
         claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        predecessor = _signing_key(act, key_id)
+        predecessor = _credential(act, key_id)
         place = place_in(act.the_project, predecessor.environment)
         lifecycle.rotate(predecessor, _standing(platform, act, act.the_project), now=now)
         admit_key(platform, act, act.the_project, request, now=now)
@@ -103,12 +95,12 @@ def renew(
         claimed = claim(platform, act, actor, once, Credential, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        credential = _signing_key(act, key_id)
+        credential = _credential(act, key_id)
         place = place_in(act.the_project, credential.environment)
         lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
         subject = _certified(credential)
         reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject, key_id=key_id)
-    der = issuing.sign(platform, attempt, place.name, subject, reservation)
+    der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         # Looked at again: a revocation between the two transactions must not be undone by the second.
         credential = _signing_key(act, key_id)
@@ -132,16 +124,10 @@ def revoke(
     """Revoke a key; returns when no gate admits it any more. A second revocation changes nothing and waits as well."""
     attempt = Attempt(actor, Action.KEY_REVOKE, now, project_id=project_id)
     with acting(platform, attempt) as act:
-        credential = _signing_key(act, key_id)
-        others = credentials.count_other_active(act.connection, credential, now=now)
-        if lifecycle.revoke(credential, other_active=others, keep_last=keep_last, now=now):
-            credentials.mark_revoked(act.connection, key_id, reason=reason, now=now)
-            number = changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
-        else:
-            number = changes.current(act.connection)
-        act.note(key_id, reason)
-        credential = _signing_key(act, key_id)
-    return Revoked(credential, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
+        key = _signing_key(act, key_id)
+        number = revocation.revoke(act, key, keep_last=keep_last, reason=reason, now=now)
+        key = _signing_key(act, key_id)
+    return Revoked(key, revocation.await_reach(platform, number))
 
 
 def get(platform: Platform, actor: Actor, project_id: ProjectId, key_id: CredentialId, *, now: datetime) -> Credential:
@@ -166,6 +152,7 @@ def list_page(
         return credentials.list_page(
             act.connection,
             project_id,
+            CredentialKind.SIGNING_KEY,
             environment=environment,
             status=status,
             expiring=expiring,
@@ -200,31 +187,14 @@ def search_page(
 ) -> tuple[Credential, ...]:
     """List the project's keys as `wanted` asks."""
     with viewing(platform, Attempt(actor, Action.KEY_LIST, now, project_id=project_id)) as act:
-        return credentials.search_page(act.connection, project_id, wanted, now=now)
-
-
-def place_in(project: Project, environment: EnvironmentName | None) -> Environment:
-    """Find the environment of the project that is meant."""
-    if environment is None and len(project.environments) == 1:
-        return project.environments[0]
-    if environment is None:
-        raise Refusal(Code.INVALID, "Say which: SANDBOX or PRODUCTION.", field="environment")
-    place = project.environment(environment)
-    if place is None:
-        raise Refusal(
-            Code.PROJECT_STATUS,
-            f"The project has no {environment} environment yet. Request it first: "
-            f"POST /projects/{project.id}/environments",
-            field="environment",
-        )
-    return place
+        return credentials.search_page(act.connection, project_id, CredentialKind.SIGNING_KEY, wanted, now=now)
 
 
 def admit_key(
     platform: Platform, act: Act, project: Project, request: CertificationRequest, *, now: datetime
 ) -> lifecycle.Admission:
     """Let the project take one more signing key: its type, the key's, its limit, and a key never seen before."""
-    if credentials.is_key_known(act.connection, request.spki_sha256):
+    if credentials.is_key_known(act.connection, request.spki_sha256, but_for=project.id):
         raise credentials.key_known()
     credentials.free_expired_slots(act.connection, project.id, now=now)
     standing = _standing(platform, act, project)
@@ -284,7 +254,7 @@ def _complete(
     predecessor_id: CredentialId | None,
 ) -> Credential:
     subject = issuing.subject_of(request)
-    der = issuing.sign(platform, attempt, place.name, subject, reservation)
+    der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         credential = insert_key(
             platform,
@@ -313,8 +283,7 @@ def _reserve(
     *,
     key_id: CredentialId | None = None,
 ) -> Reservation:
-    used = services.load(act.connection, [each.service_id for each in place.services])
-    ends_at = lifecycle.shortest(attempt.now, [where for each in used if (where := each.in_environment(place.name))])
+    ends_at = end_in(act, place, now=attempt.now)
     return issuing.reserve(platform, act, attempt, once, earlier, place.name, subject, ends_at=ends_at, key_id=key_id)
 
 
@@ -328,9 +297,17 @@ def _standing(platform: Platform, act: Act, project: Project) -> lifecycle.Stand
 
 
 def _signing_key(act: Act, key_id: CredentialId) -> Credential:
-    found = credentials.find(act.connection, key_id)
-    if found is None or found.project_id != act.the_project.id or found.kind is not CredentialKind.SIGNING_KEY:
-        raise Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
+    found = _credential(act, key_id)
+    if found.kind is not CredentialKind.SIGNING_KEY:
+        raise credentials.not_found()
+    return found
+
+
+def _credential(act: Act, credential_id: CredentialId) -> Credential:
+    """Find it whatever its kind: what cannot be done to that kind is for `lifecycle` to say."""
+    found = credentials.find(act.connection, credential_id)
+    if found is None or found.project_id != act.the_project.id:
+        raise credentials.not_found()
     return found
 
 

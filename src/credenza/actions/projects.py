@@ -1,4 +1,8 @@
-"""Projects: create with first environment and key, change, delete, add environments and services."""
+"""Projects: create with first environment and credential, change, delete, add environments and services.
+
+An environment begins with a credential: a signing key or a certificate that is issued, in two transactions with the
+signature between them, or a certificate that is brought along, in one.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
-from credenza.actions import issuing, oauth_keys
+from credenza.actions import certificate_admission, issuing, oauth_keys
+from credenza.actions.certificate_admission import Brought, NewCertificate, NewRequest
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation
 from credenza.actions.once import Once, claim, settle
+from credenza.actions.places import place_in
 from credenza.domain import access, lifecycle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -20,6 +27,7 @@ from credenza.domain.model import (
     Approval,
     Company,
     Credential,
+    CredentialId,
     Environment,
     EnvironmentName,
     OrganizationId,
@@ -39,6 +47,8 @@ from credenza.protocol.csr import CertificationRequest
 from credenza.store import changes, credentials, leases, people, projects, services
 from credenza.store.credentials import Holding
 
+NewCredential: TypeAlias = NewKey | NewRequest | NewCertificate
+
 _CLIENT_ID_BYTES = 36  # 48 characters of base64url
 
 
@@ -49,7 +59,7 @@ class NewProject:
     region: str
     service_id: ServiceId
     environment: EnvironmentName
-    credential: NewKey
+    credential: NewCredential
     company: Company | None = None
     commercial_countries: tuple[str, ...] = ()
 
@@ -57,7 +67,7 @@ class NewProject:
 @dataclass(frozen=True, slots=True)
 class NewEnvironment:
     name: EnvironmentName
-    credential: NewKey
+    credential: NewCredential
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +98,20 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> ProjectView:
-    """Make a project with its first environment, service and key: all of them or nothing."""
+    """Make a project with its first environment, service and credential: all of them or nothing."""
     attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id)
-    request = issuing.read_request(platform, attempt, new.credential.csr)
-    subject = issuing.subject_of(request)
     first = NewEnvironment(new.environment, new.credential)
     project = _first_project(platform, attempt, organization_id, new)
+    if isinstance(new.credential, NewCertificate):
+        return _create_at_once(platform, attempt, once, first, project, new, new.credential)
+    request = _read(platform, attempt, new.credential)
     with reserving(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        _check_countries(platform, new.commercial_countries)
-        service = _live_service(act, new.service_id)
-        _check_offered(service, new.environment)
-        if projects.name_exists(act.connection, organization_id, new.name):
-            raise projects.name_taken(new.name)
-        lifecycle.admit_service(project, service.authentication)
-        oauth_keys.admit_key(platform, act, project, request, now=now)
-        reservation = issuing.reserve(
-            platform,
-            act,
-            attempt,
-            once,
-            claimed.reservation,
-            new.environment,
-            subject,
-            ends_at=_first_end((service,), new.environment, now),
-        )
-    return _complete(platform, attempt, once, request, reservation, first, (service,), made=project)
+        used = _check_new(platform, act, project, new)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, project, first, request, used)
+    return _complete(platform, attempt, once, request, reservation, first, used, made=project)
 
 
 def list_all(
@@ -243,27 +239,18 @@ def add_environment(
     now: datetime,
     once: Once | None = None,
 ) -> ProjectView:
-    """Add the project's other environment, with the services it already uses and a key of its own."""
+    """Add the project's other environment, with the services it already uses and a credential of its own."""
     attempt = Attempt(actor, Action.ENVIRONMENT_ADD, now, project_id=project_id)
-    request = issuing.read_request(platform, attempt, new.credential.csr)
-    subject = issuing.subject_of(request)
+    if isinstance(new.credential, NewCertificate):
+        return _add_at_once(platform, attempt, once, new, new.credential)
+    request = _read(platform, attempt, new.credential)
     with reserving(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
         _check_absent(act.the_project, new.name)
         used = _services_for(act, new.name)
-        oauth_keys.admit_key(platform, act, act.the_project, request, now=now)
-        reservation = issuing.reserve(
-            platform,
-            act,
-            attempt,
-            once,
-            claimed.reservation,
-            new.name,
-            subject,
-            ends_at=_first_end(used, new.name, now),
-        )
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, act.the_project, new, request, used)
     return _complete(platform, attempt, once, request, reservation, new, used)
 
 
@@ -284,7 +271,7 @@ def add_service(
         if claimed.answer is not None:
             return claimed.answer
         project = act.the_project
-        oauth_keys.place_in(project, environment)
+        place_in(project, environment)
         service = _live_service(act, service_id)
         lifecycle.admit_service(project, service.authentication)
         _check_offered(service, environment)
@@ -314,6 +301,54 @@ def _first_project(platform: Platform, attempt: Attempt, organization_id: Organi
     )
 
 
+def _check_new(platform: Platform, act: Act, project: Project, new: NewProject) -> tuple[Service, ...]:
+    """Check all that a new project needs but its credential; returns the services it begins with."""
+    _check_countries(platform, new.commercial_countries)
+    service = _live_service(act, new.service_id)
+    _check_offered(service, new.environment)
+    if projects.name_exists(act.connection, act.organization_id, new.name):
+        raise projects.name_taken(new.name)
+    lifecycle.admit_service(project, service.authentication)
+    return (service,)
+
+
+def _read(platform: Platform, attempt: Attempt, credential: NewKey | NewRequest) -> CertificationRequest:
+    if isinstance(credential, NewRequest):
+        return certificate_admission.read_request(platform, attempt, credential.csr)
+    return issuing.read_request(platform, attempt, credential.csr)
+
+
+def _reserve(
+    platform: Platform,
+    act: Act,
+    attempt: Attempt,
+    once: Once | None,
+    earlier: str | None,
+    project: Project,
+    new: NewEnvironment,
+    request: CertificationRequest,
+    used: tuple[Service, ...],
+) -> Reservation:
+    """Admit what the environment begins with, and put on record what will be signed for it."""
+    key_id = None
+    if isinstance(new.credential, NewRequest):
+        certificate_admission.admit_request(platform, act, project, new.name, request)
+        key_id = CredentialId(platform.new_id())
+    else:
+        oauth_keys.admit_key(platform, act, project, request, now=attempt.now)
+    return issuing.reserve(
+        platform,
+        act,
+        attempt,
+        once,
+        earlier,
+        new.name,
+        issuing.subject_of(request),
+        ends_at=_first_end(used, new.name, attempt.now),
+        key_id=key_id,
+    )
+
+
 def _complete(
     platform: Platform,
     attempt: Attempt,
@@ -325,18 +360,83 @@ def _complete(
     *,
     made: Project | None = None,
 ) -> ProjectView:
-    """Sign, then store an environment with its services and first key; before it the project, when that is `made`."""
+    """Sign, then store an environment with its services and credential; before it the project, when that is `made`."""
     subject = issuing.subject_of(request)
-    der = issuing.sign(platform, attempt, new.name, subject, reservation)
+    der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        if made is not None:
-            projects.insert_project(act.connection, made, limit=_limit(act))
-        project = made or act.the_project
-        place = _insert_environment(platform, act, project, new.name, used, now=attempt.now)
-        alias = new.credential.alias
-        oauth_keys.insert_key(platform, act, attempt, project, place, request, reservation, der, alias=alias)
+        project, place = _insert_place(platform, act, new.name, used, made, now=attempt.now)
+        if isinstance(new.credential, NewRequest):
+            certificate_admission.insert_issued(
+                platform, act, attempt, project, place, new.credential, request, reservation, der
+            )
+        else:
+            alias = new.credential.alias
+            oauth_keys.insert_key(platform, act, attempt, project, place, request, reservation, der, alias=alias)
         act.note(project.id, made.name if made else new.name)
         return settle(platform, act, attempt.actor, once, view_of(act, project.id), now=attempt.now)
+
+
+def _create_at_once(
+    platform: Platform,
+    attempt: Attempt,
+    once: Once | None,
+    first: NewEnvironment,
+    project: Project,
+    new: NewProject,
+    credential: NewCertificate,
+) -> ProjectView:
+    brought = certificate_admission.read_certificate(platform, attempt, credential)
+    with acting(platform, attempt) as act:
+        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        if claimed.answer is not None:
+            return claimed.answer
+        used = _check_new(platform, act, project, new)
+        return _store_brought(platform, act, attempt, once, brought, first, used, made=project)
+
+
+def _add_at_once(
+    platform: Platform, attempt: Attempt, once: Once | None, new: NewEnvironment, credential: NewCertificate
+) -> ProjectView:
+    brought = certificate_admission.read_certificate(platform, attempt, credential)
+    with acting(platform, attempt) as act:
+        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        if claimed.answer is not None:
+            return claimed.answer
+        _check_absent(act.the_project, new.name)
+        return _store_brought(platform, act, attempt, once, brought, new, _services_for(act, new.name))
+
+
+def _store_brought(
+    platform: Platform,
+    act: Act,
+    attempt: Attempt,
+    once: Once | None,
+    brought: Brought,
+    new: NewEnvironment,
+    used: tuple[Service, ...],
+    *,
+    made: Project | None = None,
+) -> ProjectView:
+    project, place = _insert_place(platform, act, new.name, used, made, now=attempt.now)
+    certificate_admission.insert_brought(platform, act, attempt, project, place, brought)
+    act.note(project.id, made.name if made else new.name)
+    return settle(platform, act, attempt.actor, once, view_of(act, project.id), now=attempt.now)
+
+
+def _insert_place(
+    platform: Platform,
+    act: Act,
+    name: EnvironmentName,
+    used: tuple[Service, ...],
+    made: Project | None,
+    *,
+    now: datetime,
+) -> tuple[Project, Environment]:
+    """Store the project when it is `made`, and its environment."""
+    if made is not None:
+        projects.insert_project(act.connection, made, limit=_limit(act))
+    project = made or act.the_project
+    return project, _insert_environment(platform, act, project, name, used, now=now)
 
 
 def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:

@@ -10,8 +10,8 @@ from credenza.actions import account_keys
 from credenza.actions.issuing import NewKey
 from credenza.api import answers
 from credenza.api.asked import Caller, OrganizationPath
+from credenza.api.credentials import Reason
 from credenza.api.idempotency import Repeatable
-from credenza.api.oauth_keys import Reason
 from credenza.domain.model import CredentialId, OrganizationId
 from credenza.wire import credentials as wire
 from credenza.wire.shape import KeyId

@@ -9,12 +9,14 @@ from typing import Any
 
 from starlette.responses import Response
 
+from credenza.actions.certificates import CertificateInContext
 from credenza.actions.projects import ProjectView
 from credenza.domain import model
 from credenza.domain.access import PERMISSIONS, On
 from credenza.domain.expiry import Ending, is_expiring
 from credenza.domain.model import Actor, ProjectRole
 from credenza.domain.notices import InboxItem
+from credenza.protocol import certificate
 from credenza.wire import credentials, expiry, inbox, people, projects, services
 
 
@@ -23,19 +25,54 @@ def credential(found: model.Credential, *, now: datetime) -> credentials.Credent
     return credentials.Credential(environment=found.environment.value, **_key_facts(found, now=now))
 
 
+def project_credential(
+    found: model.Credential, *, now: datetime
+) -> credentials.Credential | credentials.MtlsCertificate:
+    if found.kind is model.CredentialKind.SIGNING_KEY:
+        return credential(found, now=now)
+    return credentials.MtlsCertificate(**_certificate_facts(found, now=now))
+
+
+def certificate_details(found: CertificateInContext, *, now: datetime) -> credentials.MtlsCertificateDetails:
+    chain = tuple(map(DER_cert_to_PEM_cert, found.chain))
+    return credentials.MtlsCertificateDetails(chain=chain, **_certificate_facts(found.credential, now=now))
+
+
+def _certificate_facts(found: model.Credential, *, now: datetime) -> dict[str, Any]:
+    assert found.environment is not None, "a certificate belongs to an environment"
+    said = certificate.describe(certificate.parse(found.certificate_der))
+    return {
+        "type": _type(found),
+        "environment": found.environment.value,
+        "subject": said.subject,
+        "issuer": said.issuer,
+        "serial_number": said.serial_number_hex,
+        **_certified_facts(found, now=now),
+    }
+
+
+def _type(found: model.Credential) -> credentials.CredentialType:
+    """The type that a credential was added as."""
+    if found.kind is model.CredentialKind.SIGNING_KEY:
+        return "SIGNING"
+    return "MTLS_CSR" if found.provenance is None else "MTLS_CERT"
+
+
 def account_key(found: model.Credential, *, now: datetime) -> credentials.AccountKey:
     return credentials.AccountKey(**_key_facts(found, now=now))
 
 
 def _key_facts(found: model.Credential, *, now: datetime) -> dict[str, Any]:
+    return {"consumer_key": found.consumer_key, "kid": found.id, **_certified_facts(found, now=now)}
+
+
+def _certified_facts(found: model.Credential, *, now: datetime) -> dict[str, Any]:
     status = found.status_at(now)
     return {
         "id": found.id,
         "status": status.value,
         "alias": found.alias,
-        "consumer_key": found.consumer_key,
         "client_id": found.client_id,
-        "kid": found.id,
         "key_algorithm": found.key_algorithm,
         "public_key_fingerprint": found.spki_sha256,
         "certificate_fingerprint": hashlib.sha256(found.certificate_der).hexdigest(),
@@ -99,7 +136,7 @@ def project_summary(view: ProjectView, *, now: datetime) -> projects.ProjectSumm
             projects.EnvironmentSummary(
                 name=each.name.value,
                 credentials=tuple(
-                    credentials.CredentialReference(id=key.id, type="SIGNING", status=key.status_at(now).value)
+                    credentials.CredentialReference(id=key.id, type=_type(key), status=key.status_at(now).value)
                     for key in view.credentials
                     if key.environment is each.name
                 ),
@@ -114,7 +151,9 @@ def project_summary(view: ProjectView, *, now: datetime) -> projects.ProjectSumm
 def environment(view: ProjectView, place: model.Environment, *, now: datetime) -> projects.Environment:
     return projects.Environment(
         name=place.name.value,
-        credentials=tuple(credential(key, now=now) for key in view.credentials if key.environment is place.name),
+        credentials=tuple(
+            project_credential(key, now=now) for key in view.credentials if key.environment is place.name
+        ),
         project_services=_project_services(place),
     )
 

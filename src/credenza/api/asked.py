@@ -12,7 +12,7 @@ from credenza.actions.context import Platform
 from credenza.api.arrival import arrival_of
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor
-from credenza.wire.shape import EnvironmentName, KeyId, Uuid
+from credenza.wire.shape import CredentialId, EnvironmentName, Uuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ Caller: TypeAlias = Annotated[Asked, Depends(asked)]
 
 OrganizationPath: TypeAlias = Annotated[Uuid, Path(alias="organization_id")]
 ProjectPath: TypeAlias = Annotated[Uuid, Path(alias="project_id")]
-CredentialPath: TypeAlias = Annotated[KeyId, Path(alias="credential_id")]
+CredentialPath: TypeAlias = Annotated[CredentialId, Path(alias="credential_id")]
 UserPath: TypeAlias = Annotated[Uuid, Path(alias="user_id")]
 InvitationPath: TypeAlias = Annotated[Uuid, Path(alias="invitation_id")]
 EnvironmentPath: TypeAlias = Annotated[EnvironmentName, Path(alias="environment_name")]

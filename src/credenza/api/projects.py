@@ -8,8 +8,7 @@ from fastapi import Request, Response
 
 from credenza.actions import project_members, projects, upgrades
 from credenza.actions.context import organization_of
-from credenza.actions.issuing import NewKey
-from credenza.api import answers, paging
+from credenza.api import answers, new_credentials, paging
 from credenza.api.asked import Asked, Caller, EnvironmentPath, OrganizationPath, ProjectPath, UserPath
 from credenza.api.idempotency import Repeatable
 from credenza.domain.errors import Code, Refusal
@@ -26,7 +25,6 @@ from credenza.domain.model import (
 )
 from credenza.wire import people as wire_people
 from credenza.wire import projects as wire
-from credenza.wire.credentials import NewProjectOAuthSigningCredential, UnsupportedCredential
 
 
 def create(asked: Caller, once: Repeatable, new: wire.NewProject) -> wire.Project:
@@ -37,12 +35,13 @@ def create(asked: Caller, once: Repeatable, new: wire.NewProject) -> wire.Projec
         region=new.region,
         service_id=ServiceId(new.service.service_id),
         environment=EnvironmentName(new.environment),
-        credential=signing_key(new.credential),
+        credential=new_credentials.any_of(new.credential),
         company=_company(new.company),
         commercial_countries=new.commercial_countries,
     )
     organization_id = organization_of(asked.actor)
-    view = projects.create(asked.platform, asked.actor, organization_id, wanted, now=asked.now, once=once)
+    with new_credentials.of_type(new.credential.type):
+        view = projects.create(asked.platform, asked.actor, organization_id, wanted, now=asked.now, once=once)
     return answers.project(view, asked.actor, now=asked.now)
 
 
@@ -122,10 +121,11 @@ def add_environment(
 ) -> wire.Environment:
     """Request the project's other environment, with a credential of its own."""
     name = EnvironmentName(new.name)
-    wanted = projects.NewEnvironment(name, signing_key(new.credential))
-    view = projects.add_environment(
-        asked.platform, asked.actor, ProjectId(project_id), wanted, now=asked.now, once=once
-    )
+    wanted = projects.NewEnvironment(name, new_credentials.any_of(new.credential))
+    with new_credentials.of_type(new.credential.type):
+        view = projects.add_environment(
+            asked.platform, asked.actor, ProjectId(project_id), wanted, now=asked.now, once=once
+        )
     return _environment(view, name, asked)
 
 
@@ -184,23 +184,6 @@ def upgrade(asked: Caller, once: Repeatable, project_id: ProjectPath) -> wire.Pr
 def leave(asked: Caller, project_id: ProjectPath) -> None:
     """Take oneself off a project."""
     project_members.leave(asked.platform, asked.actor, ProjectId(project_id), now=asked.now)
-
-
-def signing_key(credential: NewProjectOAuthSigningCredential | UnsupportedCredential) -> NewKey:
-    """Read a new credential; of the original's types, SIGNING is the one that projects here take."""
-    if isinstance(credential, NewProjectOAuthSigningCredential):
-        return NewKey(credential.alias, credential.csr.encode())
-    if credential.type == "PARTNER":
-        raise Refusal(
-            Code.PROJECT_TYPE,
-            "Credentials of type PARTNER belong to projects of type OPEN_BANKING_PARTNER, which are not offered here.",
-            field="type (PARTNER)",
-        )
-    raise Refusal(
-        Code.KEY_TYPE,
-        f"The project takes credentials of type SIGNING, not {credential.type}.",
-        field=f"type ({credential.type})",
-    )
 
 
 def _type(wanted: wire.ProjectType) -> ProjectType:

@@ -19,12 +19,20 @@ from pydantic import BaseModel, TypeAdapter
 from credenza.wire.audit import AuditEntry, SignedCheckpoint
 from credenza.wire.credentials import (
     AccountKey,
+    AddMTLSCertificateCredential,
+    AddMTLSCsrCredential,
     AddSigningCredential,
     Credential,
     CsrCheck,
     CsrReport,
+    ListedKind,
+    MtlsCertificate,
+    MtlsCertificateDetails,
     NewKey,
+    ProjectCredential,
+    ProjectCredentialDetails,
     Reach,
+    ReleasedSubject,
     Status,
 )
 from credenza.wire.expiry import CalendarFeed, Ending, MadeCalendarFeed, MonthCount
@@ -132,6 +140,13 @@ def add_service_to_environment(
 ) -> Operation[Environment]:
     path = f"/developer/projects/{project_id}/environments/{environment}/services"
     return Operation("POST", path, _one(Environment), body=new)
+
+
+def add_certificate_to_project(
+    project_id: str, new: AddMTLSCsrCredential | AddMTLSCertificateCredential
+) -> Operation[MtlsCertificate]:
+    """`add_credential_to_project` of the types MTLS_CSR and MTLS_CERT."""
+    return Operation("POST", f"/developer/projects/{project_id}/credentials", _one(MtlsCertificate), body=new)
 
 
 def add_credential_to_project(project_id: str, new: AddSigningCredential) -> Operation[Credential]:
@@ -383,19 +398,69 @@ def list_credentials(
     expiring: bool = False,
     limit: int | None = None,
     cursor: str | None = None,
+) -> Operation[Page[ProjectCredential]]:
+    """Signing keys and certificates, by id."""
+    query = _credentials_query(None, environment, status, limit, cursor, expiring=expiring)
+    return Operation("GET", f"/api/projects/{project_id}/credentials", _page_of(_PROJECT_CREDENTIALS), query=query)
+
+
+def list_keys(
+    project_id: str,
+    *,
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
 ) -> Operation[Page[Credential]]:
-    query = _query(
-        environment=environment, status=status, expiring="true" if expiring else None, limit=limit, cursor=cursor
-    )
+    """Of `list_credentials` the signing keys alone."""
+    query = _credentials_query("SIGNING_KEY", environment, status, limit, cursor, expiring=expiring)
     return Operation("GET", f"/api/projects/{project_id}/credentials", _page(Credential), query=query)
+
+
+def list_certificates(
+    project_id: str,
+    *,
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[MtlsCertificate]]:
+    """Of `list_credentials` the certificates alone."""
+    query = _credentials_query("MTLS_CERTIFICATE", environment, status, limit, cursor, expiring=expiring)
+    return Operation("GET", f"/api/projects/{project_id}/credentials", _page(MtlsCertificate), query=query)
 
 
 def add_credential(project_id: str, new: AddSigningCredential) -> Operation[Credential]:
     return Operation("POST", f"/api/projects/{project_id}/credentials", _one(Credential), body=new)
 
 
-def get_credential(project_id: str, credential_id: str) -> Operation[Credential]:
-    return Operation("GET", f"/api/projects/{project_id}/credentials/{credential_id}", _one(Credential))
+def add_certificate(
+    project_id: str, new: AddMTLSCsrCredential | AddMTLSCertificateCredential
+) -> Operation[MtlsCertificate]:
+    """`add_credential` of the types MTLS_CSR and MTLS_CERT."""
+    return Operation("POST", f"/api/projects/{project_id}/credentials", _one(MtlsCertificate), body=new)
+
+
+def get_credential(project_id: str, credential_id: str) -> Operation[ProjectCredentialDetails]:
+    path = f"/api/projects/{project_id}/credentials/{credential_id}"
+    return Operation("GET", path, _one_of(_PROJECT_CREDENTIAL_DETAILS))
+
+
+def get_key(project_id: str, key_id: str) -> Operation[Credential]:
+    """`get_credential` of a signing key."""
+    return Operation("GET", f"/api/projects/{project_id}/credentials/{key_id}", _one(Credential))
+
+
+def get_certificate(project_id: str, certificate_id: str) -> Operation[MtlsCertificateDetails]:
+    """`get_credential` of a certificate, with its chain."""
+    return Operation("GET", f"/api/projects/{project_id}/credentials/{certificate_id}", _one(MtlsCertificateDetails))
+
+
+def release_certificate_subject(certificate_id: str) -> Operation[ReleasedSubject]:
+    """Let the subject of a revoked or expired certificate be accepted again; operators only."""
+    return Operation("DELETE", f"/api/certificate-subjects/{certificate_id}", _one(ReleasedSubject))
 
 
 def revoke_credential(
@@ -453,6 +518,10 @@ def get_metrics() -> Operation[bytes]:
 # ------------------------------------------------------------------------------------------------------ reading answers
 
 
+_PROJECT_CREDENTIAL_DETAILS: TypeAdapter[ProjectCredentialDetails] = TypeAdapter(ProjectCredentialDetails)
+_PROJECT_CREDENTIALS: TypeAdapter[tuple[ProjectCredential, ...]] = TypeAdapter(tuple[ProjectCredential, ...])
+
+
 def _one(shape: type[Result]) -> Callable[[httpx.Response], Result]:
     adapter = TypeAdapter(shape)
     return lambda response: adapter.validate_json(response.content)
@@ -466,6 +535,14 @@ def _many(shape: type[Item]) -> Callable[[httpx.Response], tuple[Item, ...]]:
 def _page(shape: type[Item]) -> Callable[[httpx.Response], Page[Item]]:
     read = _many(shape)
     return lambda response: Page(read(response), _next_cursor(response))
+
+
+def _one_of(adapter: TypeAdapter[Result]) -> Callable[[httpx.Response], Result]:
+    return lambda response: adapter.validate_json(response.content)
+
+
+def _page_of(adapter: TypeAdapter[tuple[Item, ...]]) -> Callable[[httpx.Response], Page[Item]]:
+    return lambda response: Page(adapter.validate_json(response.content), _next_cursor(response))
 
 
 def _next_cursor(response: httpx.Response) -> str | None:
@@ -488,6 +565,19 @@ def _nothing(_response: httpx.Response) -> None:
 
 def _bytes(response: httpx.Response) -> bytes:
     return response.content
+
+
+def _credentials_query(
+    kind: ListedKind | None,
+    environment: EnvironmentName | None,
+    status: Status | None,
+    limit: int | None,
+    cursor: str | None,
+    *,
+    expiring: bool,
+) -> dict[str, str]:
+    named = {"kind": kind, "environment": environment, "status": status, "cursor": cursor}
+    return _query(expiring="true" if expiring else None, limit=limit, **named)
 
 
 def _query(**wanted: str | int | None) -> dict[str, str]:

@@ -35,7 +35,8 @@ class Rule:
 
     `project_types`: where the kind may be added; empty for kinds that belong to no project.
     `expires`: it ends by itself after its validity. `one_active`: at most one is ACTIVE per project, service,
-    environment and kind; activation swaps. `unique_key`: its public key is accepted once, ever.
+    environment and kind; activation swaps. `unique_key`: its public key is accepted once, ever. `unique_subject`: its
+    subject is accepted once in an environment, until an operator releases it (product row C8).
     `renewable`, `rotatable`: product rows B8 and B9.
     """
 
@@ -43,6 +44,7 @@ class Rule:
     expires: bool
     one_active: bool
     unique_key: bool
+    unique_subject: bool
     renewable: bool
     rotatable: bool
 
@@ -58,16 +60,19 @@ def _rule(
     expires: bool = True,
     one_active: bool = False,
     unique_key: bool = False,
+    unique_subject: bool = False,
     renewable: bool = False,
     rotatable: bool = True,
 ) -> Rule:
-    return Rule(project_types, expires, one_active, unique_key, renewable, rotatable)
+    return Rule(project_types, expires, one_active, unique_key, unique_subject, renewable, rotatable)
 
 
 RULES: dict[CredentialKind, Rule] = {
     CredentialKind.SIGNING_KEY: _rule(_OAUTH, unique_key=True, renewable=True),
     CredentialKind.ACCOUNT_KEY: _rule(_NO_PROJECT, unique_key=True),
-    CredentialKind.MTLS_CERTIFICATE: _rule(frozenset({ProjectType.MTLS, ProjectType.OAUTH2_FAPI})),
+    CredentialKind.MTLS_CERTIFICATE: _rule(
+        frozenset({ProjectType.MTLS, ProjectType.OAUTH2_FAPI}), unique_subject=True, rotatable=False
+    ),
     CredentialKind.RESPONSE_ENCRYPTION: _rule(_ANY_PROJECT, one_active=True),
     CredentialKind.REQUEST_ENCRYPTION: _rule(_ANY_PROJECT),
     CredentialKind.REQUEST_SIGNATURE: _rule(_ANY_PROJECT, one_active=True),
@@ -233,7 +238,7 @@ def change(credential: Credential, to: Status, *, now: datetime) -> None:
 def renew(credential: Credential, standing: Standing, *, now: datetime) -> None:
     """Allow a longer certificate on the same key: OAuth 1.0a only, ACTIVE, 90 days or less to go (product row B9)."""
     if not RULES[credential.kind].renewable:
-        raise Refusal(Code.NOT_RENEWABLE, f"A {credential.kind} is never renewed: add a new one and switch to it.")
+        raise _add_another(credential)
     if standing.speaks_oauth2:
         raise Refusal(Code.NOT_RENEWABLE, "An OAuth 2.0 key is never renewed: add a new key and switch to it.")
     if credential.status_at(now) is not Status.ACTIVE:
@@ -251,13 +256,26 @@ def renew(credential: Credential, standing: Standing, *, now: datetime) -> None:
 
 def rotate(credential: Credential, standing: Standing, *, now: datetime) -> None:
     """Allow a successor beside the old key: OAuth 1.0a only, the old key not revoked (product row B8)."""
-    if not RULES[credential.kind].rotatable or standing.speaks_oauth2:
+    if not RULES[credential.kind].rotatable:
+        raise _add_another(credential)
+    if standing.speaks_oauth2:
         raise Refusal(
             Code.NOT_RENEWABLE,
             "This project's keys are OAuth 2.0 keys and are not rotated: add a new key and switch.",
         )
     if credential.status_at(now) is Status.REVOKED:
         raise Refusal(Code.NOT_ACTIVE, "The key is revoked; add a new key instead of rotating it.")
+
+
+def _add_another(credential: Credential) -> Refusal:
+    return Refusal(
+        Code.NOT_RENEWABLE,
+        f"A {_NAMES.get(credential.kind, 'credential of this type')} is neither renewed nor rotated: add a new one "
+        "beside it, switch to that, and revoke this one when nobody uses it any more.",
+    )
+
+
+_NAMES = {CredentialKind.MTLS_CERTIFICATE: "certificate", CredentialKind.ACCOUNT_KEY: "account-level key"}
 
 
 def revoke(credential: Credential, *, other_active: int, keep_last: bool, now: datetime) -> bool:
@@ -269,9 +287,11 @@ def revoke(credential: Credential, *, other_active: int, keep_last: bool, now: d
     if credential.status is Status.REVOKED:
         return False
     if keep_last and other_active == 0 and credential.status_at(now) is Status.ACTIVE:
+        name = _NAMES.get(credential.kind, "key")
         raise Refusal(
             Code.LAST_ACTIVE_CREDENTIAL,
-            "This is the last active key here: after the revocation every call of the project in this environment is "
-            "refused. Add another key first, or repeat the request without the header Credenza-Keep-Last.",
+            f"This is the last active {name} here: after the revocation every call of the project with a {name} in "
+            f"this environment is refused. Add another {name} first, or repeat the request without the header "
+            "Credenza-Keep-Last.",
         )
     return True

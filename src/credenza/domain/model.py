@@ -278,11 +278,21 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a certificate that was brought along comes from: `chain` are the certificates (DER) from its issuer to the
+    anchor that it was proven to. No `trusted_authority_id` means an authority of our own."""
+
+    trusted_authority_id: AuthorityId | None
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """What every kind has. Key material is public: `public_key_der` is SubjectPublicKeyInfo.
 
     `id` is the key id for signing and account keys (48 lower-case hex), a UUID for the rest. `slot` is the
-    place among a project's OAuth 2.0 keys. `predecessor_id` links a rotation.
+    place among a project's OAuth 2.0 keys. `predecessor_id` links a rotation. `provenance` is None for what was
+    certified here.
     """
 
     id: CredentialId
@@ -305,6 +315,7 @@ class Credential:
     created_at: datetime
     revoked_at: datetime | None
     revoked_reason: str
+    provenance: Provenance | None = None
 
     @property
     def consumer_key(self) -> str:

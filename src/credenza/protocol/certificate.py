@@ -22,6 +22,7 @@ from credenza.protocol.errors import Malformed
 _FIELD: Final = "certificate"
 _LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _CURE: Final = "Send one X.509 certificate: openssl x509 -in certificate.pem"
+_MOST_IN_BUNDLE: Final = 16
 _VERSION_3: Final = der.encode_unsigned(2)
 _USES: Final = {
     ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string: "clientAuth",
@@ -57,6 +58,14 @@ def parse(text_or_der: bytes | str) -> x509.Certificate:
         return _read(pem.read(text_or_der, labels=_LABELS, field=_FIELD))
     except Malformed as error:
         raise Malformed(_FIELD, f"{error} {_CURE}") from error
+
+
+def parse_bundle(text_or_der: bytes | str) -> tuple[x509.Certificate, ...]:
+    """Read certificates that stand one after another in PEM, at most 16, or one in DER. Raises as `parse`."""
+    try:
+        return tuple(map(_read, pem.read_all(text_or_der, labels=_LABELS, field=_FIELD, most=_MOST_IN_BUNDLE)))
+    except Malformed as error:
+        raise Malformed(_FIELD, f"{error} Send X.509 certificates, one PEM block after another.") from error
 
 
 def x5t_s256_hex(certificate: x509.Certificate) -> str:
@@ -99,8 +108,8 @@ def _read(encoded: bytes) -> x509.Certificate:
     _check_version_and_serial_number(der.parse(encoded, field=_FIELD))
     try:
         certificate = load_der_x509_certificate(encoded)
-        # Both are read lazily; reading them here means that nobody later meets a certificate that cannot be described.
-        _ = certificate.extensions, certificate.public_key()
+        # All are read lazily; reading them here means that nobody later meets a certificate that cannot be described.
+        _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise Malformed(_FIELD, "The certificate cannot be read, or has an extension twice.") from error
     return certificate

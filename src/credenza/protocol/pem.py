@@ -18,6 +18,7 @@ from credenza.protocol.errors import Malformed, Refused
 LARGEST_BYTES: Final = 64 * 1024
 
 _BEGIN: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_END: Final = re.compile(r"-----END [A-Z0-9 ]{1,40}-----")
 _BLANKS: Final = str.maketrans("", "", " \t\r\n\v\f")
 _DER_SEQUENCE: Final = bytes((der.SEQUENCE,))
 
@@ -35,6 +36,26 @@ def read(text_or_der: bytes | str, *, labels: tuple[str, ...], field: str) -> by
     encoded = octets if octets.startswith(_DER_SEQUENCE) else _only_block(octets, labels, field=field)
     _check_not_private(encoded)
     return encoded
+
+
+def read_all(text_or_der: bytes | str, *, labels: tuple[str, ...], field: str, most: int) -> tuple[bytes, ...]:
+    """Return the DER of every block, one after another, each with one of labels; or of the one DER.
+
+    Text between blocks is explanatory (RFC 7468 section 2). Raises as `read`, and Malformed(field) for more than
+    `most` blocks.
+    """
+    octets = text_or_der.encode() if isinstance(text_or_der, str) else text_or_der
+    if len(octets) > LARGEST_BYTES or octets.startswith(_DER_SEQUENCE):
+        return (read(octets, labels=labels, field=field),)
+    text = _with_newlines(octets)
+    if "PRIVATE KEY-----" in text:
+        raise _private_key()
+    ends = [end.end() for end in _END.finditer(text)]
+    if len(ends) > most:
+        raise Malformed(field, f"The {field} holds more than {most} PEM blocks.")
+    starts = (0, *ends[:-1])
+    blocks = [text[start:end] for start, end in zip(starts, ends, strict=True)] or [text]
+    return tuple(read(block, labels=labels, field=field) for block in blocks)
 
 
 def _only_block(octets: bytes, labels: tuple[str, ...], *, field: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,12 +30,14 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING
 from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
 from credenza.domain.model import (
+    AuthorityId,
     Credential,
     CredentialId,
     CredentialKind,
     EnvironmentName,
     OrganizationId,
     ProjectId,
+    Provenance,
     Status,
     UserId,
 )
@@ -61,11 +65,14 @@ _COLUMNS = (
     credentials.c.created_at,
     credentials.c.revoked_at,
     credentials.c.revoked_reason,
+    credentials.c.trusted_authority_id,
+    credentials.c.brought_chain,
 )
 
 
 def insert_credential(connection: Connection, credential: Credential) -> None:
-    """Insert a credential. Refuses a public key that was ever accepted before."""
+    """Insert a credential. Refuses a public key that was ever accepted before, and a certificate that another
+    credential holds."""
     try:
         connection.execute(
             insert(credentials).values(
@@ -89,12 +96,23 @@ def insert_credential(connection: Connection, credential: Credential) -> None:
                 created_at=credential.created_at,
                 revoked_at=credential.revoked_at,
                 revoked_reason=credential.revoked_reason,
+                **_brought(credential.provenance),
             )
         )
     except IntegrityError as error:
         if violates(error, "uq_credentials_key", credentials.c.spki_sha256):
             raise key_known() from error
+        if violates(error, "uq_credentials_certificate", credentials.c.certificate_sha256):
+            raise _certificate_known() from error
         raise
+
+
+def _certificate_known() -> Refusal:
+    return Refusal(
+        Code.DUPLICATE_SUBJECT,
+        "Duplicate certificate: this very certificate is in use or was used before. Have a new one made and send that.",
+        field="certificate",
+    )
 
 
 def key_known() -> Refusal:
@@ -106,17 +124,24 @@ def key_known() -> Refusal:
     )
 
 
-def is_key_known(connection: Connection, spki_sha256: str) -> bool:
-    query = select(credentials.c.id).where(
-        credentials.c.spki_sha256 == spki_sha256,
-        credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY]),
-    )
+def is_key_known(connection: Connection, spki_sha256: str, *, but_for: ProjectId | None = None) -> bool:
+    """Say whether the public key signs for anybody already, or is in a certificate of any project `but_for` one: a
+    project may sign with the key that its TLS client has."""
+    elsewhere = credentials.c.kind == CredentialKind.MTLS_CERTIFICATE
+    if but_for is not None:
+        elsewhere &= credentials.c.project_id != but_for
+    signing = credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY])
+    query = select(credentials.c.id).where(credentials.c.spki_sha256 == spki_sha256, or_(signing, elsewhere))
     return connection.execute(query).first() is not None
 
 
 def find(connection: Connection, credential_id: CredentialId) -> Credential | None:
     row = connection.execute(select(*_COLUMNS).where(credentials.c.id == credential_id)).one_or_none()
     return None if row is None else _credential(row)
+
+
+def not_found() -> Refusal:
+    return Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
 
 
 def list_of_project(connection: Connection, project_id: ProjectId) -> tuple[Credential, ...]:
@@ -138,6 +163,7 @@ def list_of_projects(
 def list_page(
     connection: Connection,
     project_id: ProjectId,
+    kind: CredentialKind,
     *,
     environment: EnvironmentName | None,
     status: Status | None,
@@ -146,8 +172,8 @@ def list_page(
     limit: int,
     now: datetime,
 ) -> tuple[Credential, ...]:
-    """List a project's credentials by id from the one after `after`, filtered in the database."""
-    query = select(*_COLUMNS).where(credentials.c.project_id == project_id)
+    """List a project's credentials of one kind by id from the one after `after`, filtered in the database."""
+    query = select(*_COLUMNS).where(credentials.c.project_id == project_id, credentials.c.kind == kind)
     if environment is not None:
         query = query.where(credentials.c.environment == environment)
     if status is Status.EXPIRED:
@@ -177,15 +203,15 @@ _LAST_FIRST = frozenset({KeyOrder.EXPIRES_LAST, KeyOrder.ALIAS_LAST})
 
 
 def search_page(
-    connection: Connection, project_id: ProjectId, wanted: KeyQuery, *, now: datetime
+    connection: Connection, project_id: ProjectId, kind: CredentialKind, wanted: KeyQuery, *, now: datetime
 ) -> tuple[Credential, ...]:
-    """List a project's signing keys as `wanted` asks, at most its limit."""
+    """List a project's credentials of one kind as `wanted` asks, at most its limit."""
     column, last_first = _SORTED_BY[wanted.order], wanted.order in _LAST_FIRST
     place = tuple_(column, credentials.c.id)
     query = select(*_COLUMNS).where(
         credentials.c.project_id == project_id,
         credentials.c.environment == wanted.environment,
-        credentials.c.kind == CredentialKind.SIGNING_KEY,
+        credentials.c.kind == kind,
         *_in_state(wanted.state, now),
     )
     if wanted.text:
@@ -237,7 +263,7 @@ def _begins_with(text: str) -> ColumnElement[bool]:
     return credentials.c.folded_alias.between(folded(text), folded(text) + "\U0010ffff")
 
 
-def _begins_with_digits(column: Column[str], digits: str) -> ColumnElement[bool]:
+def _begins_with_digits(column: Column[Any], digits: str) -> ColumnElement[bool]:
     return column.between(digits, digits + "g")
 
 
@@ -278,13 +304,13 @@ def search(
     of_projects: Sequence[ProjectId] | None,
     limit: int,
 ) -> tuple[Credential, ...]:
-    """Find an organization's signing keys whose alias, key id or public key's SHA-256 begins with `text`, or whose
+    """Find an organization's signing keys and certificates whose alias, id or fingerprint begins with `text`, or whose
     client id it is; in some of its projects or, with None, in all."""
     found: dict[CredentialId, Credential] = {}
     for condition in _ways_to_find(text):
         query = select(*_COLUMNS).where(
             credentials.c.organization_id == organization_id,
-            credentials.c.kind == CredentialKind.SIGNING_KEY,
+            credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.MTLS_CERTIFICATE]),
             condition,
             exists().where(projects.c.id == credentials.c.project_id, projects.c.deleted_at.is_(None)),
         )
@@ -299,7 +325,8 @@ def _ways_to_find(text: str) -> tuple[ColumnElement[bool], ...]:
     """Each has an index of its own; together in one query they would have none."""
     client_id, _, key_id = text.strip().rpartition("!")  # a whole consumer key is sought by its key id
     digits = _hex_digits(key_id)
-    by_digits = (_begins_with_digits(credentials.c.id, digits), _begins_with_digits(credentials.c.spki_sha256, digits))
+    columns = (credentials.c.id, credentials.c.spki_sha256, credentials.c.certificate_sha256)
+    by_digits = tuple(_begins_with_digits(each, digits) for each in columns)
     of_client = select(environments.c.project_id).where(environments.c.client_id == (client_id or key_id))
     return (
         _begins_with(text),
@@ -382,9 +409,7 @@ def mark_renewed(
     connection.execute(
         update(credentials)
         .where(credentials.c.id == credential_id, credentials.c.status == Status.ACTIVE)
-        .values(
-            certificate_der=certificate_der, certificate_sha256=thumbprint(certificate_der), not_after=not_after
-        )
+        .values(certificate_der=certificate_der, certificate_sha256=thumbprint(certificate_der), not_after=not_after)
     )
 
 
@@ -410,4 +435,19 @@ def _credential(row: Row[*tuple[Any, ...]]) -> Credential:
         created_at=row.created_at,
         revoked_at=row.revoked_at,
         revoked_reason=row.revoked_reason,
+        provenance=_provenance(row),
     )
+
+
+def _brought(provenance: Provenance | None) -> dict[str, str | None]:
+    if provenance is None:
+        return {"trusted_authority_id": None, "brought_chain": None}
+    chain = json.dumps([base64.b64encode(each).decode() for each in provenance.chain])
+    return {"trusted_authority_id": provenance.trusted_authority_id, "brought_chain": chain}
+
+
+def _provenance(row: Row[*tuple[Any, ...]]) -> Provenance | None:
+    if row.brought_chain is None:
+        return None
+    authority = None if row.trusted_authority_id is None else AuthorityId(row.trusted_authority_id)
+    return Provenance(authority, tuple(map(base64.b64decode, json.loads(row.brought_chain))))

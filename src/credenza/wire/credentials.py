@@ -1,4 +1,5 @@
-"""Project credentials and account-level API keys: a certified public key on each, a private key on none."""
+"""Project credentials (signing keys, TLS client certificates) and account-level API keys: a certified public key on
+each, a private key on none."""
 
 from __future__ import annotations
 
@@ -7,9 +8,20 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AliasChoices, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from credenza.wire.shape import AnswerShape, CsrText, EnvironmentName, Moment, Name, RequestShape
+from credenza.wire.shape import (
+    AnswerShape,
+    CertificateText,
+    CsrText,
+    EnvironmentName,
+    Moment,
+    Name,
+    RequestShape,
+    Uuid,
+)
 
 Status: TypeAlias = Literal["ACTIVE", "INACTIVE", "REVOKED", "EXPIRED"]
+CredentialType: TypeAlias = Literal["SIGNING", "MTLS_CSR", "MTLS_CERT"]
+ListedKind: TypeAlias = Literal["SIGNING_KEY", "MTLS_CERTIFICATE"]
 
 
 class NewProjectOAuthSigningCredential(RequestShape):
@@ -20,16 +32,38 @@ class NewProjectOAuthSigningCredential(RequestShape):
     csr: CsrText
 
 
+class NewProjectMTLSCsrCredential(RequestShape):
+    """A TLS client certificate that is to be issued for a certification request."""
+
+    type: Literal["MTLS_CSR"]
+    alias: Annotated[Name, Field(validation_alias=AliasChoices("alias", "description"))]
+    csr: CsrText
+
+
+class NewProjectMTLSCertificateCredential(RequestShape):
+    """A TLS client certificate that an authority trusted in the environment has issued (PEM). `chain` holds the
+    authorities in between, one PEM block after another."""
+
+    type: Literal["MTLS_CERT"]
+    alias: Annotated[Name, Field(validation_alias=AliasChoices("alias", "description"))]
+    certificate: CertificateText
+    chain: CertificateText = ""
+
+
 class UnsupportedCredential(RequestShape):
-    """The original's other types. A project of today's types takes none of them, whatever else the request says."""
+    """The original's other type. A project of today's types does not take it, whatever else the request says."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
-    type: Literal["PARTNER", "MTLS_CERT", "MTLS_CSR"]
+    type: Literal["PARTNER"]
 
 
 NewCredential: TypeAlias = Annotated[
-    NewProjectOAuthSigningCredential | UnsupportedCredential, Field(discriminator="type")
+    NewProjectOAuthSigningCredential
+    | NewProjectMTLSCsrCredential
+    | NewProjectMTLSCertificateCredential
+    | UnsupportedCredential,
+    Field(discriminator="type"),
 ]
 
 
@@ -39,7 +73,25 @@ class AddSigningCredential(NewProjectOAuthSigningCredential):
     environment: EnvironmentName | None = None
 
 
-AddCredential: TypeAlias = Annotated[AddSigningCredential | UnsupportedCredential, Field(discriminator="type")]
+class AddMTLSCsrCredential(NewProjectMTLSCsrCredential):
+    """A further certificate for a project. `predecessorId` is the one that it is to replace: notices about that one
+    stop when this one is in use."""
+
+    environment: EnvironmentName | None = None
+    predecessor_id: Uuid | None = None
+
+
+class AddMTLSCertificateCredential(NewProjectMTLSCertificateCredential):
+    """A further certificate for a project, issued elsewhere."""
+
+    environment: EnvironmentName | None = None
+    predecessor_id: Uuid | None = None
+
+
+AddCredential: TypeAlias = Annotated[
+    AddSigningCredential | AddMTLSCsrCredential | AddMTLSCertificateCredential | UnsupportedCredential,
+    Field(discriminator="type"),
+]
 
 
 class NewKey(RequestShape):
@@ -53,19 +105,17 @@ class CredentialReference(AnswerShape):
     """A credential in a list of projects."""
 
     id: str
-    type: Literal["SIGNING"]
+    type: CredentialType
     status: Status
 
 
-class KeyFacts(AnswerShape):
+class CertifiedFacts(AnswerShape):
     """Both fingerprints are SHA-256 in lower-case hex: of SubjectPublicKeyInfo, and of the certificate."""
 
     id: str
     status: Status
     alias: str
-    consumer_key: str
     client_id: str
-    kid: str
     key_algorithm: str
     public_key_fingerprint: str
     certificate_fingerprint: str
@@ -77,11 +127,43 @@ class KeyFacts(AnswerShape):
     expiring: bool
 
 
+class KeyFacts(CertifiedFacts):
+    consumer_key: str
+    kid: str
+
+
 class Credential(KeyFacts):
     """A project's OAuth signing key."""
 
     type: Literal["SIGNING"] = "SIGNING"
     environment: EnvironmentName
+
+
+class MtlsCertificate(CertifiedFacts):
+    """A TLS client certificate. The type says how it came: MTLS_CSR was issued here, MTLS_CERT elsewhere. Names are
+    written in the order of the certificate, the serial number in hex."""
+
+    type: Literal["MTLS_CSR", "MTLS_CERT"]
+    environment: EnvironmentName
+    subject: str
+    issuer: str
+    serial_number: str
+
+
+class MtlsCertificateDetails(MtlsCertificate):
+    """`chain` are the certificates (PEM) of the authorities above it, its issuer first and the root last."""
+
+    chain: tuple[str, ...]
+
+
+ProjectCredential: TypeAlias = Annotated[Credential | MtlsCertificate, Field(discriminator="type")]
+ProjectCredentialDetails: TypeAlias = Annotated[Credential | MtlsCertificateDetails, Field(discriminator="type")]
+
+
+class ReleasedSubject(AnswerShape):
+    """A subject that may be accepted again."""
+
+    subject: str
 
 
 class AccountKey(KeyFacts):
@@ -91,10 +173,11 @@ class AccountKey(KeyFacts):
 
 
 class CsrCheck(RequestShape):
-    """A certification request to look at, of a key for OAuth 1.0a (RSA alone) or 2.0."""
+    """A certification request to look at: of a key for OAuth 1.0a (RSA alone) or 2.0, or for a TLS client
+    certificate."""
 
     csr: CsrText
-    project_type: Literal["OAUTH10A", "OAUTH2_FAPI"] = "OAUTH10A"
+    project_type: Literal["OAUTH10A", "OAUTH2_FAPI", "MTLS"] = "OAUTH10A"
 
 
 class CsrFinding(AnswerShape):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from credenza.wire.credentials import Credential, CredentialReference, NewCredential
+from credenza.wire.credentials import CredentialReference, NewCredential, ProjectCredential
 from credenza.wire.services import ServiceNumber
 from credenza.wire.shape import AnswerShape, Country, Email, EnvironmentName, Moment, Name, RequestShape, Text
 
@@ -92,7 +92,7 @@ class ServiceName(AnswerShape):
 
 class Environment(AnswerShape):
     name: EnvironmentName
-    credentials: tuple[Credential, ...]
+    credentials: tuple[ProjectCredential, ...]
     project_services: tuple[ProjectService, ...]
 
 

@@ -20,6 +20,7 @@ _EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z
 _COUNTRY = r"^[A-Z]{3}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _KEY_ID = r"^[0-9a-f]{48}$"
+_CREDENTIAL_ID = r"^(?:[0-9a-f]{48}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"
 _CALL_ID = r"^[0-9a-f]{32}$"
 _IN_SCOPE = r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]"  # RFC 6749 3.3, the colon aside
 _SCOPE = rf"^{_IN_SCOPE}+(?::{_IN_SCOPE}+)+$"
@@ -31,6 +32,7 @@ FORMS: dict[str, str] = {
     _COUNTRY: "three capital letters, a country of ISO 3166-1 alpha-3",
     _UUID: "a UUID in lower case",
     _KEY_ID: "a key id: 48 lower-case hexadecimal digits",
+    _CREDENTIAL_ID: "a key id (48 lower-case hexadecimal digits) or the UUID of a certificate",
     _CALL_ID: "the id of a refusal: 32 lower-case hexadecimal digits, as in the header Credenza-Refusal-Id",
     _SCOPE: "service:scope, such as payments:read, without blank, quotation mark and backslash",
 }
@@ -42,12 +44,14 @@ Email: TypeAlias = Annotated[str, StringConstraints(max_length=254, pattern=_EMA
 Country: TypeAlias = Annotated[str, StringConstraints(pattern=_COUNTRY)]
 Uuid: TypeAlias = Annotated[str, StringConstraints(pattern=_UUID)]
 KeyId: TypeAlias = Annotated[str, StringConstraints(pattern=_KEY_ID)]
+CredentialId: TypeAlias = Annotated[str, StringConstraints(pattern=_CREDENTIAL_ID)]
 CallId: TypeAlias = Annotated[str, StringConstraints(pattern=_CALL_ID)]
 Scope: TypeAlias = Annotated[str, StringConstraints(max_length=120, pattern=_SCOPE)]
 
 LARGEST_CSR_CHARACTERS = 100_000
 """Above the 64 KiB that the rules of requests allow, so that those rules give the reason."""
 CsrText: TypeAlias = Annotated[str, StringConstraints(max_length=LARGEST_CSR_CHARACTERS)]
+CertificateText: TypeAlias = CsrText
 
 EnvironmentName: TypeAlias = Literal["SANDBOX", "PRODUCTION"]
 
