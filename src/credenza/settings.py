@@ -104,7 +104,11 @@ class Settings(BaseSettings):
     decision_secret: SecretStr | None = Field(
         None, description="When set, askers must send it in the header `Credenza-Gate-Secret`."
     )
-    tls_certificate: Path | None = Field(None, description="PEM chain of the gates' listeners; empty: plain HTTP.")
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM chain of the gates' listeners, which then ask for client certificates; read again whenever it "
+        "changes. Empty: plain HTTP.",
+    )
     tls_private_key: Path | None = Field(None, description="PEM private key that belongs to `tls_certificate`.")
     manage_tls_certificate: Path | None = Field(None, description="PEM chain of the management listener.")
     manage_tls_private_key: Path | None = Field(None, description="PEM private key of the management listener.")
@@ -113,6 +117,18 @@ class Settings(BaseSettings):
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks whose `X-Forwarded-For` is believed for the client's address."
+    )
+    proxy_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Whoever sends it in `Credenza-Proxy-Secret` is a proxy that has terminated TLS, and is believed "
+        "when it names the client's certificate in `Client-Cert`. Empty: nobody is for this.",
+    )
+    proxy_certificates: Path | None = Field(
+        None, description="PEM certificates of such proxies: believed is who presents one to a gate's own TLS listener."
+    )
+    proxy_socket: bool = Field(
+        False, description="Believe such a proxy in whoever comes by a `unix:` listener of a gate or of the decisions."
     )
 
     max_skew_s: int = Field(300, ge=1, le=3600, description="Seconds an OAuth 1.0a timestamp may lie off, either way.")
@@ -179,6 +195,20 @@ class Settings(BaseSettings):
     )
     token_key_days: int = Field(
         30, ge=1, le=365, description="Days a key signs tokens before its successor does, published since it began."
+    )
+    pkcs11_module: Path | None = Field(
+        None,
+        description="Library that reaches the PKCS#11 tokens in which keys of authorities are, such as "
+        "`/usr/lib/softhsm/libsofthsm2.so`. Needs the extra `pkcs11`.",
+    )
+    pkcs11_pin_file: Path | None = Field(None, description="File of the tokens' user PIN, mode 0600.")
+    sandbox_subject_policy: str = Field(
+        "",
+        description="What subjects of mTLS certificates must say in SANDBOX, as "
+        "`CN=<unique>-Client-<ENV>-<CID>, O=<company>, OU=<project>`; empty: anything.",
+    )
+    production_subject_policy: str = Field(
+        "", description="What subjects of mTLS certificates must say in PRODUCTION; empty: anything."
     )
     allow_sha1_requests: bool = Field(False, description="Accept certification requests signed with SHA-1.")
     commercial_countries: frozenset[str] = Field(
@@ -250,6 +280,15 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_private_key belong together")
         if (self.manage_tls_certificate is None) != (self.manage_tls_private_key is None):
             raise ValueError("manage_tls_certificate and manage_tls_private_key belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _proxies_can_prove_themselves(self) -> Settings:
+        if self.proxy_certificates is not None and self.tls_certificate is None:
+            raise ValueError("proxy_certificates needs tls_certificate: a proxy presents its certificate in TLS")
+        sockets = [self.sandbox_bind, self.production_bind, self.decision_bind]
+        if self.proxy_socket and not any(each.startswith("unix:") for each in sockets):
+            raise ValueError("proxy_socket needs a gate or the decisions to listen on unix:/path/to/socket")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection
 
 from credenza.actions.context import Act, Attempt, Platform, Vault, acting, viewing
-from credenza.actions.issuers import Places, opened, purpose
+from credenza.actions.issuers import Places, opened, purpose, reaching
 from credenza.adapters.key_token import KeyAway
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -144,7 +144,9 @@ def publish_next(platform: Platform, actor: Actor, environment: EnvironmentName,
         _check_no_next(act, environment)
         root = _root_to_sign(act, environment, now)
         maker = _Maker(platform.vault, platform.random, platform.pki_url, now)
-        made = maker.issuing(root, opened(platform, root).private_key, number=_number(act, environment))
+        signer = opened(platform, root)
+        with reaching(platform, signer):
+            made = maker.issuing(root, signer.private_key, number=_number(act, environment))
         return _publish(platform, act, made)
 
 

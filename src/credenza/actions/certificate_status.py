@@ -191,15 +191,16 @@ def _make(platform: Platform, authority: Authority, *, now: datetime) -> StatusR
     with writing(platform.database.records) as connection:
         certificates.reserve(connection, PLATFORM, serial, now=now)
     platform.failpoint("before_responder_signature")
-    certified = issuance.make_leaf(
-        issuer.private_key,
-        issuer.certificate,
-        profile=issuance.RESPONDER,
-        subject=subject,
-        public_key=key.public_key(),
-        serial_number=number,
-        validity=period,
-    )
+    with issuers.reaching(platform, issuer):
+        certified = issuance.make_leaf(
+            issuer.private_key,
+            issuer.certificate,
+            profile=issuance.RESPONDER,
+            subject=subject,
+            public_key=key.public_key(),
+            serial_number=number,
+            validity=period,
+        )
     der = certified.public_bytes(Encoding.DER)
     pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     wrapped = platform.vault.wrap(purpose(authority.id), pkcs8)

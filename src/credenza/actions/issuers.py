@@ -6,6 +6,8 @@ its authority, whether it was unwrapped from the database or signs inside a PKCS
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -137,6 +139,16 @@ def opened(platform: Platform, authority: Authority) -> Issuer:
         raise away(authority.id, error) from error
     certificate = x509.load_der_x509_certificate(authority.certificate_der)
     return Issuer(authority.id, authority.environment, certificate, key)
+
+
+@contextmanager
+def reaching(platform: Platform, issuer: Issuer) -> Iterator[None]:
+    """Sign inside. Refuses when the key's token has gone away meanwhile; the next attempt looks for it anew."""
+    try:
+        yield
+    except KeyAway as error:
+        platform.issuer_keys.forget(issuer.id)
+        raise away(issuer.id, error) from error
 
 
 def away(authority_id: AuthorityId, error: KeyAway) -> Refusal:

@@ -152,18 +152,19 @@ def sign(platform: Platform, attempt: Attempt, subject: Subject, reservation: Re
         issuer = issuers.get(platform, reservation.authority_id)
         places = Places(platform.pki_url, issuer.id)
         platform.failpoint("before_signature")
-        certificate = issuance.make_leaf(
-            issuer.private_key,
-            issuer.certificate,
-            profile=issuance.CLIENT_LEAF,
-            subject=subject.name,
-            public_key=subject.key,
-            serial_number=int(reservation.serial_hex, 16),
-            validity=issuance.Validity(reservation.not_before, reservation.not_after),
-            ca_issuers_url=places.certificate,
-            crl_url=places.revocation_list,
-            ocsp_url=places.status,
-        )
+        with issuers.reaching(platform, issuer):
+            certificate = issuance.make_leaf(
+                issuer.private_key,
+                issuer.certificate,
+                profile=issuance.CLIENT_LEAF,
+                subject=subject.name,
+                public_key=subject.key,
+                serial_number=int(reservation.serial_hex, 16),
+                validity=issuance.Validity(reservation.not_before, reservation.not_after),
+                ca_issuers_url=places.certificate,
+                crl_url=places.revocation_list,
+                ocsp_url=places.status,
+            )
         platform.failpoint("after_signature")
     return certificate.public_bytes(Encoding.DER)
 

@@ -83,7 +83,8 @@ def sign(platform: Platform, authority: Authority, *, now: datetime) -> Publishe
     platform.failpoint("list_number_taken")
     with reading(platform.database.records) as connection:
         change_number, entries = _entries(connection, authority, now)
-    made = _signed(issuer, number, change_number, entries, now)
+    with issuers.reaching(platform, issuer):
+        made = _signed(issuer, number, change_number, entries, now)
     platform.failpoint("list_signed")
     with writing(platform.database.records) as connection:
         stored = revocation_lists.publish(connection, made)

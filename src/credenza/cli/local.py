@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TypeVar
 
 from credenza.actions import organizations, start
 from credenza.actions.context import Platform, Policy
+from credenza.actions.issuers import KeyTokens
 from credenza.adapters import vault
+from credenza.adapters.key_token import KeyAway
 from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.adapters.weak_keys import WeakKeys
@@ -56,6 +59,7 @@ def prepare(settings: Settings, opened: Database) -> Platform:
             pki_url=f"{settings.manage_origin}/pki",
             public_url=settings.manage_origin,
             now=now(),
+            tokens=tokens(settings),
             policy=Policy(
                 oauth2_key_limit=settings.oauth2_key_limit,
                 allow_sha1_requests=settings.allow_sha1_requests,
@@ -63,13 +67,40 @@ def prepare(settings: Settings, opened: Database) -> Platform:
                 lease=timedelta(seconds=settings.lease_s),
                 webhook_schemes=webhook_schemes(settings),
                 token_key_rotation=timedelta(days=settings.token_key_days),
+                subject_policies=subject_policies(settings),
             ),
         )
+    except KeyAway as error:
+        raise CommandFailed(f"{error} Nothing is certified without it; see docs/guide/authority.md") from error
     except WrongKey as error:
         raise CommandFailed(
             f"{error} This database was made with another key-encryption key: give that one "
             f"(CREDENZA_KEY_ENCRYPTION_KEY or {settings.key_path}). Nothing was changed."
         ) from error
+
+
+def tokens(settings: Settings) -> KeyTokens | None:
+    """Reach the PKCS#11 tokens of this machine, if it has any."""
+    if settings.pkcs11_module is None:
+        return None
+    try:
+        adapter = import_module("credenza.adapters.pkcs11")
+    except ModuleNotFoundError as error:
+        raise CommandFailed("pkcs11_module needs the extra: pip install 'credenza[pkcs11]'") from error
+    found: KeyTokens = adapter.Pkcs11Tokens(settings.pkcs11_module, settings.pkcs11_pin_file)
+    return found
+
+
+def subject_policies(settings: Settings) -> dict[EnvironmentName, SubjectPolicy]:
+    """Read what the operator asks of certificates' subjects, where anything is asked."""
+    texts = {
+        EnvironmentName.SANDBOX: settings.sandbox_subject_policy,
+        EnvironmentName.PRODUCTION: settings.production_subject_policy,
+    }
+    try:
+        return {name: subject_policy.parse(text) for name, text in texts.items() if text.strip()}
+    except ValueError as error:
+        raise CommandFailed(f"A subject policy in the settings cannot be read: {error}.") from error
 
 
 def webhook_schemes(settings: Settings) -> frozenset[str]:
