@@ -180,7 +180,7 @@ CLAIMS = (
     Claim(
         "hostile tokens",
         "no hostile assertion or proof gets a token, or as far as the replay memory",
-        100_000,
+        26_000,
         "requests",
         all_are_refused_for_little,
     ),
