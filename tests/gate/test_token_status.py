@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from tests.gate.scene import SANDBOX, furnished
+from tests.gate.scene import ORDERS, PROJECT, SANDBOX, furnished
 from tests.gate.token_scene import ISSUER, NONCE_SECRET, Desk
 
 from credenza.domain import secret_text
@@ -22,6 +22,7 @@ from credenza.gate.token_faults import Denied, Fault
 from credenza.gate.token_server import TokenCall
 from credenza.gate.token_status import INACTIVE, TokenStatus
 from credenza.store import schema
+from credenza.store.changes import ChangeKind
 
 PEPPER = b"p" * 32
 SECRET = secret_text.write(SECRET_PREFIXES[SANDBOX], b"s" * 32)
@@ -89,13 +90,31 @@ def refused(counter: Counter, **changed: object) -> Fault:
     return caught.value.fault
 
 
-def test_a_good_token_is_described_and_a_scope_only_where_it_is_narrowed(counter: Counter) -> None:
+def test_a_good_token_is_described_with_what_it_is_good_for(counter: Counter) -> None:
     narrowed = counter.granted(counter.call(form={"scope": "orders:read"})).access_token
     told = counter.introspect(narrowed)
 
     assert isinstance(told, dict)
     assert (told["active"], told["iss"], told["scope"]) == (True, ISSUER, "orders:read")
-    assert "scope" not in counter.introspect(counter.granted().access_token)  # type: ignore[operator]
+    assert scope(counter, counter.granted().access_token) == "orders:read orders:write"
+
+
+def test_a_service_that_a_project_has_lost_takes_its_scopes_along(counter: Counter) -> None:
+    scene = counter.scene
+    narrowed, whole = (
+        counter.granted(counter.call(form={"scope": each})).access_token for each in ("orders:read", None)
+    )
+    places = schema.project_services
+    scene.change(places, places.c.service_id == ORDERS, ChangeKind.PROJECT, PROJECT, status="PENDING_APPROVAL")
+
+    assert [scope(counter, each) for each in (narrowed, whole)] == [None, None]
+
+
+def scope(counter: Counter, token: str) -> object:
+    told = counter.introspect(token)
+    assert isinstance(told, dict)
+    assert told["active"] is True
+    return told.get("scope")
 
 
 def test_of_a_token_that_is_not_good_here_and_now_nothing_is_said(counter: Counter) -> None:

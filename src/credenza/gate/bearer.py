@@ -159,6 +159,14 @@ class TokenVerifier:
         except _Denied:
             return None
 
+    def scope(self, environment: EnvironmentName, claims: Claims) -> str:
+        """What a token that is good may be used for now: of what it was narrowed to, or of everything, the part that
+        its project is entitled to. Raises GateClosed."""
+        entry = self._loaded(claims.key_id)
+        granted = self._routes.scopes(environment, entry.record.services) if entry is not None else frozenset()
+        asked = frozenset(claims.scope.split())
+        return " ".join(sorted(asked & granted if asked else granted))
+
     # ------------------------------------------------------------------------------------------------------------ wait
 
     async def _finish(self, call: Call, load: _Load, clock: Callable[[], datetime]) -> Decision:
