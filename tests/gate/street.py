@@ -18,15 +18,22 @@ HOST = "127.0.0.1"
 
 
 @contextmanager
-def served(app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[int]:
+def served(
+    app: Any, *opened: AbstractAsyncContextManager[Any], listener: Listener = Listener("street", HOST)
+) -> Iterator[int]:
     """Serve an ASGI app as `credenza serve` does, with what has to be opened on its event loop. Yields the port."""
-    with socket.create_server((HOST, 0)) as bound, served_on(bound, app, *opened):
+    with socket.create_server((HOST, 0)) as bound, served_on(bound, app, *opened, listener=listener):
         yield bound.getsockname()[1]
 
 
 @contextmanager
-def served_on(bound: socket.socket, app: Any, *opened: AbstractAsyncContextManager[Any]) -> Iterator[None]:
-    server = listeners.make_server(Listener("street", HOST), app)
+def served_on(
+    bound: socket.socket,
+    app: Any,
+    *opened: AbstractAsyncContextManager[Any],
+    listener: Listener = Listener("street", HOST),
+) -> Iterator[None]:
+    server = listeners.make_server(listener, app)
 
     async def run() -> None:
         async with AsyncExitStack() as stack:

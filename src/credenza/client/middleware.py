@@ -11,15 +11,17 @@ under such names never arrives. An application behind nginx or Caddy, whose sub-
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import msgspec
 
+from credenza.client import asgi
+from credenza.client.asgi import App, Receive, Scope, Send, values
 from credenza.wire.decisions import (
     CLAIMED_BODY_HASH,
     GATE_SECRET,
@@ -28,14 +30,8 @@ from credenza.wire.decisions import (
     Answer,
     Question,
     is_form,
-    is_ours,
 )
-from credenza.wire.errors import Error, ReasonCode, Source, envelope
-
-Scope: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
-Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+from credenza.wire.errors import ReasonCode
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 _FORM_LIMIT_BYTES = 64 * 1024
@@ -74,8 +70,7 @@ class CredenzaMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            # Its messages come after the handshake, and no signature covers them.
-            await send({"type": "websocket.close", "code": 1008, "reason": "Calls have to be signed."})
+            await asgi.close_websocket(send)
         elif scope["type"] == "http":
             with suppress(_Gone):
                 await self._decide(scope, receive, send)
@@ -95,22 +90,21 @@ class CredenzaMiddleware:
     async def _decide(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_body(receive, self._body_limit_bytes)
         if body is None:
-            await _refuse(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+            await asgi.send_refusal(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
             return
         try:
             answer = await self._ask(_question(scope, body))
         except (httpx.HTTPError, msgspec.MsgspecError):
-            await _refuse(send, 503, ReasonCode.SERVICE_UNAVAILABLE, "The gate does not answer. Try again shortly.")
+            await asgi.send_refusal(
+                send, 503, ReasonCode.SERVICE_UNAVAILABLE, "The gate does not answer. Try again shortly."
+            )
             return
         if answer.identity is None:
-            await _send(send, answer.status, answer.headers, answer.body.encode())
+            await asgi.send_answer(send, answer.status, answer.headers, answer.body.encode())
             return
         told = [*answer.identity.headers(), (REQUEST_ID, answer.request_id)]
         told += [(SIGNED_IDENTITY, answer.signed_identity)] if answer.signed_identity else []
-        headers = [(name, value) for name, value in scope["headers"] if not _ends_here(name)]
-        headers += [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in told]
-        admitted = {**scope, "headers": headers, "credenza": answer.identity}
-        await self._app(admitted, _again(body, receive), send)
+        await self._app(asgi.admitted(scope, answer.identity, told), _again(body, receive), send)
 
     async def _ask(self, question: Question) -> Answer:
         response = await self._gate.post(self._path, content=msgspec.json.encode(question))
@@ -138,10 +132,10 @@ class ClaimedBodyMiddleware:
     async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_body(receive, self._body_limit_bytes)
         if body is None:
-            await _refuse(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
+            await asgi.send_refusal(send, 413, ReasonCode.PAYLOAD_TOO_LARGE, "The body is too large.")
         elif not _is_claimed(body, scope["headers"]):
             text = "The body is not the one that oauth_body_hash was made for."
-            await _refuse(send, 403, ReasonCode.AUTHENTICATION_FAILED, text)
+            await asgi.send_refusal(send, 403, ReasonCode.AUTHENTICATION_FAILED, text)
         else:
             await self._app(scope, _again(body, receive), send)
 
@@ -154,12 +148,9 @@ def _is_claimed(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _question(scope: Scope, body: bytes) -> Question:
-    def values(wanted: bytes) -> list[bytes]:
-        return [value for name, value in scope["headers"] if name == wanted]
-
-    authorization = tuple(value.decode("latin-1") for value in values(b"authorization"))
+    authorization = tuple(value.decode("latin-1") for value in values(scope, b"authorization"))
     covered = any("oauth_body_hash" in value for value in authorization)
-    hosts = values(b"host")
+    hosts = values(scope, b"host")
     return Question(
         method=scope["method"],
         scheme=scope["scheme"],
@@ -169,15 +160,13 @@ def _question(scope: Scope, body: bytes) -> Question:
         query=scope["query_string"].decode("latin-1"),
         authorization=authorization,
         body_sha256=sha256(body).digest(),
-        form=body if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(b"content-type")) else None,
-        proofs=tuple(value.decode("latin-1") for value in values(b"dpop")),
+        form=body
+        if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(scope, b"content-type"))
+        else None,
+        proofs=tuple(value.decode("latin-1") for value in values(scope, b"dpop")),
         address=scope["client"][0] if scope.get("client") else "",
-        user_agent=b" ".join(values(b"user-agent")).decode("latin-1"),
+        user_agent=b" ".join(values(scope, b"user-agent")).decode("latin-1"),
     )
-
-
-def _ends_here(name: bytes) -> bool:
-    return name in (b"authorization", b"dpop") or is_ours(name)
 
 
 async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:
@@ -207,18 +196,3 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-async def _refuse(send: Send, status: int, reason_code: ReasonCode, description: str) -> None:
-    error = Error(
-        source=Source.GATEWAY, reason_code=reason_code, description=description, recoverable=status == 503, details=None
-    )
-    headers = (("content-type", "application/json"), ("cache-control", "no-store"))
-    await _send(send, status, headers, envelope(error).model_dump_json(by_alias=True).encode())
-
-
-async def _send(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
-    encoded.append((b"content-length", str(len(body)).encode("ascii")))
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})

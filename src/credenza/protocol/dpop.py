@@ -112,6 +112,13 @@ def write(
     return jose.sign(header, claims | {"iat": int(now.timestamp())}, key)
 
 
+def challenge(error: str = "", *, scope: str = "") -> str:
+    """Write WWW-Authenticate of a resource in the words that clients look for (RFC 9449 7.1, RFC 6750 3). Without an
+    error where no token was sent."""
+    named = [("error", error), ("scope", scope), ("algs", " ".join(jose.Algorithm))]
+    return "DPoP " + ", ".join(f'{name}="{value}"' for name, value in named if value)
+
+
 def access_token_hash(access_token: str) -> str:
     """`ath` of RFC 9449 4.2."""
     return jose.encode(sha256(access_token.encode()).digest()).decode()

@@ -1,0 +1,53 @@
+"""What the ASGI middlewares have in common: what ends at them, and how they say no."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+from credenza.wire.decisions import is_ours
+from credenza.wire.errors import Error, Source, envelope
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Fields: TypeAlias = Iterable[tuple[str, str]]
+
+
+def values(scope: Scope, name: bytes) -> list[bytes]:
+    """Every value of a header; `name` in lower case."""
+    return [value for each, value in scope["headers"] if each == name]
+
+
+def admitted(scope: Scope, caller: object, told: Fields) -> Scope:
+    """The scope as the application gets it: with who calls, without what proved it or pretended to be ours."""
+    headers = [(name, value) for name, value in scope["headers"] if not _ends_here(name)]
+    headers += [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in told]
+    return {**scope, "headers": headers, "credenza": caller}
+
+
+def _ends_here(name: bytes) -> bool:
+    return name in (b"authorization", b"dpop") or is_ours(name)
+
+
+async def close_websocket(send: Send) -> None:
+    """Refuse one: its messages come after the handshake, and nothing that is signed covers them."""
+    await send({"type": "websocket.close", "code": 1008, "reason": "Calls have to be signed."})
+
+
+async def send_refusal(send: Send, status: int, reason_code: str, description: str, headers: Fields = ()) -> None:
+    """Answer with the gate's envelope."""
+    error = Error(
+        source=Source.GATEWAY, reason_code=reason_code, description=description, recoverable=status == 503, details=None
+    )
+    usual = (("content-type", "application/json"), ("cache-control", "no-store"))
+    body = envelope(error).model_dump_json(by_alias=True).encode()
+    await send_answer(send, status, (*usual, *headers), body)
+
+
+async def send_answer(send: Send, status: int, headers: Fields, body: bytes) -> None:
+    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    encoded.append((b"content-length", str(len(body)).encode("ascii")))
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
