@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from heapq import nsmallest
 from http import HTTPStatus
 from math import inf
 from typing import Any, TypeAlias
 
-import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from credenza.cli.room import Guest, make_room
 from credenza.gate.arrival import REQUEST_TARGET
-
-log = structlog.get_logger()
+from credenza.gate.terminators import PRESENTED
 
 # RFC 7541 4.1 counts the same: thousands of tiny headers cost more than their bytes.
 _HEADER_OVERHEAD_BYTES = 32
-# A share of the connections at once: looking for the longest waiting one at each new connection would cost too much.
-_SHED_SHARE = 16
 _SAYS = {
     HTTPStatus.REQUEST_TIMEOUT: "The request did not arrive in time.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The request line and headers are too long.",
@@ -52,14 +48,17 @@ class _Unacceptable(Exception):  # noqa: N818 - a verdict on the request, not an
     """Ends the parser's work on a request that was refused."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpToolsProtocol, Guest):
     """Trailers are dropped, too: left alone, they are appended to the headers that the application has (RFC 9110 6.5.1
     keeps the two apart), and come in time when a request fits into one segment: behind the X-Forwarded-For of a trusted
-    proxy, for one."""
+    proxy, for one.
+
+    `client_certificate` is the DER of what TLS has proven before the connection was made; empty without."""
 
     def __init__(self, *arguments: Any, limits: Limits, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._limits = limits
+        self.client_certificate = b""
         self._most_head_bytes = limits.head_bytes
         self.waiting_since = self._deadline = inf
         self._write_deadline = inf
@@ -72,8 +71,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
         self._wait(self._limits.head_s)
-        if len(self.connections) > self._limits.connections:
-            self._make_room()
+        if len(self.connections) > self._limits.connections and not make_room(self.connections, self, str(self.server)):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def data_received(self, data: bytes) -> None:
         # The parser keeps what is not complete, a header or a trailer that never ends.
@@ -98,6 +97,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self.client_certificate:
+            self.scope[PRESENTED] = self.client_certificate  # type: ignore[literal-required] # ours
         self._head_bytes, self._begun = 0, True
         if self._received:  # the first request had to begin when the connection did
             self._wait(self._limits.head_s)
@@ -173,16 +174,6 @@ class Connection(HttpToolsProtocol):
     def _refuse_head(self) -> None:
         self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         raise _Unacceptable
-
-    def _make_room(self) -> None:
-        """Close those that have kept us waiting longest, or this newcomer when all are being served."""
-        others = [each for each in self.connections if isinstance(each, Connection) and each is not self]
-        waiting = [each for each in others if each.is_waiting]
-        log.warning("listener.full", listener=str(self.server), connections=len(others), waiting=len(waiting))
-        for each in nsmallest(1 + len(waiting) // _SHED_SHARE, waiting, key=lambda each: each.waiting_since):
-            each.end()
-        if not waiting:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     @property
     def is_waiting(self) -> bool:

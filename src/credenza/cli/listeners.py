@@ -17,30 +17,38 @@ from typing import Any
 import uvicorn
 
 from credenza.cli.connection import Connection, Limits
+from credenza.cli.handshake import Handshake
 from credenza.cli.quick import QuickConnection
+from credenza.cli.room import Guest
+from credenza.cli.tls import ClientTrust, TlsContexts
+from credenza.domain.model import EnvironmentName
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 10
 _TICKS_PER_LOOK = 5  # of a tenth of a second
 _USUAL = Limits()
-# RFC 9325 4.2, which FAPI 2.0 5.2.2 makes binding, as far as Python can offer it. TLS 1.3 has no others.
-_TLS12_SUITES = "ECDHE+AESGCM"
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where one application is served. `bind` is `host:port` or `unix:/path`."""
+    """Where one application is served. `bind` is `host:port` or `unix:/path`. With TLS, the clients of `environment` are
+    asked for certificates."""
 
     name: str
     bind: str
     certificate: Path | None = None
     private_key: Path | None = None
+    environment: EnvironmentName | None = None
+
+    @property
+    def is_socket(self) -> bool:
+        return self.bind.startswith("unix:")
 
 
 def bind(listener: Listener) -> socket.socket:
     """Bind a listening socket. Raises OSError whose text names the listener and the address."""
     try:
-        return _bind_unix(listener.bind[5:]) if listener.bind.startswith("unix:") else _bind_tcp(listener.bind)
+        return _bind_unix(listener.bind[5:]) if listener.is_socket else _bind_tcp(listener.bind)
     except OSError as error:
         raise OSError(error.errno, f"{listener.name} cannot listen on {listener.bind}: {error.strerror}") from error
 
@@ -86,16 +94,19 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_PER_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in tuple(self.server_state.connections):
-                assert isinstance(connection, Connection), "made by make_server"
+                assert isinstance(connection, Guest), "made by make_server"
                 connection.check_deadlines(now)
         return await super().on_tick(counter)
 
 
-def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicorn.Server:
+def make_server(
+    listener: Listener, app: Any, limits: Limits = _USUAL, clients: ClientTrust | None = None
+) -> uvicorn.Server:
+    """`clients` tells which client certificates are asked for, where the listener has TLS."""
     return _Server(
         uvicorn.Config(
             app,
-            http=_connection(app, limits),
+            http=_protocol(listener, app, limits, clients),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -104,11 +115,16 @@ def make_server(listener: Listener, app: Any, limits: Limits = _USUAL) -> uvicor
             proxy_headers=False,
             timeout_keep_alive=ceil(limits.idle_s),
             timeout_graceful_shutdown=_SHUTDOWN_S,
-            ssl_certfile=listener.certificate,
-            ssl_keyfile=listener.private_key,
-            ssl_ciphers=_TLS12_SUITES,
         )
     )
+
+
+def _protocol(listener: Listener, app: Any, limits: Limits, clients: ClientTrust | None) -> Any:
+    http = _connection(app, limits)
+    if listener.certificate is None or listener.private_key is None:
+        return http
+    contexts = TlsContexts(listener.certificate, listener.private_key, clients)
+    return partial(Handshake, contexts=contexts, http=http, limits=limits)
 
 
 def _connection(app: Any, limits: Limits) -> Any:

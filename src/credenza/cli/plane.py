@@ -22,9 +22,11 @@ from credenza.gate.flushing import Flusher
 from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
+from credenza.gate.mtls import CertificateVerifier
 from credenza.gate.oauth1 import Policy, Verifier
 from credenza.gate.possession import Nonces, ReplayMemory
 from credenza.gate.refusals import Refusals
+from credenza.gate.trust import Trust
 from credenza.gate.usage import Usage
 from credenza.protocol import client_assertion, dpop
 from credenza.settings import Settings
@@ -48,6 +50,7 @@ class Plane:
     keyring: Keyring
     routes: RouteTable
     issuers: Issuers
+    trust: Trust
     replay: ReplayMemory
     usage: Usage
     refusals: Refusals
@@ -59,14 +62,16 @@ class Plane:
 async def open_plane(settings: Settings, database: Database, vault: LocalVault | None) -> AsyncIterator[Plane]:
     """`vault` is the key-encryption key where this process gives tokens."""
     async with AsyncExitStack() as stack:
-        routes, issuers = RouteTable(), Issuers(vault)
+        routes, issuers, trust = RouteTable(), Issuers(vault), Trust()
         replay = _open_replay(settings, stack)
         if database.embedded:
-            keyring, freshness = _embedded(settings, routes, issuers, stack)
+            keyring, freshness = _embedded(settings, routes, issuers, trust, stack)
         else:
             # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
             postgresql = import_module("credenza.cli.postgresql_plane")
-            keyring, freshness = await postgresql.open_freshness(settings, routes, issuers, stack, report=_report)
+            keyring, freshness = await postgresql.open_freshness(
+                settings, routes, issuers, trust, stack, report=_report
+            )
         counted = Usage(database.traces, report=_report)
         kept = Refusals(database.traces, clock=installation.now, report=_report)
         noted = _Enforced(settings.data_dir, keyring)
@@ -97,12 +102,13 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
             replay=replay,
             policy=policy,
             tokens=None if vault is None else tokens,
+            certificates=CertificateVerifier(keyring=keyring, routes=routes, freshness=freshness),
         )
-        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, replay, counted, kept, vault, nonces)
+        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, trust, replay, counted, kept, vault, nonces)
 
 
 def _embedded(
-    settings: Settings, routes: RouteTable, issuers: Issuers, stack: AsyncExitStack
+    settings: Settings, routes: RouteTable, issuers: Issuers, trust: Trust, stack: AsyncExitStack
 ) -> tuple[Keyring, Freshness]:
     path = make_url(settings.database).database
     assert path is not None, "an embedded database is a file"
@@ -110,7 +116,7 @@ def _embedded(
     stack.callback(reader.close)
     reader.watch()
     keyring = Keyring(SqliteKeys(reader), clock=time.monotonic)
-    freshness = SqliteFreshness(reader, keyring, routes, issuers)
+    freshness = SqliteFreshness(reader, keyring, routes, issuers, trust)
     freshness.look()
     return keyring, freshness
 

@@ -14,6 +14,7 @@ from credenza.cli.failure import CommandFailed
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
+from credenza.gate.trust import Trust
 from credenza.settings import Settings
 from credenza.store import leases
 from credenza.store.engine import Database, reading
@@ -27,6 +28,7 @@ async def open_freshness(
     settings: Settings,
     routes: RouteTable,
     issuers: Issuers,
+    trust: Trust,
     stack: AsyncExitStack,
     *,
     report: Callable[[Exception], None],
@@ -45,6 +47,7 @@ async def open_freshness(
         memory=_memory(settings),
         lease=timedelta(seconds=settings.lease_s),
         issuers=issuers,
+        trust=trust,
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)

@@ -26,10 +26,11 @@ import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from credenza.cli import connection, installation, listeners, logs, output, token_plane
+from credenza.cli import connection, installation, listeners, logs, output, proxies, token_plane
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.plane import Plane, open_plane
+from credenza.cli.tls import ClientTrust
 from credenza.cli.workers import Pool
 from credenza.domain.model import EnvironmentName
 from credenza.gate.app import GateApp, Limits, Origin
@@ -126,11 +127,15 @@ def listening(settings: Settings, role: Role) -> tuple[Listener, ...]:
         "management API", settings.manage_bind, settings.manage_tls_certificate, settings.manage_tls_private_key
     )
     gates = (
-        Listener("sandbox gate", settings.sandbox_bind, settings.tls_certificate, settings.tls_private_key),
-        Listener("production gate", settings.production_bind, settings.tls_certificate, settings.tls_private_key),
+        _gate(settings, EnvironmentName.SANDBOX, settings.sandbox_bind),
+        _gate(settings, EnvironmentName.PRODUCTION, settings.production_bind),
         Listener("decisions", settings.decision_bind),
     )
     return {Role.ALL: (manage, *gates), Role.MANAGE: (manage,), Role.GATE: gates}[role]
+
+
+def _gate(settings: Settings, name: EnvironmentName, bind: str) -> Listener:
+    return Listener(f"{name.lower()} gate", bind, settings.tls_certificate, settings.tls_private_key, name)
 
 
 def serve_here(started: Started) -> None:
@@ -151,13 +156,13 @@ async def serve_until_stopped(started: Started) -> None:
             plane = await stack.enter_async_context(open_plane(settings, database, vault))
             applications = await _applications(started, database, plane, stack, stopping)
             servers = [
-                (_server(settings, listener, applications), started.sockets[listener.name])
+                (_server(settings, listener, applications, plane), started.sockets[listener.name])
                 for listener in listening(settings, started.role)
             ]
             await listeners.serve(servers, stopping)
 
 
-def _server(settings: Settings, listener: Listener, applications: Mapping[str, Any]) -> uvicorn.Server:
+def _server(settings: Settings, listener: Listener, applications: Mapping[str, Any], plane: Plane) -> uvicorn.Server:
     limits = connection.Limits(
         head_s=settings.head_deadline_s,
         body_s=settings.body_deadline_s + _GATES_OWN_ANSWER_S,
@@ -165,7 +170,13 @@ def _server(settings: Settings, listener: Listener, applications: Mapping[str, A
         head_bytes=settings.head_limit_bytes,
         connections=settings.connection_limit,
     )
-    return listeners.make_server(listener, applications[listener.name], limits)
+    clients = None if listener.environment is None else _clients(settings, plane, listener.environment)
+    return listeners.make_server(listener, applications[listener.name], limits, clients)
+
+
+def _clients(settings: Settings, plane: Plane, environment: EnvironmentName) -> ClientTrust:
+    besides = proxies.certificates(settings)
+    return ClientTrust(environment, plane.trust, plane.freshness, installation.now, besides)
 
 
 async def _applications(
@@ -203,6 +214,7 @@ async def _gates(
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
     tokens = token_plane.token_apps(settings, database, plane, desk)
+    binds = {EnvironmentName.SANDBOX: settings.sandbox_bind, EnvironmentName.PRODUCTION: settings.production_bind}
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(
             origin,
@@ -210,12 +222,19 @@ async def _gates(
             forwarder,
             limits=limits,
             trusted_proxies=settings.trusted_proxies,
+            terminators=proxies.terminators(settings, binds[name]),
             tokens=tokens.get(name),
         )
         for name, origin in origins.items()
     }
     secret = settings.decision_secret
-    return gates | {"decisions": DecisionApp(origins, desk, secret=secret.get_secret_value() if secret else None)}
+    decisions = DecisionApp(
+        origins,
+        desk,
+        secret=secret.get_secret_value() if secret else None,
+        terminators=proxies.terminators(settings, settings.decision_bind),
+    )
+    return gates | {"decisions": decisions}
 
 
 def _bind(listener: Listener) -> socket.socket:

@@ -28,7 +28,7 @@ def admitted(scope: Scope, caller: object, told: Fields) -> Scope:
 
 
 def _ends_here(name: bytes) -> bool:
-    return name in (b"authorization", b"dpop") or is_ours(name)
+    return name in (b"authorization", b"dpop", b"client-cert", b"client-cert-chain") or is_ours(name)
 
 
 async def close_websocket(send: Send) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
+from ssl import PEM_cert_to_DER_cert
 from typing import Any
 
 import httpx
@@ -23,6 +24,7 @@ import msgspec
 from credenza.client import asgi
 from credenza.client.asgi import App, Receive, Scope, Send, values
 from credenza.wire.decisions import (
+    BODY,
     CLAIMED_BODY_HASH,
     GATE_SECRET,
     REQUEST_ID,
@@ -36,6 +38,7 @@ from credenza.wire.errors import ReasonCode
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 _FORM_LIMIT_BYTES = 64 * 1024
 _DEADLINE_S = 5.0
+_CLAIMED, _BODY = (name.lower().encode("ascii") for name in (CLAIMED_BODY_HASH, BODY))
 
 
 class _Gone(Exception):  # noqa: N818 - nobody's error
@@ -115,7 +118,8 @@ class CredenzaMiddleware:
 class ClaimedBodyMiddleware:
     """For an application that only its proxy can reach: checks the body against the hash that the sub-request proved.
 
-    The proxy sets X-Credenza-Claimed-Body-Hash on every request that it lets through, whatever the client sent.
+    The proxy sets X-Credenza-Claimed-Body-Hash and X-Credenza-Body on every request that it lets through, whatever the
+    client sent. A call by client certificate has no hash, and its body is taken as it is.
     """
 
     def __init__(self, app: App, *, body_limit_bytes: int = BODY_LIMIT_BYTES) -> None:
@@ -141,9 +145,10 @@ class ClaimedBodyMiddleware:
 
 
 def _is_claimed(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    claimed = [value for name, value in headers if name == CLAIMED_BODY_HASH.lower().encode("ascii")]
+    told = [(name, value) for name, value in headers if name in (_CLAIMED, _BODY)]
+    claimed = [value for name, value in told if name == _CLAIMED]
     if not claimed:
-        return not body
+        return not body or told == [(_BODY, b"unsigned")]
     return len(claimed) == 1 and compare_digest(claimed[0], b64encode(sha256(body).digest()))
 
 
@@ -164,9 +169,17 @@ def _question(scope: Scope, body: bytes) -> Question:
         if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(scope, b"content-type"))
         else None,
         proofs=tuple(value.decode("latin-1") for value in values(scope, b"dpop")),
+        certificate=_certificate(scope),
         address=scope["client"][0] if scope.get("client") else "",
         user_agent=b" ".join(values(scope, b"user-agent")).decode("latin-1"),
     )
+
+
+def _certificate(scope: Scope) -> bytes:
+    """The client certificate that the application's own server has proven (ASGI TLS extension 0.2), where one does."""
+    tls = scope.get("extensions", {}).get("tls") or {}
+    chain = tls.get("client_cert_chain") or ()
+    return b"" if tls.get("client_cert_error") or not chain else PEM_cert_to_DER_cert(chain[0])
 
 
 async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:

@@ -21,6 +21,7 @@ from credenza.gate.decision import Admitted, Call, Code, Refused
 from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachable, passed_on
 from credenza.gate.ids import ids
+from credenza.gate.terminators import NOBODY, Terminators
 from credenza.gate.token_app import TokenApp
 from credenza.protocol.oauth1 import Request
 from credenza.wire.decisions import REQUEST_ID, SIGNED_IDENTITY, Identity
@@ -69,6 +70,7 @@ class GateApp:
         *,
         limits: Limits | None = None,
         trusted_proxies: Networks = (),
+        terminators: Terminators = NOBODY,
         tokens: TokenApp | None = None,
     ) -> None:
         self._tokens = tokens
@@ -77,6 +79,7 @@ class GateApp:
         self._forwarder = forwarder
         self._limits = limits or Limits()
         self._trusted_proxies = trusted_proxies
+        self._terminators = terminators
         self._ids = ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +87,7 @@ class GateApp:
             raise ValueError(f"a gate serves http, not {scope['type']}")
         call_id = next(self._ids)
         try:
-            arrived = arrival.read(scope, self._trusted_proxies)
+            arrived = arrival.read(scope, self._trusted_proxies, self._terminators)
             self._check_origin(arrived, scope)
         except BadRequest as bad:
             await self._refuse(send, Refused(call_id, Code.BAD_REQUEST, str(bad)), unread_body=True)
@@ -163,6 +166,7 @@ class GateApp:
             body_sha256=None if body is None else body.sha256,
             announces_body=arrived.has_body,
             proofs=arrived.proofs,
+            certificate=arrived.certificate,
             address=arrived.address,
             user_agent=arrived.user_agent,
         )

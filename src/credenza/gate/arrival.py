@@ -6,12 +6,13 @@ Nothing is decoded or normalised on the way: the target is the bytes of the requ
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, TypeAlias
 
 import msgspec
 
+from credenza.gate.terminators import CLIENT_CERT, NOBODY, PRESENTED, PROXY_SECRET, Terminators, Unreadable
 from credenza.wire.decisions import is_form
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -27,7 +28,7 @@ _OWN_PORTS = {"http": ":80", "https": ":443"}
 _AUTHORITY_END = re.compile(r"[/?#]")
 _WANTED = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding", b"user-agent"}
-    | {b"x-forwarded-for", b"dpop"}
+    | {b"x-forwarded-for", b"dpop", CLIENT_CERT, PROXY_SECRET}
 )
 
 
@@ -37,7 +38,8 @@ class BadRequest(Exception):  # noqa: N818 - a verdict on the request, not an er
 
 class Arrival(msgspec.Struct, frozen=True):
     """`content_length` is 0 when there is no body and None when it comes in chunks of unknown number. `origin` is the
-    one that an absolute target names, spelt as `origin_of` does; empty for a path."""
+    one that an absolute target names, spelt as `origin_of` does; empty for a path. `certificate` is the client's (DER)
+    that TLS has proven, here or at a proxy that is believed."""
 
     method: str
     origin: str
@@ -51,13 +53,14 @@ class Arrival(msgspec.Struct, frozen=True):
     user_agent: str
     address: str
     headers: Headers
+    certificate: bytes = b""
 
     @property
     def has_body(self) -> bool:
         return self.content_length != 0
 
 
-def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
+def read(scope: Any, trusted_proxies: Networks = (), terminators: Terminators = NOBODY) -> Arrival:
     """Read an HTTP scope. Raises BadRequest."""
     found = _wanted(scope["headers"])
     path, query = scope["raw_path"], scope["query_string"]
@@ -83,6 +86,7 @@ def read(scope: Any, trusted_proxies: Networks = ()) -> Arrival:
         client_address(scope["client"], found.get(b"x-forwarded-for", ()), trusted_proxies),
         # uvicorn appends trailers to its list of headers when they come (RFC 9110 6.5.1 wants them kept apart).
         list(scope["headers"]),
+        certificate(found, scope.get(PRESENTED, b""), terminators),
     )
 
 
@@ -90,6 +94,14 @@ def origin_of(scheme: str, authority: str) -> str:
     """Spell an origin so that equal ones are equal: lower case, without the scheme's own port (RFC 3986 6.2.3)."""
     scheme, authority = scheme.lower(), authority.lower()
     return f"{scheme}://{authority.removesuffix(_OWN_PORTS.get(scheme, ''))}"
+
+
+def certificate(found: Mapping[bytes, Sequence[bytes]], presented: bytes, terminators: Terminators) -> bytes:
+    """Say which certificate a request was made with. Raises BadRequest."""
+    try:
+        return terminators.certificate(found.get(CLIENT_CERT, ()), found.get(PROXY_SECRET, ()), presented)
+    except Unreadable as unreadable:
+        raise BadRequest(str(unreadable)) from unreadable
 
 
 def _named_origin(target: bytes) -> str:

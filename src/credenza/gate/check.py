@@ -43,6 +43,7 @@ from credenza.gate.decision import Admitted, Call, Code, Decision, Refused, enve
 from credenza.gate.desk import Desk, Pending
 from credenza.gate.ids import ids
 from credenza.gate.keyring import GateClosed
+from credenza.gate.terminators import CLIENT_CERT, NOBODY, PROXY_SECRET, Terminators
 from credenza.protocol.oauth1 import Request
 from credenza.wire import decisions
 from credenza.wire.decisions import Answer, Identity, Question
@@ -50,13 +51,24 @@ from credenza.wire.decisions import Answer, Identity, Question
 _LONGEST_QUESTION_BYTES = 1024 * 1024
 _PLAIN = "text/plain; charset=utf-8"
 _UNCHECKED = "unchecked"
+# A client certificate covers no body: TLS has, as far as the proxy.
+_UNSIGNED = "unsigned"
 _TARGET = re.compile(r"/[!\"$-~]{0,8191}")
 
 
 class DecisionApp:
-    """`secret`, when set, must come with every question, in Credenza-Gate-Secret."""
+    """`secret`, when set, must come with every question, in Credenza-Gate-Secret. `terminators` are the proxies whose
+    sub-requests are believed about client certificates."""
 
-    def __init__(self, origins: Mapping[EnvironmentName, Origin], desk: Desk, *, secret: str | None = None) -> None:
+    def __init__(
+        self,
+        origins: Mapping[EnvironmentName, Origin],
+        desk: Desk,
+        *,
+        secret: str | None = None,
+        terminators: Terminators = NOBODY,
+    ) -> None:
+        self._terminators = terminators
         self._origins = origins
         self._desk = desk
         self._secret = secret.encode() if secret else None
@@ -125,11 +137,18 @@ class DecisionApp:
 
     def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call | Refused:
         try:
-            return _call_of_proxy(call_id, origin, asked, scheme)
+            return _call_of_proxy(call_id, origin, asked, scheme, self._certificate(asked))
         except BadRequest as bad:
             refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
             self._desk.note(refused, origin.environment)
             return refused
+
+    def _certificate(self, asked: _Asked) -> bytes:
+        # In no handshake of ours: a proxy that asks has no certificate to be mistaken for its client's.
+        if self._terminators is NOBODY:
+            return b""
+        found = {name: [value.encode("latin-1") for value in asked.all(name)] for name in (CLIENT_CERT, PROXY_SECRET)}
+        return arrival.certificate(found, b"", self._terminators)
 
     async def _answer(self, call_id: str, origin: Origin, receive: Receive, send: Send) -> None:
         try:
@@ -177,7 +196,7 @@ class _Asked:
         return values[0]
 
 
-def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call:
+def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scheme: str, certificate: bytes) -> Call:
     target = asked.only(b"x-original-uri")
     _check_target(target)
     path, _, query = target.partition("?")
@@ -193,6 +212,7 @@ def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scheme: str) -> 
         ),
         authorization=asked.all(b"authorization"),
         proofs=asked.all(b"dpop"),
+        certificate=certificate,
         environment=origin.environment,
         body_sha256=None,
         announces_body=length not in (b"", b"0") or asked.last(b"x-original-transfer-encoding") != b"",
@@ -218,6 +238,7 @@ def _call_of_middleware(call_id: str, origin: Origin, question: Question) -> Cal
         ),
         authorization=question.authorization,
         proofs=question.proofs,
+        certificate=question.certificate,
         environment=origin.environment,
         body_sha256=question.body_sha256,
         address=question.address,
@@ -252,7 +273,8 @@ def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
 # A key's calls have the same identity, and spelling it out costs as much as a third of the check.
 @lru_cache(maxsize=4096)
 def _known_headers(identity: Identity) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple(encoded([*identity.headers(), (decisions.BODY, _UNCHECKED)]))
+    body = _UNSIGNED if identity.certificate_sha256 else _UNCHECKED
+    return tuple(encoded([*identity.headers(), (decisions.BODY, body)]))
 
 
 @lru_cache(maxsize=4096)

@@ -37,7 +37,11 @@ _OF_ONE_CONNECTION = frozenset(
 _ENDS_HERE = frozenset(
     {b"authorization", b"dpop", b"host", b"content-length", b"expect", b"forwarded", b"proxy", b"x-real-ip"}
     | {b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"cf-connecting-ip"}
-    | {b"client-cert", b"client-cert-chain", b"x-client-cert", b"x-ssl-client-cert"}
+    | {b"client-cert", b"client-cert-chain", b"x-client-cert", b"x-client-cert-chain", b"x-client-dn"}
+    | {b"client-certificate", b"x-client-certificate", b"x-ssl-client-certificate", b"clientcert", b"x-clientcert"}
+    | {b"ssl-client-cert", b"ssl-client-verify", b"ssl-client-subject-dn", b"ssl-client-issuer-dn", b"x-ssl-cert"}
+    | {b"x-ssl-client-cert", b"x-ssl-client-verify", b"x-ssl-client-dn", b"x-ssl-client-s-dn", b"x-ssl-client-cn"}
+    | {b"x-arr-clientcert", b"x-amzn-mtls-clientcert", b"x-amzn-mtls-clientcert-leaf", b"x-tls-client-cert"}
     | {b"x-original-host", b"x-original-method", b"x-original-uri", b"x-original-url", b"x-rewrite-url"}
     | {b"x-http-method", b"x-http-method-override", b"x-method-override"}
 )
