@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -19,6 +20,7 @@ from credenza.gate.answers import JSON, Send, send_answer
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import Receive, TooLarge, read_body
 from credenza.gate.issuers import Issuers
+from credenza.gate.keyring import GateClosed
 from credenza.gate.token_desk import TokenDesk
 from credenza.gate.token_faults import Fault
 from credenza.gate.token_request import LONGEST_FORM
@@ -107,6 +109,8 @@ class TokenApp:
         if path == METADATA:
             body = self._metadata
         else:
+            with suppress(GateClosed):  # then as it was known last: clients may keep it for as long anyway
+                self._desk.look()
             body = self._issuers.key_set(self._environment, IssuerKind.FAPI2, now=self._clock())
         lasting = ("Cache-Control", f"public, max-age={CACHE_TIME.seconds}")
         await send_answer(send, 200, [("Content-Type", JSON), lasting, ("Correlation-Id", call_id)], body)

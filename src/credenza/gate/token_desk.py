@@ -50,6 +50,10 @@ class TokenDesk:
     def requires_nonce(self) -> bool:
         return self._server.requires_nonce
 
+    def look(self) -> None:
+        """Make sure that what is published is true now. Raises GateClosed."""
+        self._status.look()
+
     def nonce(self) -> str:
         return self._server.nonce(now=self._clock())
 

@@ -44,6 +44,10 @@ class TokenStatus:
         self._issuers = issuers
         self._records = records
 
+    def look(self) -> None:
+        """Make sure that what is known is true now. Raises GateClosed."""
+        self._verifier.look()
+
     async def introspect(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Mapping[str, object]:
         """Say what a token is good for; of one that is not good here and now, only that. Raises Denied."""
         token = _token(token_request.parse(call.content_type, call.query, call.body))
