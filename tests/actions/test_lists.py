@@ -67,11 +67,33 @@ def test_a_key_is_in_the_states_it_is_in(shop: Shop) -> None:
     assert aliases(shop, KeyQuery(SANDBOX, KeyState.EXPIRED)) == ["billing"]
 
 
-@pytest.mark.parametrize("text", ["Größe", "GRÖSSE", "röß", "größe_1%"])
-def test_keys_are_sought_by_a_part_of_their_alias_in_any_case(shop: Shop, text: str) -> None:
-    add(shop, "Große Größe_1%")
+@pytest.mark.parametrize("order", KeyOrder)
+@pytest.mark.parametrize("text", ["Größe", "GRÖSSE", "grö", "größe_1%"])
+def test_keys_are_sought_by_the_beginning_of_their_alias_in_any_case(shop: Shop, text: str, order: KeyOrder) -> None:
+    add(shop, "Größe_1%")
+    add(shop, "Die Größe_1%")
 
-    assert aliases(shop, KeyQuery(SANDBOX, text=text)) == ["Große Größe_1%"]
+    assert aliases(shop, KeyQuery(SANDBOX, text=text, order=order)) == ["Größe_1%"]
+
+
+@pytest.mark.parametrize("order", KeyOrder)
+def test_keys_that_are_sought_come_in_every_order_and_page_by_page(shop: Shop, order: KeyOrder) -> None:
+    keys = []
+    for number in range(3):
+        shop.stage.clock.advance(timedelta(days=1))
+        keys.append(add(shop, f"key {number}"))
+    shop.stage.clock.advance(timedelta(days=1))
+    named_like_an_id = add(shop, keys[1].id[:4])
+    last_first = order.startswith("-")
+
+    whole = aliases(shop, KeyQuery(SANDBOX, text="key", order=order))
+    first = shop.looked(oauth_keys.search_page, KeyQuery(SANDBOX, text="key", order=order, limit=2))
+    both = aliases(shop, KeyQuery(SANDBOX, text=named_like_an_id.alias, order=order))
+
+    assert whole == [key.alias for key in (reversed(keys) if last_first else keys)]
+    assert aliases(shop, KeyQuery(SANDBOX, text="key", order=order, after=first[-1].id)) == whole[2:]
+    expected = [named_like_an_id.alias, "key 1"] if "alias" in order else ["key 1", named_like_an_id.alias]
+    assert both == (expected[::-1] if last_first else expected)
 
 
 def test_what_means_something_to_the_database_is_sought_as_it_is(shop: Shop) -> None:

@@ -39,7 +39,7 @@ class ProjectOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Keys of one environment whose alias contains `text` or whose key id begins with it; `after` is a key id."""
+    """Keys of one environment whose alias or key id begins with `text`; `after` is a key id."""
 
     environment: EnvironmentName
     state: KeyState = KeyState.CURRENT

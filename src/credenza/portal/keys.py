@@ -79,11 +79,13 @@ def _view(visit: Visit, key: Credential) -> KeyView:
 
 
 def _list(visit: Visit, sight: ProjectInSight, name: EnvironmentName) -> dict[str, Any]:
+    text = visit.query("q").strip()
     wanted = KeyQuery(
         environment=name,
         state=chosen(visit, "state", KeyState.CURRENT),
-        text=visit.query("q").strip(),
-        order=chosen(visit, "order", KeyOrder.EXPIRES),
+        text=text,
+        # What is sought by its name is looked for among names; and that order costs nothing, however many there are.
+        order=chosen(visit, "order", KeyOrder.ALIAS if text else KeyOrder.EXPIRES),
         after=visit.query("after"),
         limit=PAGE + 1,
     )

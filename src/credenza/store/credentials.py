@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     exists,
     func,
     insert,
@@ -200,6 +199,13 @@ _SORTED_BY = {
     KeyOrder.ALIAS_LAST: credentials.c.folded_alias,
 }
 _LAST_FIRST = frozenset({KeyOrder.EXPIRES_LAST, KeyOrder.ALIAS_LAST})
+_BY_ALIAS = frozenset({KeyOrder.ALIAS, KeyOrder.ALIAS_LAST})
+_PLACE_OF: dict[Column[Any], Callable[[Credential], tuple[Any, str]]] = {
+    credentials.c.not_after: lambda key: (key.not_after, key.id),
+    credentials.c.folded_alias: lambda key: (folded(key.alias), key.id),
+}
+# Fewer begin the ids of too many keys to be meant.
+_DIGITS_OF_A_KEY_ID = 4
 
 
 def search_page(
@@ -214,15 +220,19 @@ def search_page(
         credentials.c.kind == kind,
         *_in_state(wanted.state, now),
     )
-    if wanted.text:
-        query = query.where(credentials.c.id.in_(_named_like(connection, project_id, wanted)))
     if wanted.after:
         # The row itself is still there: credentials are revoked, and never deleted.
         shown = select(column).where(credentials.c.id == wanted.after).scalar_subquery()
         last = tuple_(shown, literal(wanted.after))
         query = query.where(place < last if last_first else place > last)
     order = (column.desc(), credentials.c.id.desc()) if last_first else (column, credentials.c.id)
-    return tuple(map(_credential, connection.execute(query.order_by(*order).limit(wanted.limit))))
+    query = query.order_by(*order).limit(wanted.limit)
+    if not wanted.text:
+        return tuple(map(_credential, connection.execute(query)))
+    found: dict[CredentialId, Credential] = {}
+    for condition in _ways_to_find_in_project(project_id, wanted):
+        found |= {key.id: key for key in map(_credential, connection.execute(query.where(condition)))}
+    return tuple(sorted(found.values(), key=_PLACE_OF[column], reverse=last_first)[: wanted.limit])
 
 
 def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -236,17 +246,15 @@ def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]
     }[state]
 
 
-def _named_like(connection: Connection, project_id: ProjectId, wanted: KeyQuery) -> Select[tuple[str]]:
-    """The ids of keys whose alias contains the text or that begin with it: all of it is read in one index, and only
-    what fits is looked up."""
-    there = (credentials.c.project_id == project_id, credentials.c.environment == wanted.environment)
-    alias, sought = credentials.c.folded_alias, folded(wanted.text)
-    # SQLite is slow with LIKE, and PostgreSQL plans badly with anything else.
-    embedded = connection.dialect.name == "sqlite"
-    found = func.instr(alias, sought) > 0 if embedded else alias.contains(sought, autoescape=True)
+def _ways_to_find_in_project(project_id: ProjectId, wanted: KeyQuery) -> tuple[ColumnElement[bool], ...]:
+    """Each has an index of its own; together in one query they would have none."""
+    named = _begins_with(wanted.text)
+    if wanted.order not in _BY_ALIAS:
+        # Else SQLite walks the index of the order asked for, to its end when there is little to find.
+        there = (credentials.c.project_id == project_id, credentials.c.environment == wanted.environment)
+        named = credentials.c.id.in_(select(credentials.c.id).where(*there, named).correlate(None))
     digits = _hex_digits(wanted.text)
-    either = or_(found, _begins_with_digits(credentials.c.id, digits)) if digits else found
-    return select(credentials.c.id).where(*there, either).correlate(None)
+    return (named, _begins_with_digits(credentials.c.id, digits)) if len(digits) >= _DIGITS_OF_A_KEY_ID else (named,)
 
 
 def _hex_digits(text: str) -> str:
