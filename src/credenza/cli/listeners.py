@@ -17,11 +17,13 @@ from typing import Any
 import uvicorn
 
 from credenza.cli.connection import Connection, Limits
+from credenza.cli.forms import FormConnection, Forms
 from credenza.cli.handshake import Handshake
 from credenza.cli.quick import QuickConnection
 from credenza.cli.room import Guest
 from credenza.cli.tls import ClientTrust, TlsContexts
 from credenza.domain.model import EnvironmentName
+from credenza.gate.token_request import LONGEST_FORM
 
 _BACKLOG = 2048
 _SHUTDOWN_S = 10
@@ -129,12 +131,11 @@ def _protocol(listener: Listener, app: Any, limits: Limits, clients: ClientTrust
 
 def _connection(app: Any, limits: Limits) -> Any:
     """What makes a connection to an application: a quick one where it can answer at once."""
-    at_once = getattr(app, "at_once", None)
-    return (
-        partial(Connection, limits=limits)
-        if at_once is None
-        else partial(QuickConnection, limits=limits, at_once=at_once)
-    )
+    if targets := getattr(app, "forms", None):
+        return partial(FormConnection, limits=limits, forms=Forms(targets, LONGEST_FORM, app.form_at_once))
+    if at_once := getattr(app, "at_once", None):
+        return partial(QuickConnection, limits=limits, at_once=at_once)
+    return partial(Connection, limits=limits)
 
 
 async def serve(servers: Sequence[tuple[uvicorn.Server, socket.socket]], stopping: asyncio.Event) -> None:

@@ -7,17 +7,18 @@ Plain ASGI, no framework. A call is read, decided, and only then sent on; see `g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate import arrival
-from credenza.gate.answers import Send, encoded, send_refusal
+from credenza.gate.answers import Reply, Send, encoded, headers_of, reply, send_refusal
 from credenza.gate.arrival import Arrival, BadRequest, Headers, Networks
+from credenza.gate.begun import begin
 from credenza.gate.body import NO_BODY, Body, ClientGone, TooLarge, read_body
-from credenza.gate.decision import Admitted, Call, Code, Refused
+from credenza.gate.decision import Admitted, Call, Code, Refused, envelope
 from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachable, passed_on
 from credenza.gate.ids import ids
@@ -81,6 +82,27 @@ class GateApp:
         self._trusted_proxies = trusted_proxies
         self._terminators = terminators
         self._ids = ids()
+
+    @property
+    def forms(self) -> frozenset[bytes]:
+        """Targets whose forms `form_at_once` answers."""
+        return frozenset() if self._tokens is None else self._tokens.forms
+
+    def form_at_once(
+        self, target: bytes, headers: Headers, form: bytes, scheme: str, client: tuple[str, int] | None
+    ) -> Reply | Coroutine[None, None, Reply]:
+        """Answer a form that has come whole, without a task and without messages, or say what to await."""
+        assert self._tokens is not None, "without tokens there are no forms"
+        scope: Scope = {"method": "POST", "raw_path": target, "query_string": b"", "headers": headers}
+        scope |= {"scheme": scheme, "client": client}
+        call_id = next(self._ids)
+        try:
+            arrived = arrival.read(scope, self._trusted_proxies, self._terminators)
+        except BadRequest as bad:
+            refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
+            self._desk.note(refused, self._origin.environment)
+            return reply(refused.status, headers_of(refused), envelope(refused))
+        return begin(self._tokens.reply(call_id, arrived, form))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
 from credenza.domain.model import EnvironmentName
 from credenza.domain.token_keys import CACHE_TIME, IssuerKind
-from credenza.gate.answers import JSON, Send, send_answer
+from credenza.gate.answers import JSON, Reply, Send, encoded, fields, send_answer, send_encoded
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import Receive, TooLarge, read_body
 from credenza.gate.issuers import Issuers
@@ -37,7 +38,16 @@ METADATA = "/.well-known/oauth-authorization-server"
 # RFC 6749 5.2 and RFC 9449 8.1: what may stand in an error_description.
 _NOT_FOR_DESCRIPTIONS = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 _BODY_DEADLINE_S = 10.0
-_NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+_ALWAYS = tuple(encoded([("Content-Type", JSON), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]))
+_OWN_FIELDS = fields(_ALWAYS) + b"correlation-id: %b\r\ncontent-length: %d\r\n"
+
+
+class _Told(NamedTuple):
+    """An answer, without what is the same in all of them."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]]
 
 
 class TokenApp:
@@ -62,48 +72,51 @@ class TokenApp:
     def serves(self, path: str) -> bool:
         return path in (TOKEN, INTROSPECT, REVOKE, KEY_SET, METADATA)
 
+    @property
+    def forms(self) -> frozenset[bytes]:
+        """The targets that take a form, which `reply` answers."""
+        return frozenset(path.encode() for path in (TOKEN, INTROSPECT, REVOKE))
+
     async def __call__(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
         public = arrived.path in (KEY_SET, METADATA)
         allowed = ("GET", "HEAD") if public else ("POST",)
         if arrived.method not in allowed:
-            await _send(send, 405, call_id, _error("This method is not served here."), [("Allow", ", ".join(allowed))])
+            told = _told(405, _error("This method is not served here."), (("Allow", ", ".join(allowed)),))
+            await _send(send, call_id, told)
         elif public:
             await self._public(call_id, arrived.path, send)
         else:
             await self._form(call_id, arrived, receive, send)
+
+    async def reply(self, call_id: str, arrived: Arrival, form: bytes) -> Reply:
+        """Answer a form that has come whole."""
+        told = await self._decide(call_id, arrived, form)
+        own = _OWN_FIELDS % (call_id.encode("ascii"), len(told.body))
+        return Reply(told.status, own + (fields(encoded(told.headers)) if told.headers else b""), told.body)
 
     async def _form(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(_BODY_DEADLINE_S):
                 body = await read_body(receive, limit_bytes=LONGEST_FORM, memory_bytes=LONGEST_FORM)
         except (TooLarge, TimeoutError):
-            told = _error(f"The body has to come at once, and have {LONGEST_FORM} bytes at most.")
-            await _send(send, 400, call_id, told, [*_NO_STORE, ("Connection", "close")])
+            text = f"The body has to come at once, and have {LONGEST_FORM} bytes at most."
+            await _send(send, call_id, _told(400, _error(text), (("Connection", "close"),)))
             return
-        call = self._call(call_id, arrived, body.in_memory or b"")
+        await _send(send, call_id, await self._decide(call_id, arrived, body.in_memory or b""))
+
+    async def _decide(self, call_id: str, arrived: Arrival, form: bytes) -> _Told:
+        call = self._call(call_id, arrived, form)
         if arrived.path == TOKEN:
-            await self._grant(call, send)
-        elif arrived.path == INTROSPECT:
-            await self._answer(call, await self._desk.introspect(call), send)
-        else:
-            await self._answer(call, await self._desk.revoke(call), send)
+            answer = await self._desk.grant(call)
+            if isinstance(answer, Granted):
+                return _told(200, _granted(answer), tuple(self._nonce(needed=False)))
+            return self._denied(call, answer)
+        said = await (self._desk.introspect(call) if arrived.path == INTROSPECT else self._desk.revoke(call))
+        return self._denied(call, said) if isinstance(said, Denial) else _told(200, said)
 
-    async def _grant(self, call: TokenCall, send: Send) -> None:
-        answer = await self._desk.grant(call)
-        if isinstance(answer, Granted):
-            await _send(send, 200, call.id, _granted(answer), [*_NO_STORE, *self._nonce(needed=False)])
-        else:
-            await self._deny(call, answer, send)
-
-    async def _answer(self, call: TokenCall, answer: Mapping[str, object] | Denial, send: Send) -> None:
-        if isinstance(answer, Denial):
-            await self._deny(call, answer, send)
-        else:
-            await _send(send, 200, call.id, answer, _NO_STORE)
-
-    async def _deny(self, call: TokenCall, denial: Denial, send: Send) -> None:
-        headers = [*_NO_STORE, *_told(denial, call), *self._nonce(needed=denial.fault is Fault.NONCE)]
-        await _send(send, denial.ruling.status, call.id, _denied(denial), headers)
+    def _denied(self, call: TokenCall, denial: Denial) -> _Told:
+        headers = [*_said_with(denial, call), *self._nonce(needed=denial.fault is Fault.NONCE)]
+        return _told(denial.ruling.status, _denied(denial), headers)
 
     async def _public(self, call_id: str, path: str, send: Send) -> None:
         if path == METADATA:
@@ -172,7 +185,7 @@ def _denied(denial: Denial) -> dict[str, object]:
     return {"error": denial.ruling.error, "error_description": _NOT_FOR_DESCRIPTIONS.sub("?", denial.told)}
 
 
-def _told(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
+def _said_with(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
     yield REFUSAL_ID, denial.id
     if denial.fault is Fault.RESOURCE_SERVER or (denial.ruling.status == 401 and call.authorization):
         yield "WWW-Authenticate", 'Basic realm="token"'  # RFC 6749 5.2: the scheme that was tried
@@ -180,11 +193,13 @@ def _told(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
         yield "Retry-After", "1"
 
 
-async def _send(
-    send: Send, status: int, call_id: str, content: Mapping[str, object], headers: Iterable[tuple[str, str]]
-) -> None:
-    told = [("Content-Type", JSON), ("Correlation-Id", call_id), *headers]
-    await send_answer(send, status, told, msgspec.json.encode(content))
+def _told(status: int, content: Mapping[str, object], headers: Sequence[tuple[str, str]] = ()) -> _Told:
+    return _Told(status, msgspec.json.encode(content), headers)
+
+
+async def _send(send: Send, call_id: str, told: _Told) -> None:
+    own = [*_ALWAYS, (b"correlation-id", call_id.encode("ascii")), *encoded(told.headers)]
+    await send_encoded(send, told.status, own, told.body)
 
 
 def _values(arrived: Arrival, name: bytes) -> list[str]:

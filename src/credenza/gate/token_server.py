@@ -30,7 +30,6 @@ from credenza.protocol.errors import Malformed, Refused
 from credenza.store.lookup import KeyRecord
 from credenza.store.replay import ReplayUnavailable
 
-GRANT_TYPE = "client_credentials"
 TOKEN_LIFE = timedelta(seconds=900)
 """The longest there is (settled 11)."""
 
@@ -160,7 +159,7 @@ class TokenServer:
     def _read(self, call: TokenCall, now: datetime) -> _Asked:
         parameters = token_request.parse(call.content_type, call.query, call.body)
         assertion = _assertion(parameters, call)
-        if parameters.get("grant_type") != GRANT_TYPE:
+        if parameters.get("grant_type") != token_request.GRANT_TYPE:
             raise Denied(Fault.GRANT_TYPE)
         _check_times(assertion, call.issuer, now)
         proof = self._proof(call, now)

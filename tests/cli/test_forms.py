@@ -1,0 +1,138 @@
+"""Forms that are answered in the moment they are complete: the same answers in the same order as uvicorn's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from tests.cli.test_quick import Client, client
+
+from credenza.gate.answers import Reply, reply
+from credenza.gate.begun import begin
+from credenza.gate.token_request import LONGEST_FORM
+
+__all__ = ["client"]  # the fixture
+
+
+class Application:
+    """Says the form it is given at `/form` and `/later`, and who was asked: itself at once, or uvicorn's way."""
+
+    forms = frozenset({b"/form", b"/later", b"/broken"})
+
+    def form_at_once(self, target: bytes, headers: Any, form: bytes, scheme: str, peer: Any) -> Any:
+        if target == b"/broken":
+            raise ZeroDivisionError
+        assert (scheme, peer[0], (b"host", b"a") in headers) == ("http", "127.0.0.1", True)
+        return begin(self._said(form, wait=target == b"/later"))
+
+    async def _said(self, form: bytes, *, wait: bool) -> Reply:
+        if wait:
+            await asyncio.sleep(0.01)
+        return reply(200, [("X-Way", "at once")], form)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        headers = [(b"content-length", b"%d" % len(body)), (b"x-way", b"uvicorn")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def application() -> Application:
+    return Application()
+
+
+def post(target: str, body: bytes, *headers: str, method: str = "POST", version: str = "1.1") -> bytes:
+    lines = [f"{method} {target} HTTP/{version}", "Host: a", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def way(client: Client) -> tuple[str, bytes]:
+    status, headers, body = client.answer()
+    assert status == 200
+    return headers["x-way"], body
+
+
+def test_a_form_that_comes_whole_is_answered_at_once(client: Client) -> None:
+    client.send(post("/form", b"a=1"))
+
+    status, headers, body = client.answer()
+    assert (status, headers["x-way"], body) == (200, "at once", b"a=1")
+    assert headers["date"].endswith(" GMT")
+
+
+def test_one_that_has_to_wait_is_waited_for(client: Client) -> None:
+    client.send(post("/later", b"a=1"))
+
+    assert way(client) == ("at once", b"a=1")
+
+
+def test_forms_and_other_requests_are_answered_in_turn_and_when_pipelined(client: Client) -> None:
+    requests = [("/form", b"a"), ("/later", b"b"), ("/else", b"c"), ("/form", b"d"), ("/form", b"e")]
+    for target, body in requests:
+        client.send(post(target, body))
+        assert way(client)[1] == body
+
+    client.send(*[post(target, body) for target, body in requests] * 50)
+    assert [way(client)[1] for _ in range(250)] == [body for _, body in requests] * 50
+
+
+def test_a_form_that_comes_in_parts_goes_uvicorns_way_whole(client: Client) -> None:
+    sent = post("/form", b"x" * 1000)
+    for cut in (len(sent) - 1000, len(sent) - 500, len(sent) - 1):
+        client.send(sent[:cut])
+        threading.Event().wait(0.05)  # so that it comes by itself
+        client.send(sent[cut:])
+        assert way(client) == ("uvicorn", b"x" * 1000)
+
+    client.send(sent)
+    assert way(client) == ("at once", b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post("/form", b"a", method="PUT"),
+        post("/form?b=1", b"a"),
+        post("/form", b"a", "Expect: 100-continue"),
+        b"POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    ],
+    ids=["another method", "another target", "100-continue", "chunked"],
+)
+def test_what_is_no_short_form_goes_uvicorns_way(client: Client, request_: bytes) -> None:
+    client.send(request_)
+    if b"100-continue" in request_:
+        assert client.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+        client.file.readline()
+
+    assert way(client) == ("uvicorn", b"a")
+
+
+def test_a_long_form_goes_uvicorns_way(client: Client) -> None:
+    client.send(post("/form", b"x" * (LONGEST_FORM + 1)))
+
+    assert way(client) == ("uvicorn", b"x" * (LONGEST_FORM + 1))
+
+
+@pytest.mark.parametrize("target", ["/form", "/later"])
+@pytest.mark.parametrize(
+    ("headers", "version"), [((), "1.0"), (("Connection: close",), "1.1")], ids=["HTTP/1.0", "close"]
+)
+def test_a_connection_ends_when_its_client_wants_that(
+    client: Client, target: str, headers: tuple[str, ...], version: str
+) -> None:
+    client.send(post(target, b"a", *headers, version=version))
+
+    assert client.answer()[1]["connection"] == "close"
+    assert client.is_closed()
+
+
+def test_a_fault_of_ours_is_500_and_not_a_fault_of_the_request(client: Client) -> None:
+    client.send(post("/broken", b"a"))
+
+    assert client.answer()[0] == 500
