@@ -24,6 +24,7 @@ from proof.stage import Stage
 
 TOKEN = "/oauth/token"
 INTROSPECT = "/oauth/introspect"
+REVOKE = "/oauth/revoke"
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
 _FORM = "application/x-www-form-urlencoded"
@@ -57,6 +58,10 @@ class Partner:
             "client_assertion": assertion or self.assertion(),
         }
         return _form(TOKEN, form, DPoP=proof or self.proof("POST", TOKEN))
+
+    def revocation(self, token: str) -> bytes:
+        form = {"token": token, "client_assertion_type": client_assertion.ASSERTION_TYPE}
+        return _form(REVOKE, form | {"client_assertion": self.assertion()})
 
     def call(self, token: str, path: str) -> bytes:
         return request("GET", path, Authorization=f"DPoP {token}", DPoP=self.proof("GET", path, token))

@@ -4,6 +4,7 @@ the key has signed, no token that it has fetched, and no request for another one
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ from proof import stage
 from proof.calls import ADMITTED, Answer, Line, make_keys, signed
 from proof.claim import Claim, Progress, hold
 from proof.stage import Stage
-from proof.token_calls import Partners, introspection
+from proof.token_calls import Partner, Partners, introspection
 
 _LINES_PER_GATE = 4
 _TARGET = "/orders/v1"
@@ -43,10 +44,11 @@ class _Use:
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    project_id: ProjectId
-    key_id: str
+class _Revocable:
+    """What gives rights, how it is used, and how it is revoked; `revoke` returns with the answer."""
+
     uses: Sequence[_Use]
+    revoke: Callable[[AsyncManagementClient], Awaitable[object]]
 
 
 @dataclass(slots=True)
@@ -90,7 +92,17 @@ def tokens_on_postgresql(uses: int) -> str:
         return _prove(where, uses, keys=_fetching(where, max(1, uses // 100)))
 
 
-def _prove(where: Stage, calls: int, *, keys: Sequence[Callable[[], Awaitable[_Key]]]) -> str:
+def one_token_on_sqlite(uses: int) -> str:
+    with stage.on_sqlite(workers=4) as where:
+        return _prove(where, uses, keys=_revoking_tokens(where, max(1, uses // 100)))
+
+
+def one_token_on_postgresql(uses: int) -> str:
+    with stage.on_postgresql(gates=2) as where:
+        return _prove(where, uses, keys=_revoking_tokens(where, max(1, uses // 100)))
+
+
+def _prove(where: Stage, calls: int, *, keys: Sequence[Callable[[], Awaitable[_Revocable]]]) -> str:
     watched, expected = asyncio.run(_revoke_all(where, keys, -(-calls // len(keys))))
     after = [verdict for each in watched for verdict in each.after]
     before = sum(verdict == TAKEN for each in watched for _, verdict in each.uses) - after.count(TAKEN)
@@ -108,37 +120,70 @@ def _prove(where: Stage, calls: int, *, keys: Sequence[Callable[[], Awaitable[_K
 # --------------------------------------------------------------------------------------------------- keys and their use
 
 
-def _signing(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Key]]]:
+def _signing(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
     """Keys that sign calls."""
     project, _ = where.installation.add_project()
     clients = [where.installation.add_key(project, key) for key in make_keys(count)]
 
-    async def key(client: Client) -> _Key:
+    async def key(client: Client) -> _Revocable:
         use = _Use(lambda: signed(client, where.gate.origin, _TARGET), _status, "403")
-        return _Key(project.id, client.key_id, [use])
+        return _Revocable([use], partial(_revoke_key, project.id, client.key_id))
 
     return [partial(key, client) for client in clients]
 
 
-def _fetching(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Key]]]:
+def _fetching(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
     """Keys that fetch tokens, which are shown to gates and asked about by a resource server."""
-    partners = Partners(where)
-    asker = resource_servers.add(
-        where.installation.platform, local.OPERATOR, environment=SANDBOX, name="ledger", now=now()
-    )
-    basic = "Basic " + b64encode(f"{asker.server.id}:{asker.secret}".encode()).decode()
+    partners, basic = Partners(where), _resource_server(where)
 
-    async def key() -> _Key:
+    async def key() -> _Revocable:
         partner = partners.add()
         await partner.await_admission([gate.port for gate in where.gates])
         async with Line(where.gate.port) as line:
             token = await partner.fetch(line)
-        shown = _Use(lambda: partner.call(token, f"{partner.prefix}/7"), _status, "401")
-        asked = _Use(lambda: introspection(token, basic), _standing, "inactive")
+        shown, asked = _shown(partner, token), _asked(token, basic)
         fetched = _Use(partner.token_request, _status, "401")
-        return _Key(partners.project.id, partner.kid, [shown, asked, shown, fetched])
+        return _Revocable([shown, asked, shown, fetched], partial(_revoke_key, partners.project.id, partner.kid))
 
     return [key] * count
+
+
+def _revoking_tokens(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
+    """Tokens of one key that goes on; their client revokes one after the other (RFC 7009)."""
+    partner, basic = Partners(where).add(), _resource_server(where)
+
+    async def token() -> _Revocable:
+        await partner.await_admission([gate.port for gate in where.gates])
+        async with Line(where.gate.port) as line:
+            token = await partner.fetch(line)
+        return _Revocable([_shown(partner, token), _asked(token, basic)], partial(_revoke_token, where, partner, token))
+
+    return [token] * count
+
+
+def _shown(partner: Partner, token: str) -> _Use:
+    return _Use(lambda: partner.call(token, f"{partner.prefix}/7"), _status, "401")
+
+
+def _asked(token: str, basic: str) -> _Use:
+    return _Use(lambda: introspection(token, basic), _standing, "inactive")
+
+
+def _resource_server(where: Stage) -> str:
+    """Who may ask, as an Authorization header."""
+    platform, name = where.installation.platform, secrets.token_hex(4)
+    asker = resource_servers.add(platform, local.OPERATOR, environment=SANDBOX, name=name, now=now())
+    return "Basic " + b64encode(f"{asker.server.id}:{asker.secret}".encode()).decode()
+
+
+async def _revoke_key(project_id: ProjectId, key_id: str, management: AsyncManagementClient) -> None:
+    await management.send(operations.revoke_project_credential(project_id, key_id))
+
+
+async def _revoke_token(where: Stage, partner: Partner, token: str, _: AsyncManagementClient) -> None:
+    async with Line(where.gates[-1].port) as line:
+        answer = await line.ask(partner.revocation(token))
+    hold(answer.status == 200, f"a token was not revoked: {answer.status} {answer.body[:200]!r}")
 
 
 def _status(answer: Answer) -> str:
@@ -155,7 +200,7 @@ def _standing(answer: Answer) -> str:
 
 
 async def _revoke_all(
-    where: Stage, keys: Sequence[Callable[[], Awaitable[_Key]]], calls: int
+    where: Stage, keys: Sequence[Callable[[], Awaitable[_Revocable]]], calls: int
 ) -> tuple[list[_Watched], set[str]]:
     progress = Progress("revocations", len(keys))
     watched, expected = [], set[str]()
@@ -169,7 +214,7 @@ async def _revoke_all(
     return watched, expected
 
 
-async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, key: _Key, calls: int) -> _Watched:
+async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, key: _Revocable, calls: int) -> _Watched:
     """Revoke a key while it is used at every gate, and go on until `calls` uses have started after the answer."""
     watched = _Watched()
     ports = [gate.port for gate in where.gates for _ in range(_LINES_PER_GATE)]
@@ -180,7 +225,7 @@ async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, ke
     while len(watched.lines) < len(ports):
         await asyncio.sleep(0.001)
     began = time.monotonic()
-    await management.send(operations.revoke_project_credential(key.project_id, key.key_id))
+    await key.revoke(management)
     watched.answered_at = time.monotonic()
     watched.took_s = watched.answered_at - began
     await asyncio.gather(*firing)
@@ -217,5 +262,19 @@ CLAIMS = (
         tokens_on_sqlite,
     ),
     Claim("revoke tokens, PostgreSQL", "the same with two gates on PostgreSQL", 10_000, "uses", tokens_on_postgresql),
+    Claim(
+        "revoke one token, SQLite",
+        "no token that its client has revoked is admitted or called active from the answer on; 4 workers",
+        10_000,
+        "uses",
+        one_token_on_sqlite,
+    ),
+    Claim(
+        "revoke one token, PostgreSQL",
+        "the same with two gates on PostgreSQL",
+        10_000,
+        "uses",
+        one_token_on_postgresql,
+    ),
     Claim("R1", "the same with three gates, PostgreSQL and Redis", 1_000, "revocations", on_three_nodes),
 )
