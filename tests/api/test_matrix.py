@@ -57,6 +57,7 @@ MAY: dict[str, frozenset[str]] = {
     "createOrganization": NOBODY,
     "getOrganization": EVERYBODY,
     "setProjectLimit": NOBODY,
+    "releaseCertificateSubject": NOBODY,
     "listMembers": EVERYBODY,
     "setMember": ADMINS,
     "removeMember": ADMINS,
@@ -93,6 +94,16 @@ MAY: dict[str, frozenset[str]] = {
     "createService": NOBODY,
     "changeService": NOBODY,
     "retireService": NOBODY,
+    "listAuthorities": NOBODY,
+    "makeAuthority": NOBODY,
+    "importAuthority": NOBODY,
+    "rollOverAuthority": NOBODY,
+    "getAuthority": NOBODY,
+    "listTrustedAuthorities": NOBODY,
+    "addTrustedAuthority": NOBODY,
+    "getTrustedAuthority": NOBODY,
+    "setRevocationCheck": NOBODY,
+    "disableTrustedAuthority": NOBODY,
     "getProjectDetails": READERS,
     "upgradeProject": WRITERS,
     "listProjectMembers": READERS,
@@ -144,6 +155,7 @@ def places_of(desk: Desk) -> dict[str, str]:
         "token_id": access_tokens.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "key_id": account_keys.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "service_id": str(desk.services[0].id),
+        "authority_id": UNKNOWN_UUID,
         "invitation_id": invitations.list_open(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "feed_id": calendar_feeds.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "webhook_id": webhooks.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
@@ -161,6 +173,7 @@ UNKNOWN = {
     "token_id": UNKNOWN_UUID,
     "key_id": UNKNOWN_KEY,
     "service_id": "999",
+    "authority_id": UNKNOWN_UUID,
     "invitation_id": UNKNOWN_UUID,
     "feed_id": UNKNOWN_UUID,
     "webhook_id": UNKNOWN_UUID,
@@ -205,6 +218,10 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "createAccessToken": lambda desk: {"name": "ci", "scopes": ["read"]},
     "addApiKey": lambda desk: new_key(),
     "createUser": lambda desk: {"email": f"user{next(_numbers)}@example.com", "name": "New"},
+    "makeAuthority": lambda desk: {"environment": "SANDBOX"},
+    "importAuthority": lambda desk: {"environment": "SANDBOX", "certificates": "x", "keyUri": "pkcs11:object=x"},
+    "addTrustedAuthority": lambda desk: {"environment": "SANDBOX", "name": "Acme", "certificate": "x"},
+    "setRevocationCheck": lambda desk: {"checksRevocation": True},
     "createService": new_service,
     "changeService": new_service,
     "setProjectMember": lambda desk: {"email": "bystander@example.com", "role": "read_only"},
@@ -313,7 +330,8 @@ async def test_a_token_that_lost_its_life_opens_nothing(desk: Desk, operation: s
 
 
 READ_NEEDS_NO_MORE = {name for name, (method, _) in OPERATIONS.items() if method == "GET"} - {
-    "listAuditEntries", "exportAuditLog", "getAuditHead", "listUsers",
+    "listAuditEntries", "exportAuditLog", "getAuditHead", "listUsers", "listAuthorities", "getAuthority",
+    "listTrustedAuthorities", "getTrustedAuthority",
 }  # fmt: skip
 
 

@@ -9,15 +9,18 @@ from typing import Any
 
 from starlette.responses import Response
 
+from credenza.actions.authorities import AuthorityView
 from credenza.actions.certificates import CertificateInContext
 from credenza.actions.projects import ProjectView
+from credenza.actions.trusted_authorities import TrustView
 from credenza.domain import model
 from credenza.domain.access import PERMISSIONS, On
 from credenza.domain.expiry import Ending, is_expiring
 from credenza.domain.model import Actor, ProjectRole
 from credenza.domain.notices import InboxItem
 from credenza.protocol import certificate
-from credenza.wire import credentials, expiry, inbox, people, projects, services
+from credenza.protocol.certificate import CertificateDescription
+from credenza.wire import authorities, credentials, expiry, inbox, people, projects, services
 
 
 def credential(found: model.Credential, *, now: datetime) -> credentials.Credential:
@@ -274,3 +277,51 @@ def inbox_item(found: InboxItem, *, now: datetime) -> inbox.InboxItem:
         created_at=found.notice.created_at,
         read_at=found.read_at,
     )
+
+
+def authority(view: AuthorityView) -> authorities.Authority:
+    own = view.authority
+    return authorities.Authority(
+        id=own.id,
+        environment=own.environment.value,
+        state=view.state,
+        parent_id=own.parent_id,
+        key_in="token" if own.key_uri else "database" if own.has_key else "elsewhere",
+        key_uri=own.key_uri,
+        created_at=own.created_at,
+        signs_from=own.signs_from,
+        retired_at=own.retired_at,
+        certificate_url=view.places.certificate,
+        revocation_list_url=view.places.revocation_list,
+        status_url=view.places.status,
+        **_authority_facts(view.description, own.certificate_der),
+    )
+
+
+def trusted_authority(view: TrustView) -> authorities.TrustedAuthority:
+    trusted = view.trusted
+    return authorities.TrustedAuthority(
+        id=trusted.id,
+        environment=trusted.environment.value,
+        name=trusted.name,
+        is_anchor=trusted.is_anchor,
+        checks_revocation=trusted.checks_revocation,
+        crl_url=trusted.crl_url,
+        created_at=trusted.created_at,
+        disabled_at=trusted.disabled_at,
+        revocation_lists=tuple(authorities.ForeignList.model_validate(each) for each in view.lists),
+        **_authority_facts(view.description, trusted.certificate_der),
+    )
+
+
+def _authority_facts(described: CertificateDescription, der: bytes) -> dict[str, Any]:
+    return {
+        "subject": described.subject,
+        "issuer": described.issuer,
+        "serial_number": described.serial_number_hex,
+        "not_before": described.not_before,
+        "not_after": described.not_after,
+        "key_algorithm": described.key_algorithm,
+        "certificate_fingerprint": described.x5t_s256_hex,
+        "certificate": DER_cert_to_PEM_cert(der),
+    }

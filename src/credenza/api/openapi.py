@@ -60,7 +60,13 @@ _REACH_HEADERS = {
         "schema": {"type": "integer", "minimum": 0},
     },
 }
-_WITH_REACH = {"deleteProject", "revokeProjectCredential", "revokeCredential", "revokeApiKey"}
+_WITH_REACH = {
+    "deleteProject",
+    "revokeProjectCredential",
+    "revokeCredential",
+    "revokeApiKey",
+    "disableTrustedAuthority",
+}
 _NOT_JSON = {
     "exportAuditLog": ("application/jsonl",),
     "getAuthorityCertificate": ("application/pkix-cert", "application/x-pem-file"),
@@ -99,7 +105,8 @@ def document() -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     for route in (*PROTECTED, *OPEN):
-        _complete(written["paths"][route.path][route.method.lower()], route)
+        # What a path takes whole is no part of its name in the document.
+        _complete(written["paths"][route.path.replace(":path}", "}")][route.method.lower()], route)
     return written
 
 

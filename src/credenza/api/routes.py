@@ -24,10 +24,12 @@ from credenza.api import (
     inbox,
     invitations,
     oauth_keys,
+    own_authorities,
     people,
     projects,
     services,
     traces,
+    trusted_authorities,
     webhooks,
 )
 from credenza.wire.errors import ReasonCode as R
@@ -145,6 +147,29 @@ _ORGANIZATIONS = (
     ), 204),
 )  # fmt: skip
 
+_A, _T = "/api/authorities", "/api/trusted-authorities"
+_AUTHORITIES = (
+    Route("GET", _A, own_authorities.list_all, "listAuthorities", (R.FORBIDDEN,)),
+    Route("POST", _A, own_authorities.make, "makeAuthority", (R.FORBIDDEN, R.NAME_ALREADY_EXISTS), 201),
+    Route("POST", f"{_A}/import", own_authorities.import_own, "importAuthority", (
+        R.FORBIDDEN, R.NAME_ALREADY_EXISTS,
+    ), 201),
+    Route("POST", f"{_A}/{{environment_name}}/roll-over", own_authorities.let_next_sign, "rollOverAuthority", (
+        R.FORBIDDEN, R.NOT_FOUND,
+    )),
+    Route("GET", f"{_A}/{{authority_id}}", own_authorities.get, "getAuthority", (R.FORBIDDEN, R.NOT_FOUND)),
+    Route("GET", _T, trusted_authorities.list_all, "listTrustedAuthorities", (R.FORBIDDEN,)),
+    Route("POST", _T, trusted_authorities.add, "addTrustedAuthority", (R.FORBIDDEN, R.NAME_ALREADY_EXISTS), 201),
+    Route("GET", f"{_T}/{{authority_id}}", trusted_authorities.get, "getTrustedAuthority", (R.FORBIDDEN, R.NOT_FOUND)),
+    Route(
+        "PUT", f"{_T}/{{authority_id}}/revocation-check", trusted_authorities.check_revocation, "setRevocationCheck",
+        (R.FORBIDDEN, R.NOT_FOUND),
+    ),
+    Route("DELETE", f"{_T}/{{authority_id}}", trusted_authorities.disable, "disableTrustedAuthority", (
+        R.FORBIDDEN, R.NOT_FOUND,
+    ), 204),
+)  # fmt: skip
+
 _Q = "/api/projects/{project_id}"
 _K = f"{_Q}/credentials/{{credential_id}}"
 _S = "/api/certificate-subjects"
@@ -185,7 +210,7 @@ _PROJECTS = (
     Route("POST", "/api/csr-checks", csr_checks.check, "checkCsr", (R.FORBIDDEN,)),
 )  # fmt: skip
 
-PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_PROJECTS)
+PROTECTED = (*_DEVELOPER, *_ORGANIZATIONS, *_AUTHORITIES, *_PROJECTS)
 
 OPEN = (
     Route("GET", "/pki/ocsp/{asked:path}", authorities.ask_status_in_path, "getCertificateStatus", (
@@ -195,9 +220,10 @@ OPEN = (
     Route("GET", "/pki/authorities/{authority_id}.crl", authorities.revocation_list, "getRevocationList", (
         R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED,
     )),
-    Route("GET", "/pki/authorities/{authority_id}.{form}", authorities.certificate_by_id, "getAnyAuthorityCertificate", (
-        R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED,
-    )),
+    Route(
+        "GET", "/pki/authorities/{authority_id}.{form}", authorities.certificate_by_id, "getAnyAuthorityCertificate",
+        (R.NOT_FOUND, R.RATE_LIMIT_EXCEEDED),
+    ),
     Route("GET", "/pki/{environment}/chain.pem", authorities.chain, "getAuthorityChain", (R.RATE_LIMIT_EXCEEDED,)),
     Route("GET", "/pki/{environment}/{role}.{form}", authorities.certificate, "getAuthorityCertificate", (
         R.RATE_LIMIT_EXCEEDED,

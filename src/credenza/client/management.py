@@ -131,7 +131,7 @@ class AsyncManagementClient:
 def _request(
     http: httpx.Client | httpx.AsyncClient, operation: Operation[Any], idempotency_key: str | None
 ) -> httpx.Request:
-    headers = {**operation.headers, **_content_type(operation.content)}
+    headers = {**_content_type(operation.content), **operation.headers}
     if operation.repeatable:
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
     return http.build_request(

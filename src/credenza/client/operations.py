@@ -17,6 +17,14 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from credenza.wire.audit import AuditEntry, SignedCheckpoint
+from credenza.wire.authorities import (
+    Authority,
+    NewAuthority,
+    NewTrustedAuthority,
+    OwnAuthority,
+    RevocationCheck,
+    TrustedAuthority,
+)
 from credenza.wire.credentials import (
     AccountKey,
     AddMTLSCertificateCredential,
@@ -84,15 +92,17 @@ class Operation(Generic[Result]):
     body: BaseModel | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    octets: bytes | None = None
+    """A body that is no JSON."""
 
     @property
     def repeatable(self) -> bool:
-        return self.method == "POST"
+        return self.method == "POST" and self.octets is None
 
     @property
     def content(self) -> bytes | None:
         if self.body is None:
-            return None
+            return self.octets
         return self.body.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
@@ -499,6 +509,72 @@ def get_refusal(refusal_id: str) -> Operation[CallRefusal]:
 
 def check_csr(check: CsrCheck) -> Operation[CsrReport]:
     return Operation("POST", "/api/csr-checks", _one(CsrReport), body=check)
+
+
+def list_authorities() -> Operation[tuple[Authority, ...]]:
+    return Operation("GET", "/api/authorities", _many(Authority))
+
+
+def get_authority(authority_id: str) -> Operation[Authority]:
+    return Operation("GET", f"/api/authorities/{authority_id}", _one(Authority))
+
+
+def make_authority(new: NewAuthority) -> Operation[Authority]:
+    return Operation("POST", "/api/authorities", _one(Authority), body=new)
+
+
+def import_authority(own: OwnAuthority) -> Operation[Authority]:
+    return Operation("POST", "/api/authorities/import", _one(Authority), body=own)
+
+
+def roll_over_authority(environment: EnvironmentName) -> Operation[Authority]:
+    return Operation("POST", f"/api/authorities/{environment}/roll-over", _one(Authority))
+
+
+def list_trusted_authorities() -> Operation[tuple[TrustedAuthority, ...]]:
+    return Operation("GET", "/api/trusted-authorities", _many(TrustedAuthority))
+
+
+def add_trusted_authority(new: NewTrustedAuthority) -> Operation[TrustedAuthority]:
+    return Operation("POST", "/api/trusted-authorities", _one(TrustedAuthority), body=new)
+
+
+def get_trusted_authority(authority_id: str) -> Operation[TrustedAuthority]:
+    return Operation("GET", f"/api/trusted-authorities/{authority_id}", _one(TrustedAuthority))
+
+
+def set_revocation_check(authority_id: str, check: RevocationCheck) -> Operation[TrustedAuthority]:
+    path = f"/api/trusted-authorities/{authority_id}/revocation-check"
+    return Operation("PUT", path, _one(TrustedAuthority), body=check)
+
+
+def disable_trusted_authority(authority_id: str) -> Operation[Reach]:
+    return Operation("DELETE", f"/api/trusted-authorities/{authority_id}", _reach)
+
+
+def get_any_authority_certificate(authority_id: str, *, form: str = "pem") -> Operation[bytes]:
+    """`form` is pem or cer (DER)."""
+    return Operation("GET", f"/pki/authorities/{authority_id}.{form}", _bytes)
+
+
+def get_authority_chain(environment: EnvironmentName) -> Operation[bytes]:
+    """PEM."""
+    return Operation("GET", f"/pki/{environment.lower()}/chain.pem", _bytes)
+
+
+def get_revocation_list(authority_id: str) -> Operation[bytes]:
+    """DER (RFC 5280 5)."""
+    return Operation("GET", f"/pki/authorities/{authority_id}.crl", _bytes)
+
+
+def get_certificate_status(asked: str) -> Operation[bytes]:
+    """`asked` is an OCSP request as base64, percent-encoded (RFC 6960 A.1); the answer is DER."""
+    return Operation("GET", f"/pki/ocsp/{asked}", _bytes)
+
+
+def ask_certificate_status(request: bytes) -> Operation[bytes]:
+    """Ask by OCSP: both are DER (RFC 6960)."""
+    return Operation("POST", "/pki/ocsp", _bytes, octets=request, headers={"Content-Type": "application/ocsp-request"})
 
 
 def get_authority_certificate(environment: EnvironmentName, role: str, *, form: str = "pem") -> Operation[bytes]:
