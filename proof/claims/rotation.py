@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from sqlalchemy import update
 from tests.installation import SANDBOX, now
 
 from credenza.actions import token_keys as rotating
+from credenza.actions.context import Platform
 from credenza.domain import token_keys as life
 from credenza.domain.model import PLATFORM
 from credenza.domain.token_keys import IssuerKind, TokenKey
@@ -48,8 +49,9 @@ class _KeySet(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Seen:
-    """What the clients have got: tokens to use again, and how many of each key."""
+    """What the clients have got: the keys that each read last, tokens to use again, and how many of each key."""
 
+    published: dict[int, frozenset[str]] = field(default_factory=dict)
     tokens: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=500))
     by_key: dict[str, int] = field(default_factory=dict)
     calls: int = 0
@@ -77,7 +79,7 @@ def on_postgresql(rotations: int) -> str:
 async def _prove(where: Stage, rotations: int) -> str:
     partner, seen, progress = Partners(where).add(), _Seen(), Progress("rotations", rotations)
     await partner.await_admission([gate.port for gate in where.gates])
-    clients = [asyncio.create_task(_use(where, partner, seen)) for _ in range(_CLIENTS)]
+    clients = [asyncio.create_task(_use(where, partner, seen, number)) for number in range(_CLIENTS)]
     try:
         for _ in range(rotations):
             await _rotate(where, seen, clients)
@@ -91,13 +93,13 @@ async def _prove(where: Stage, rotations: int) -> str:
     )
 
 
-async def _use(where: Stage, partner: Partner, seen: _Seen) -> None:
+async def _use(where: Stage, partner: Partner, seen: _Seen, number: int) -> None:
     """Read the published keys, get a token, and call with it or with one of the last minutes, wherever it goes."""
     gates = [gate.port for gate in where.gates]
     path = f"{partner.prefix}/7"
     async with Line(random.choice(gates)) as reading_line, Line(random.choice(gates)) as asking_line:
         while not seen.stopping:
-            published = await _published(reading_line)
+            published = seen.published[number] = await _published(reading_line)
             token = await _granted(partner, asking_line)
             kid = access_token.parse(token)[0].header.kid or ""
             hold(kid in published, f"a token is signed by {kid}, published were {sorted(published)}")
@@ -109,9 +111,9 @@ async def _use(where: Stage, partner: Partner, seen: _Seen) -> None:
                 seen.calls += 1
 
 
-async def _published(line: Line) -> set[str]:
+async def _published(line: Line) -> frozenset[str]:
     answer = await line.ask(request("GET", "/oauth/jwks"))
-    return {each.kid for each in msgspec.json.decode(answer.body, type=_KeySet).keys}
+    return frozenset(each.kid for each in msgspec.json.decode(answer.body, type=_KeySet).keys)
 
 
 async def _granted(partner: Partner, line: Line) -> str:
@@ -125,18 +127,25 @@ async def _granted(partner: Partner, line: Line) -> str:
 
 async def _rotate(where: Stage, seen: _Seen, clients: Sequence[asyncio.Task[None]]) -> None:
     """Bring the successor's day forward, wait until all sign with it, and have the next one made."""
-    successor = _bring_forward(where, now() + _AHEAD)
-    await _await_tokens(seen, successor.kid, clients)
     platform = where.installation.platform
+    successor = _newest(platform)
+    # In ten minutes everybody reads the keys again; here they have to have done so before the successor signs.
+    await _await(lambda: sum(successor.kid in each for each in seen.published.values()) == len(clients), clients)
+    _bring_forward(platform, now() + _AHEAD)
+    await _await(lambda: seen.by_key.get(successor.kid, 0) >= _TOKENS_EACH * len(clients), clients)
     await asyncio.to_thread(rotating.rotate_due, platform, now=now())
+    hold(_newest(platform).generation > successor.generation, "no successor was made")
+
+
+def _newest(platform: Platform) -> TokenKey:
     with reading(platform.database.records) as connection:
-        generations = [each.generation for each in token_keys.list_all(connection) if each.environment is SANDBOX]
-    hold(max(generations) > successor.generation, "no successor was made")
+        keys = [each for each in token_keys.list_all(connection) if each.environment is SANDBOX]
+    return max(keys, key=lambda each: each.generation)
 
 
-def _bring_forward(where: Stage, at: datetime) -> TokenKey:
+def _bring_forward(platform: Platform, at: datetime) -> None:
     """As if the key that signs had done so for a month, and its successor been published for as long."""
-    with writing(where.installation.platform.database.records) as connection:
+    with writing(platform.database.records) as connection:
         *before, last = token_keys.list_line(connection, SANDBOX, IssuerKind.FAPI2)
         successor = replace(last, published_at=at - life.CACHE_TIME, signs_from=at)
         older = update(schema.token_keys).where(schema.token_keys.c.kid == successor.kid)
@@ -144,16 +153,15 @@ def _bring_forward(where: Stage, at: datetime) -> TokenKey:
         for each in (successor, *life.succession([*before, successor], now=now())):
             token_keys.set_times(connection, each)
         changes.record(connection, PLATFORM, ChangeKind.ISSUER, successor.kid)
-    return successor
 
 
-async def _await_tokens(seen: _Seen, kid: str, clients: Sequence[asyncio.Task[None]]) -> None:
+async def _await(reached: Callable[[], bool], clients: Sequence[asyncio.Task[None]]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while seen.by_key.get(kid, 0) < _TOKENS_EACH * len(clients):
+    while not reached():
         for client in clients:
             if client.done():
                 client.result()  # says what broke
-        hold(time.monotonic() < deadline, f"{kid} signs nothing")
+        hold(time.monotonic() < deadline, f"nothing came of it for {_PATIENCE_S:.0f} s")
         await asyncio.sleep(0.05)
 
 
