@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from base64 import b64encode
 from collections.abc import Iterable
 from enum import StrEnum
 from importlib.metadata import version
@@ -15,6 +16,7 @@ import typer
 
 from credenza.cli import habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.habits import Output
 from credenza.cli.signing import OAuth2Client, Signer
 from credenza.cli.token_get import refused_token
 from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
@@ -58,7 +60,7 @@ def call(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the request as a curl command.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for the server.", min=0.1)] = 30,
 ) -> None:
-    """Make a call and print the answer's body. Exits with 1 when the answer is 400 or more.
+    """Make a call and print the answer's body; with -o the whole answer. Exits with 1 when the answer is 400 or more.
 
     With OAuth 1.0a the call is signed; with 2.0 a token is fetched with the key first, and shown with a DPoP proof.
     """
@@ -160,12 +162,25 @@ def _is_json(body: bytes) -> bool:
 
 
 def _print(context: typer.Context, response: httpx.Response) -> None:
+    if habits.of(context).output is not Output.TABLE:
+        output.show(context, _answer(response))
+        return
     output.note(context, f"{response.status_code} {response.reason_phrase}".strip())
     if sys.stdout.isatty():
         print(output.printable(response.text))
         return
     sys.stdout.buffer.write(response.content)
     sys.stdout.buffer.flush()
+
+
+def _answer(response: httpx.Response) -> dict[str, object]:
+    """Put the whole answer into one document, its body as text, or in base64 where it is none."""
+    try:
+        body = {"body": response.content.decode()}
+    except UnicodeDecodeError:
+        body = {"bodyBase64": b64encode(response.content).decode("ascii")}
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return {"status": response.status_code, "headers": headers, **body}
 
 
 def _explain(response: httpx.Response, scheme: Scheme) -> None:

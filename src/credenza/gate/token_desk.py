@@ -18,8 +18,8 @@ from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
 from credenza.store.traces import OAUTH2, StoredRefusal
 
-# The order in which the server checks.
-_STEPS = ("request", "assertion", "time", "proof", "nonce", "key", "signature", "scope", "first use", "freshness")
+# The order in which the server checks. What is wrong with a key is told to whoever has signed with it.
+_STEPS = ("request", "assertion", "time", "proof", "nonce", "signature", "key", "scope", "first use", "freshness")
 
 # Whoever gets one of these has proven to hold the key; the others say nothing about who uses it.
 _PROVEN = frozenset(
