@@ -123,8 +123,8 @@ def list_all(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Author
 def get(platform: Platform, actor: Actor, authority_id: str, *, now: datetime) -> AuthorityView:
     with viewing(platform, Attempt(actor, Action.AUTHORITY_LIST, now)) as act:
         found = authorities.find(act.connection, authority_id)
-    if found is None:
-        raise not_found()
+        if found is None:
+            raise not_found()
     return _view(platform, found, now)
 
 
