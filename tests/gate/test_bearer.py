@@ -4,7 +4,7 @@ RFC 9068 section 4, RFC 9449 section 7, FAPI 2.0 section 5.3.4.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,27 @@ from credenza.gate.possession import Nonces
 from credenza.protocol import access_token, dpop, jose
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
+from credenza.store.replay import LmdbReplay
 
 TARGET = "/payments/42"
 URI = f"https://{AUTHORITY}{TARGET}"
+
+
+class SharedMemory:
+    """The replay memory of several machines, which is waited for; `meanwhile` happens until it answers."""
+
+    def __init__(self, memory: LmdbReplay, meanwhile: Callable[[], None]) -> None:
+        self._memory = memory
+        self._meanwhile = meanwhile
+
+    @property
+    def remembers_since(self) -> float:
+        return self._memory.remembers_since
+
+    async def first_seen(self, key: bytes, now: float) -> bool:
+        await asyncio.sleep(0)
+        self._meanwhile()
+        return self._memory.first_seen(key, now)
 
 
 class Street(Desk):
@@ -36,6 +54,7 @@ class Street(Desk):
 
     def __init__(self, scene: Any) -> None:
         super().__init__(scene)
+        self.memory: Any = scene.replay
         scene.entitle(PAYMENTS, SANDBOX)
         scene.note(ChangeKind.CATALOG, "entitled")
         scene.note(ChangeKind.PROJECT, PROJECT)
@@ -48,7 +67,7 @@ class Street(Desk):
             "keyring": self.scene.keyring,
             "routes": self.scene.routes,
             "freshness": self.scene.freshness,
-            "replay": self.scene.replay,
+            "replay": self.memory,
         }
         tokens = TokenVerifier(
             **shared,
@@ -61,6 +80,10 @@ class Street(Desk):
     def holding(self, token: str | None = None, *, key: jose.PrivateKey = PROOF_KEY, **claims: Any) -> str:
         usual = {"htm": "GET", "htu": URI, "ath": dpop.access_token_hash(token or self.token)}
         return self.proof(key=key, **{**usual, **claims})
+
+    def wait_for_memory(self, meanwhile: Callable[[], None]) -> None:
+        self.memory = SharedMemory(self.scene.replay, meanwhile)
+        self.verifier = self.gate()
 
     def send(self, authorization: str | None = None, **changed: Any) -> Decision:
         proofs = changed.pop("proofs", None)
@@ -79,6 +102,12 @@ class Street(Desk):
 
     def challenge(self, refused: Refused) -> str:
         return dict(headers_of(refused))["WWW-Authenticate"]
+
+
+def retire(street: Street) -> None:
+    keys = schema.token_keys
+    street.scene.change(keys, keys.c.environment == SANDBOX, ChangeKind.ISSUER, "all", retired_at=NOON)
+    street.load()
 
 
 @pytest.fixture
@@ -221,9 +250,7 @@ def test_a_token_that_was_revoked_is_refused_at_once(street: Street) -> None:
 
 def test_a_token_of_a_retired_signing_key_is_refused(street: Street) -> None:
     assert isinstance(street.send(), Admitted)
-    keys = schema.token_keys
-    street.scene.change(keys, keys.c.environment == SANDBOX, ChangeKind.ISSUER, "all", retired_at=NOON)
-    street.load()
+    retire(street)
 
     assert street.refused().code is Code.INVALID_TOKEN
 
@@ -270,3 +297,51 @@ def test_a_signed_call_is_decided_as_before(street: Street) -> None:
     header = street.client.sign("GET", f"https://{AUTHORITY}/orders/1")
 
     assert isinstance(street.send(header, target="/orders/1", proofs=()), Admitted)
+
+
+# ------------------------------------------------------------------------------------------------------------- waiting
+
+
+def test_a_call_that_waited_is_admitted_and_its_proof_is_good_once(street: Street) -> None:
+    street.wait_for_memory(lambda: None)
+    proof = street.holding()
+
+    assert isinstance(street.send(proofs=(proof,)), Admitted)
+    assert street.refused(proofs=(proof,)).code is Code.PROOF_REPLAYED
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code"),
+    [
+        (lambda street: street.scene.revoke(street.client), Code.TOKEN_REVOKED),
+        (lambda street: street.scene.clock.advance(timedelta(seconds=121)), Code.INVALID_PROOF),
+        (lambda street: street.scene.clock.advance(timedelta(seconds=901)), Code.TOKEN_EXPIRED),
+        (retire, Code.INVALID_TOKEN),
+    ],
+    ids=["key revoked", "proof too old", "token ended", "signing key retired"],
+)
+def test_a_call_that_waited_is_judged_by_what_is_true_after_it(
+    street: Street, meanwhile: Callable[[Street], None], code: Code
+) -> None:
+    street.wait_for_memory(lambda: meanwhile(street))
+
+    assert street.refused().code is code
+
+
+def test_a_signature_is_proven_once_however_long_its_call_waits(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street.wait_for_memory(lambda: None)
+    street.send()  # the token's own signature is remembered
+    checked, check = [], jose.check
+    monkeypatch.setattr(jose, "check", lambda *arguments: (checked.append(arguments), check(*arguments)))
+
+    assert isinstance(street.send(), Admitted)
+    assert len(checked) == 1
+
+
+def test_a_change_of_another_key_costs_no_call_its_admission(street: Street) -> None:
+    other = street.scene.add_key()
+    street.wait_for_memory(lambda: street.scene.revoke(other))
+
+    assert isinstance(street.send(), Admitted)

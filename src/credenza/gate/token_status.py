@@ -24,6 +24,7 @@ from credenza.gate.keyring import GateClosed
 from credenza.gate.token_faults import Denied, Fault
 from credenza.gate.token_server import TokenCall, TokenServer
 from credenza.protocol.access_token import Claims
+from credenza.store.lookup import KeyRecord
 
 INACTIVE: Final[Mapping[str, object]] = {"active": False}
 
@@ -67,7 +68,7 @@ class TokenStatus:
         """Revoke a client's own token. One that is not good is not good afterwards (RFC 7009 2.2). Raises Denied."""
         parameters = token_request.parse(call.content_type, call.query, call.body)
         client = await self._server.authenticate(call, parameters, clock=clock)
-        token = _token(parameters)
+        token = _token(parameters, client)
         try:
             claims = await self._verifier.good(call.environment, token, clock=clock)
             if claims is None:
@@ -78,7 +79,7 @@ class TokenStatus:
             revoked = RevokedToken(hash_jti(claims.jti), call.environment, owner, claims.expires_at)
             await self._records.revoke(revoked, client_id=client.client_id)
         except GateClosed:
-            raise Denied(Fault.GATE_CLOSED) from None
+            raise Denied(Fault.GATE_CLOSED, record=client) from None
 
     def _check_asker(self, call: TokenCall, name: str, secret_hash: str) -> None:
         """Nothing is worked out for a stranger; one who was added a moment ago is none."""
@@ -93,11 +94,11 @@ class TokenStatus:
         return None if found is None else found.id
 
 
-def _token(parameters: Mapping[str, str]) -> str:
+def _token(parameters: Mapping[str, str], client: KeyRecord | None = None) -> str:
     """`token_type_hint` is not needed: there is one type."""
     token = parameters.get("token")
     if token is None:
-        raise Denied(Fault.REQUEST, told="The parameter token is missing.")
+        raise Denied(Fault.REQUEST, told="The parameter token is missing.", record=client)
     return token
 
 
