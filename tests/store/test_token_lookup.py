@@ -8,20 +8,17 @@ from typing import Any
 import psycopg
 import pytest
 from tests.clock import NOON
-from tests.store.rows import PRODUCTION, SANDBOX, Rows
+from tests.store.rows import SANDBOX
 
-from credenza.domain.model import PLATFORM, ChangeNumber, OrganizationId, ProjectType, Status
+from credenza.domain.model import PLATFORM, ChangeNumber, OrganizationId
 from credenza.domain.token_keys import IssuerKind, TokenKey
 from credenza.domain.tokens import ResourceServer, RevokedToken, hash_jti
-from credenza.store import changes, resource_servers, revoked_tokens, schema, token_keys, token_lookup
+from credenza.store import changes, resource_servers, revoked_tokens, token_keys, token_lookup
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, reading, writing
 from credenza.store.schema import micros
 from credenza.store.token_lookup import (
-    ClientKey,
-    ClientRecord,
-    ClientSnapshot,
     Introspector,
     IntrospectorSnapshot,
     RevocationSnapshot,
@@ -44,11 +41,6 @@ class Questions:
             self._postgresql = psycopg.connect(
                 url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
             )
-
-    def client(self, client_id: str) -> ClientSnapshot:
-        if self._embedded:
-            return self._sqlite.client(client_id)
-        return token_lookup.client_snapshot(self._rows(token_lookup.CLIENT.format(client_id="%s"), client_id))
 
     def token_keys(self) -> TokenKeySnapshot:
         if self._embedded:
@@ -80,15 +72,6 @@ def ask(database: Database) -> Iterator[Questions]:
     questions.close()
 
 
-@pytest.fixture
-def rows(database: Database) -> Rows:
-    return Rows(database)
-
-
-def scope(rows: Rows, service_id: int, name: str) -> None:
-    rows.insert(schema.service_scopes, organization_id=PLATFORM, scope=name, service_id=service_id)
-
-
 def a_key(**columns: Any) -> TokenKey:
     fields = {
         "kid": "A" * 43,
@@ -102,69 +85,6 @@ def a_key(**columns: Any) -> TokenKey:
         **columns,
     }
     return TokenKey(**fields)
-
-
-def test_a_client_comes_with_its_keys_and_the_scopes_it_is_entitled_to(ask: Questions, rows: Rows) -> None:
-    organization = rows.organization()
-    project = rows.project(organization, name="Checkout", type="OAUTH2_FAPI")
-    client_id = rows.environment(organization, project)
-    rows.environment(organization, project, PRODUCTION)
-    for status, name in (("APPROVED", "payments:read"), ("PENDING_APPROVAL", "loans:read")):
-        service = rows.service()
-        rows.route(service, f"/{name[:4]}")
-        scope(rows, service, name)
-        rows.entitle(organization, project, service, status=status)
-    retired = rows.service(status="RETIRED")
-    scope(rows, retired, "old:read")
-    rows.entitle(organization, project, retired)
-    place = {"project_id": project, "client_id": client_id}
-    used = rows.credential(organization, **place, key_algorithm="EC-P256")
-    idle = rows.credential(organization, **place, status="INACTIVE")
-    rows.credential(organization, **place, status="REVOKED", revoked_at=NOON)
-    rows.credential(organization, project_id=project, environment=PRODUCTION)
-
-    snapshot = ask.client(client_id)
-
-    end = NOON + timedelta(days=395)
-    assert snapshot == ClientSnapshot(
-        ChangeNumber(0),
-        ClientRecord(
-            client_id=client_id,
-            organization_id=organization,
-            project_id=project,
-            project_name="Checkout",
-            environment=SANDBOX,
-            project_type=ProjectType.OAUTH2_FAPI,
-            dual=False,
-            keys=(
-                ClientKey(used, Status.ACTIVE, NOON, end, "EC-P256"),
-                ClientKey(idle, Status.INACTIVE, NOON, end, "RSA-2048"),
-            ),
-            scopes=frozenset({"payments:read"}),
-        ),
-    )
-
-
-@pytest.mark.parametrize("client_id", ["", "0" * 48, "'; DROP TABLE environments; --"])
-def test_nobodys_client_id_is_not_found(ask: Questions, client_id: str) -> None:
-    assert ask.client(client_id) == ClientSnapshot(ChangeNumber(0), None)
-
-
-def test_a_client_of_a_deleted_project_is_not_found(ask: Questions, rows: Rows) -> None:
-    organization = rows.organization()
-    client_id = rows.environment(organization, rows.project(organization, deleted_at=NOON))
-
-    assert ask.client(client_id).record is None
-
-
-def test_a_client_may_have_no_keys_and_no_scopes(ask: Questions, rows: Rows) -> None:
-    organization = rows.organization()
-    client_id = rows.environment(organization, rows.project(organization, dual=True))
-
-    record = ask.client(client_id).record
-
-    assert record is not None
-    assert (record.keys, record.scopes, record.dual) == ((), frozenset(), True)
 
 
 def test_token_keys_come_with_their_wrapped_halves_and_retired_ones_do_not(ask: Questions, database: Database) -> None:
@@ -231,7 +151,7 @@ def test_a_revoked_token_is_news_once_and_forgotten_at_its_end(ask: Questions, d
         numbers = [revoked_tokens.revoke(connection, token, now=NOON) for _ in range(2)]
         (change,) = changes.since(connection, ChangeNumber(0))
 
-    assert numbers == [change.number, change.number]
+    assert numbers == [change.number, None]
     assert (change.kind, change.subject) == (ChangeKind.TOKEN, token.jti_hash)
     assert ask.revoked_tokens(NOON) == RevocationSnapshot(ChangeNumber(1), {token.jti_hash: NOON + HOUR})
     assert ask.revoked_tokens(NOON + HOUR).revoked == {}

@@ -9,17 +9,20 @@ from credenza.actions.context import Attempt, Platform, acting
 from credenza.domain.access import Action
 from credenza.domain.model import Actor, ActorKind, Reach
 from credenza.domain.tokens import RevokedToken
-from credenza.store import leases, revoked_tokens
+from credenza.store import changes, leases, revoked_tokens
 from credenza.store.engine import writing
 
 _TOKEN_SERVER: Final = Actor(ActorKind.OPERATOR, "token server")
 
 
 def revoke(platform: Platform, token: RevokedToken, *, client_id: str, now: datetime) -> Reach:
-    """Revoke a token for its client, whom the token server has authenticated; returns when no gate admits it."""
+    """Revoke a token for its client, whom the token server has authenticated; returns when no gate admits it. It is
+    done and on record once, however often it is asked for."""
     attempt = Attempt(_TOKEN_SERVER, Action.TOKEN_REVOKE, now, organization_id=token.organization_id)
     with acting(platform, attempt) as act:
         number = revoked_tokens.revoke(act.connection, token, now=now)
+        if number is None:
+            act.repeated, number = True, changes.current(act.connection)
         act.note(client_id, f"a token of {token.environment}, by its client")
     return leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
 

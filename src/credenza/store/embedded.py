@@ -16,11 +16,10 @@ from credenza.store import lookup, token_lookup, wal_index
 from credenza.store.engine import STATEMENT_DEADLINE
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, TrustSnapshot
 from credenza.store.schema import micros
-from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
+from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _KEY = lookup.KEY.format(key_id="?")
 _CERTIFICATE = lookup.CERTIFICATE.format(sha256="?")
-_CLIENT = token_lookup.CLIENT.format(client_id="?")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="?")
 _CHANGES = lookup.CHANGES.format(applied="?")
 
@@ -59,9 +58,6 @@ class EmbeddedReader:
 
     def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(self._connection.execute(lookup.TRUST).fetchall())
-
-    def client(self, client_id: str) -> ClientSnapshot:
-        return token_lookup.client_snapshot(self._connection.execute(_CLIENT, (client_id,)).fetchall())
 
     def token_keys(self) -> TokenKeySnapshot:
         return token_lookup.token_key_snapshot(self._connection.execute(token_lookup.TOKEN_KEYS).fetchall())

@@ -22,14 +22,13 @@ from credenza.store import lookup, token_lookup
 from credenza.store.changes import CHANNEL
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows, TrustSnapshot
 from credenza.store.schema import micros
-from credenza.store.token_lookup import ClientSnapshot, IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
+from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 CONNECT_DEADLINE_S = 2
 """The shortest that psycopg knows."""
 
 _KEY = lookup.KEY.format(key_id="%s")
 _CERTIFICATE = lookup.CERTIFICATE.format(sha256="%s")
-_CLIENT = token_lookup.CLIENT.format(client_id="%s")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="%s")
 _CHANGES = lookup.CHANGES.format(applied="%s")
 
@@ -71,9 +70,6 @@ class Line:
 
     async def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(await self.rows(lookup.TRUST))
-
-    async def client(self, client_id: str) -> ClientSnapshot:
-        return token_lookup.client_snapshot(await self.rows(_CLIENT, client_id))
 
     async def token_keys(self) -> TokenKeySnapshot:
         return token_lookup.token_key_snapshot(await self.rows(token_lookup.TOKEN_KEYS))

@@ -14,9 +14,9 @@ from credenza.store.schema import revoked_tokens
 from credenza.store.upsert import insert_if_absent
 
 
-def revoke(connection: Connection, token: RevokedToken, *, now: datetime) -> ChangeNumber:
-    """Revoke a token; answer with the change that a gate must have applied before it admits nobody with it. A second
-    revocation changes nothing."""
+def revoke(connection: Connection, token: RevokedToken, *, now: datetime) -> ChangeNumber | None:
+    """Revoke a token; answer with the change that a gate must have applied before it admits nobody with it, or None
+    when it was revoked before: a second revocation changes nothing."""
     row = {
         "organization_id": token.organization_id,
         "jti_hash": token.jti_hash,
@@ -25,7 +25,7 @@ def revoke(connection: Connection, token: RevokedToken, *, now: datetime) -> Cha
         "revoked_at": now,
     }
     if not insert_if_absent(connection, revoked_tokens, row):
-        return changes.current(connection)
+        return None
     return changes.record(connection, token.organization_id, ChangeKind.TOKEN, token.jti_hash)
 
 

@@ -1,5 +1,5 @@
-"""The gate's questions about tokens, in the manner of `lookup`: who a client is, which keys sign, who may ask, what was
-revoked. `embedded` and `postgresql` put them."""
+"""The gate's questions about tokens, in the manner of `lookup`: which keys sign, who may ask, what was revoked.
+`embedded` and `postgresql` put them."""
 
 from __future__ import annotations
 
@@ -8,41 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from credenza.domain.model import ChangeNumber, EnvironmentName, ProjectType, Status
+from credenza.domain.model import ChangeNumber, EnvironmentName
 from credenza.domain.token_keys import IssuerKind, TokenKey
 from credenza.store.lookup import Rows
 from credenza.store.schema import at_micros
-
-# An environment of a project with each key that it still has, then with each scope of the services that it may call.
-CLIENT = """
-WITH client AS (
-    SELECT environments.client_id, environments.organization_id, environments.project_id, environments.name,
-        projects.name AS project_name, projects.type, projects.dual
-    FROM environments JOIN projects ON projects.id = environments.project_id AND projects.deleted_at IS NULL
-    WHERE environments.client_id = {client_id}
-)
-SELECT change_counter.number, client.client_id, client.organization_id, client.project_id, client.name,
-    client.project_name, client.type, client.dual,
-    credentials.id, credentials.status, credentials.not_before, credentials.not_after, credentials.key_algorithm,
-    NULL AS scope
-FROM change_counter
-LEFT JOIN client ON 1 = 1
-LEFT JOIN credentials ON credentials.project_id = client.project_id AND credentials.environment = client.name
-    AND credentials.kind = 'SIGNING_KEY' AND credentials.status <> 'REVOKED'
-UNION ALL
-SELECT change_counter.number, client.client_id, client.organization_id, client.project_id, client.name,
-    client.project_name, client.type, client.dual,
-    NULL, NULL, NULL, NULL, NULL,
-    service_scopes.scope
-FROM change_counter
-JOIN client ON 1 = 1
-JOIN project_services ON project_services.project_id = client.project_id
-    AND project_services.environment = client.name AND project_services.status = 'APPROVED'
-JOIN services ON services.id = project_services.service_id AND services.status = 'LIVE'
-JOIN service_environments ON service_environments.service_id = services.id
-    AND service_environments.environment = client.name
-JOIN service_scopes ON service_scopes.service_id = services.id
-"""
 
 TOKEN_KEYS = """
 SELECT change_counter.number, token_keys.kid, token_keys.environment, token_keys.issuer, token_keys.generation,
@@ -65,41 +34,6 @@ SELECT change_counter.number, revoked_tokens.jti_hash, revoked_tokens.expires_at
 FROM change_counter
 LEFT JOIN revoked_tokens ON revoked_tokens.expires_at > {now}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ClientKey:
-    """A signing key of a client, as far as choosing among them needs it. `key_algorithm` is RSA-2048, EC-P256, ..."""
-
-    key_id: str
-    status: Status
-    not_before: datetime
-    not_after: datetime
-    key_algorithm: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClientRecord:
-    """What a client id stands for: one environment of a project. `keys` are those that are not revoked, expired ones
-    among them; `scopes` those of the services that it may call."""
-
-    client_id: str
-    organization_id: str
-    project_id: str
-    project_name: str
-    environment: EnvironmentName
-    project_type: ProjectType
-    dual: bool
-    keys: tuple[ClientKey, ...]
-    scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSnapshot:
-    """A client as it was at a number; or that there is none, or none any more."""
-
-    number: ChangeNumber
-    record: ClientRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +76,6 @@ class RevocationSnapshot:
     revoked: Mapping[str, datetime]
 
 
-def client_snapshot(rows: Rows) -> ClientSnapshot:
-    number, client_id = rows[0][:2]
-    if client_id is None:
-        return ClientSnapshot(number, None)
-    keys = tuple(_client_key(row) for row in rows if row[8] is not None)
-    scopes = frozenset(row[13] for row in rows if row[13] is not None)
-    return ClientSnapshot(number, _client(rows[0], keys, scopes))
-
-
 def token_key_snapshot(rows: Rows) -> TokenKeySnapshot:
     return TokenKeySnapshot(rows[0][0], tuple(_signing_key(row) for row in rows if row[1] is not None))
 
@@ -162,24 +87,6 @@ def introspector_snapshot(rows: Rows) -> IntrospectorSnapshot:
 
 def revocation_snapshot(rows: Rows) -> RevocationSnapshot:
     return RevocationSnapshot(rows[0][0], {row[1]: at_micros(row[2]) for row in rows if row[1] is not None})
-
-
-def _client(row: tuple[Any, ...], keys: tuple[ClientKey, ...], scopes: frozenset[str]) -> ClientRecord:
-    return ClientRecord(
-        client_id=row[1],
-        organization_id=row[2],
-        project_id=row[3],
-        environment=EnvironmentName(row[4]),
-        project_name=row[5],
-        project_type=ProjectType(row[6]),
-        dual=bool(row[7]),
-        keys=keys,
-        scopes=scopes,
-    )
-
-
-def _client_key(row: tuple[Any, ...]) -> ClientKey:
-    return ClientKey(row[8], Status(row[9]), at_micros(row[10]), at_micros(row[11]), row[12])
 
 
 def _signing_key(row: tuple[Any, ...]) -> SigningKey:
