@@ -343,6 +343,22 @@ def test_an_access_token_has_no_way_to_passkeys(stage: Stage) -> None:
     stage.refused("passkey.list", Code.FORBIDDEN, passkeys.list_own, machine)
 
 
+def test_a_passkey_is_given_another_name(stage: Stage, ann: Person) -> None:
+    made = ann.register()
+
+    stage.done("passkey.rename", passkeys.rename, ann.actor, made.id, " Ann's phone ")
+
+    assert [each.name for each in passkeys.list_own(stage.platform, ann.actor, now=stage.now)] == ["Ann's phone"]
+    stage.refused("passkey.rename", Code.INVALID, passkeys.rename, ann.actor, made.id, "a\u202eb")
+
+
+def test_another_user_s_passkey_is_not_renamed(stage: Stage, ann: Person) -> None:
+    made = ann.register()
+    bob = Person(stage, "bob@example.org")
+
+    stage.refused("passkey.rename", Code.NOT_FOUND, passkeys.rename, bob.actor, made.id, "mine")
+
+
 def test_the_last_way_in_stays(stage: Stage, ann: Person) -> None:
     first = ann.register()
     stage.refused("passkey.remove", Code.INVALID, passkeys.remove, ann.actor, first.id)

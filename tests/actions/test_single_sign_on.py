@@ -14,15 +14,15 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from tests.actions.proofs import VISITOR, race
+from tests.actions.proofs import PASSWORD, VISITOR, race
 from tests.actions.stage import OPERATOR, Stage
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, HostileProvider, b64u
 
-from credenza.actions import invitations, people, sessions, single_sign_on
+from credenza.actions import identities, invitations, passwords, people, sessions, single_sign_on
 from credenza.actions.single_sign_on import Arrived, Departed, parse_answer
 from credenza.adapters.openid import LARGEST_ANSWER, Client, OpenIdProvider
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import OrganizationRole, Session, SignInMethod, User
+from credenza.domain.model import Actor, OrganizationRole, Session, SignInMethod, User
 from credenza.store import schema
 
 DOMAINS = frozenset({"example.org"})
@@ -98,6 +98,31 @@ def test_the_first_time_an_address_is_linked_and_then_the_subject_alone_counts(
     before = stage.traces()
     assert trip.arrive().begun.session.user == ann
     assert actions_of(stage, before) == [("session.begin", "done", "")]
+
+
+def browser_of(stage: Stage, arrived: Arrived) -> Actor:
+    return sessions.actor_of(arrived.begun.session, address="192.0.2.7", now=stage.now)
+
+
+def test_an_account_is_listed_and_unlinked_while_there_is_another_way_in(
+    stage: Stage, trip: Trip, hostile: HostileProvider, ann: User
+) -> None:
+    actor = browser_of(stage, trip.arrive())
+    (linked,) = stage.looked(identities.list_own, actor)
+    assert (linked.issuer, linked.created_at) == (hostile.issuer, stage.now)
+    stage.refused("identity.unlink", Code.INVALID, identities.unlink, actor, hostile.issuer)
+    passwords.set_password(stage.platform, actor, "", PASSWORD, now=stage.now)
+
+    stage.done("identity.unlink", identities.unlink, actor, hostile.issuer)
+
+    assert stage.looked(identities.list_own, actor) == ()
+    stage.refused("identity.unlink", Code.NOT_FOUND, identities.unlink, actor, hostile.issuer)
+
+
+def test_an_access_token_sees_and_unlinks_no_accounts(stage: Stage) -> None:
+    actor = stage.member(stage.organization()).actor
+
+    stage.refused("identity.unlink", Code.FORBIDDEN, identities.unlink, actor, "https://provider.example.com")
 
 
 def test_an_invited_address_becomes_a_user_with_what_the_invitation_says(stage: Stage, trip: Trip) -> None:

@@ -16,7 +16,9 @@ from datetime import datetime
 import pyotp
 from sqlalchemy import Connection
 
+from credenza.actions import sign_in_changes
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.letters import Change
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, UserId
@@ -98,6 +100,7 @@ def confirm(platform: Platform, actor: Actor, code: str, *, now: datetime) -> Re
                 field="code",
             )
         act.note(user_id)
+        sign_in_changes.tell(platform, act, actor, Change.AUTHENTICATOR_ADDED, now=now)
         return _draw_recovery_codes(platform, act, user_id)
 
 
@@ -108,6 +111,7 @@ def new_recovery_codes(platform: Platform, actor: Actor, *, now: datetime) -> Re
         if not is_confirmed(act.connection, user_id):
             raise Refusal(Code.INVALID, "Recovery codes stand in for an authenticator. Add one first.")
         act.note(user_id)
+        sign_in_changes.tell(platform, act, actor, Change.RECOVERY_CODES, now=now)
         return _draw_recovery_codes(platform, act, user_id)
 
 
@@ -121,6 +125,7 @@ def remove(platform: Platform, actor: Actor, *, now: datetime) -> None:
         if not authenticators.delete_all(act.connection, user_id):
             raise Refusal(Code.NOT_FOUND, "There is no authenticator.")
         act.note(user_id)
+        sign_in_changes.tell(platform, act, actor, Change.AUTHENTICATOR_REMOVED, now=now)
 
 
 def is_confirmed(connection: Connection, user_id: UserId) -> bool:

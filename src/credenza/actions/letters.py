@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from html import escape
 from typing import TypeAlias
 
@@ -56,11 +57,37 @@ class ExpiryNotice:
     link: str
 
 
-Letter: TypeAlias = Invitation | PasswordReset | ExpiryNotice
+class Change(StrEnum):
+    """What may change in how a user signs in."""
+
+    PASSWORD = "password"
+    AUTHENTICATOR_ADDED = "authenticator_added"
+    AUTHENTICATOR_REMOVED = "authenticator_removed"
+    RECOVERY_CODES = "recovery_codes"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    IDENTITY_UNLINKED = "identity_unlinked"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInChange:
+    """How a user signs in has changed (ASVS 6.3.7). `name` is what of it has one; `account` leads to the page of it,
+    `forgotten` to a new password."""
+
+    change: Change
+    name: str
+    at: datetime
+    address: str
+    account: str
+    forgotten: str
+
+
+Letter: TypeAlias = Invitation | PasswordReset | SignInChange | ExpiryNotice
 
 LETTERS: Mapping[Kind, type[Letter]] = {
     Kind.INVITATION: Invitation,
     Kind.PASSWORD_RESET: PasswordReset,
+    Kind.SIGN_IN_CHANGE: SignInChange,
     Kind.EXPIRY: ExpiryNotice,
 }
 
@@ -90,6 +117,8 @@ def compose(letter: Letter) -> Mail:
             return _invitation(letter)
         case PasswordReset():
             return _password_reset(letter)
+        case SignInChange():
+            return _sign_in_change(letter)
         case ExpiryNotice():
             return _expiry_notice(letter)
 
@@ -132,6 +161,45 @@ def _password_reset(letter: PasswordReset) -> Mail:
         link=letter.link,
         action="Choose a new password",
     )
+
+
+_CHANGES: Mapping[Change, tuple[str, str]] = {
+    Change.PASSWORD: ("Your password was changed", "All other sign-ins have ended."),
+    Change.AUTHENTICATOR_ADDED: (
+        "An authenticator was added to your account",
+        "From now on a sign-in by password asks for its code.",
+    ),
+    Change.AUTHENTICATOR_REMOVED: (
+        "The authenticator was removed from your account",
+        "A sign-in by password asks for no code any more.",
+    ),
+    Change.RECOVERY_CODES: ("You have new recovery codes", "The earlier ones are good for nothing any more."),
+    Change.PASSKEY_ADDED: ("A passkey was added to your account", "It signs in without your password."),
+    Change.PASSKEY_REMOVED: ("A passkey was removed from your account", "It does not sign in any more."),
+    Change.IDENTITY_UNLINKED: (
+        "Single sign-on was removed from your account",
+        "The account there does not sign in any more, unless it is linked by its mail address again.",
+    ),
+}
+"""What has happened, and what it means."""
+
+
+def _sign_in_change(letter: SignInChange) -> Mail:
+    subject, meaning = _CHANGES[letter.change]
+    where = letter.address or "an unknown address"
+    return _mail(
+        subject,
+        f"{subject}{_called(letter.name)}, on {moment(letter.at)}, from {where}. {meaning}",
+        "If it was you, there is nothing to do. If it was not, choose a new password at once, look at how your account "
+        "is signed in to, and tell whoever runs this platform.",
+        f"A new password:\n{letter.forgotten}",
+        link=letter.account,
+        action="How your account is signed in to",
+    )
+
+
+def _called(name: str) -> str:
+    return f": {shown(name)}" if name else ""
 
 
 def _expiry_notice(letter: ExpiryNotice) -> Mail:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from credenza.actions import challenges, sessions
+from credenza.actions import challenges, sessions, sign_in_changes
 from credenza.actions.challenges import Purpose
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
+from credenza.actions.letters import Change
 from credenza.actions.sessions import Begun, Visitor
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -68,6 +69,7 @@ def register(platform: Platform, actor: Actor, name: str, response: str, *, now:
             raise Refusal(Code.DUPLICATE_KEY, "This passkey is registered already.", field="response")
         challenges.use_up(act.connection, attestation.challenge, now=now)
         act.note(passkey.id, passkey.name)
+        sign_in_changes.tell(platform, act, actor, Change.PASSKEY_ADDED, name=passkey.name, now=now)
         return passkey
 
 
@@ -76,22 +78,31 @@ def list_own(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Passke
         return passkeys.list_of_user(act.connection, _person(actor))
 
 
+def rename(platform: Platform, actor: Actor, passkey_id: str, name: str, *, now: datetime) -> None:
+    """Give one of the actor's passkeys another name."""
+    with acting(platform, Attempt(actor, Action.PASSKEY_RENAME, now)) as act:
+        passkey, usual = _own(act, actor, passkey_id), _usual_name(name)
+        passkeys.rename(act.connection, passkey.id, usual)
+        act.note(passkey.id, f"{passkey.name} is now {usual}")
+
+
 def remove(platform: Platform, actor: Actor, passkey_id: str, *, now: datetime) -> None:
     """Remove one of the actor's passkeys; never the last way in."""
     with acting(platform, Attempt(actor, Action.PASSKEY_REMOVE, now)) as act:
         user_id = _person(actor)
         passkeys.lock_ways_in(act.connection, user_id)
-        passkey = passkeys.find(act.connection, user_id, passkey_id)
-        if passkey is None:
-            raise Refusal(Code.NOT_FOUND, "You have no such passkey.", field="passkeyId")
+        passkey = _own(act, actor, passkey_id)
         act.note(passkey.id, passkey.name)
-        if not passkeys.has_another_way_in(act.connection, user_id, passkey_id):
-            raise Refusal(
-                Code.INVALID,
-                "This is your only way to sign in. Set a password or add another passkey first.",
-                field="passkeyId",
-            )
+        if not passkeys.has_another_way_in(act.connection, user_id, but_passkey=passkey_id):
+            raise only_way_in("passkeyId")
         passkeys.delete_passkey(act.connection, passkey_id)
+        sign_in_changes.tell(platform, act, actor, Change.PASSKEY_REMOVED, name=passkey.name, now=now)
+
+
+def only_way_in(field: str) -> Refusal:
+    return Refusal(
+        Code.INVALID, "This is your only way to sign in. Set a password or add another passkey first.", field=field
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ using passkeys
@@ -145,6 +156,13 @@ def _person(actor: Actor) -> UserId:
     if actor.kind is not ActorKind.SESSION or actor.user_id is None:
         raise Refusal(Code.FORBIDDEN, "Passkeys belong to people: sign in to the portal to see yours.")
     return actor.user_id
+
+
+def _own(act: Act, actor: Actor, passkey_id: str) -> Passkey:
+    found = passkeys.find(act.connection, _person(actor), passkey_id)
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, "You have no such passkey.", field="passkeyId")
+    return found
 
 
 def _site(platform: Platform) -> Site:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from credenza.actions import links, outbox, passwords, sign_in_attempts
+from credenza.actions import links, outbox, passwords, sign_in_attempts, sign_in_changes
 from credenza.actions.context import Attempt, Platform, acting, recording
-from credenza.actions.letters import PasswordReset
+from credenza.actions.letters import Change, PasswordReset
 from credenza.actions.people import find_by_email, usual_address
 from credenza.actions.sessions import Visitor, visiting
 from credenza.domain.access import Action
@@ -69,6 +69,7 @@ def accept(platform: Platform, token: str, new: str, visitor: Visitor, *, now: d
     with acting(platform, attempt) as act:
         links.use(platform, act.connection, token, Purpose.PASSWORD_RESET, now=now)
         passwords.store(act, user.id, chosen, now=now)
+        sign_in_changes.tell(platform, act, attempt.actor, Change.PASSWORD, now=now)
 
 
 def link_to(platform: Platform, token: str) -> str:

@@ -16,8 +16,9 @@ from typing import NoReturn
 
 from sqlalchemy import Connection
 
-from credenza.actions import authenticators, links, sessions, sign_in_attempts
+from credenza.actions import authenticators, links, sessions, sign_in_attempts, sign_in_changes
 from credenza.actions.context import Act, Attempt, Platform, acting, recording, viewing
+from credenza.actions.letters import Change
 from credenza.actions.people import usual_address
 from credenza.actions.sessions import Begun, Visitor
 from credenza.actions.sign_in_attempts import Counted
@@ -131,6 +132,7 @@ def set_password(platform: Platform, actor: Actor, old: str, new: str, *, now: d
         chosen = choose(platform, new, account, now=now)
     with acting(platform, attempt) as act:
         store(act, account.user.id, chosen, but_session=actor.id, now=now)
+        sign_in_changes.tell(platform, act, actor, Change.PASSWORD, now=now)
 
 
 def choose(platform: Platform, new: str, account: Account, *, now: datetime) -> StoredPassword:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     EXPIRY = "expiry"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"
+    SIGN_IN_CHANGE = "sign_in_change"
     TEST = "test"
 
 

@@ -6,7 +6,7 @@ import segno
 from markupsafe import Markup
 from starlette.responses import Response
 
-from credenza.actions import authenticators, passkeys, passwords
+from credenza.actions import authenticators, identities, passkeys, passwords
 from credenza.domain.errors import Refusal
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
@@ -57,6 +57,14 @@ def remove_authenticator(visit: Visit) -> Response:
     return visit.go(_PAGE)
 
 
+def unlink_identity(visit: Visit) -> Response:
+    try:
+        identities.unlink(visit.portal.platform, visit.actor, visit.fields.get("issuer", ""), now=visit.now)
+    except Refusal as refusal:
+        return show_form(visit, refusal)
+    return visit.go(_PAGE)
+
+
 def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     """Show the page, once more with what was wrong."""
     platform = visit.portal.platform
@@ -67,6 +75,7 @@ def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
         done=visit.query("done"),
         proofs=authenticators.look(platform, visit.actor, now=visit.now),
         passkeys=passkeys.list_own(platform, visit.actor, now=visit.now),
+        identities=identities.list_own(platform, visit.actor, now=visit.now),
     )
 
 

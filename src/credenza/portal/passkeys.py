@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from credenza.actions import passkeys
 from credenza.domain.errors import Code, Refusal
 from credenza.portal import account
-from credenza.portal.rendering import status_of
+from credenza.portal.rendering import said, status_of
 from credenza.portal.sign_in import enter, show_form, show_proof_form
 from credenza.portal.visit import CONFIRM, Visit
 
@@ -23,7 +23,7 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 def ask_anybody(visit: Visit) -> Response:
-    return _options(lambda: passkeys.sign_in_options(visit.portal.platform, now=visit.now))
+    return _options(visit, lambda: passkeys.sign_in_options(visit.portal.platform, now=visit.now))
 
 
 def sign_in(visit: Visit) -> Response:
@@ -35,7 +35,7 @@ def sign_in(visit: Visit) -> Response:
 
 
 def ask_own(visit: Visit) -> Response:
-    return _options(lambda: passkeys.confirm_options(visit.portal.platform, visit.session, now=visit.now))
+    return _options(visit, lambda: passkeys.confirm_options(visit.portal.platform, visit.session, now=visit.now))
 
 
 def confirm(visit: Visit) -> Response:
@@ -47,13 +47,23 @@ def confirm(visit: Visit) -> Response:
 
 
 def ask_new(visit: Visit) -> Response:
-    return _options(lambda: passkeys.registration_options(visit.portal.platform, visit.actor, now=visit.now))
+    return _options(visit, lambda: passkeys.registration_options(visit.portal.platform, visit.actor, now=visit.now))
 
 
 def register(visit: Visit) -> Response:
     try:
         passkeys.register(
             visit.portal.platform, visit.actor, visit.fields.get("name", ""), _answer(visit), now=visit.now
+        )
+    except Refusal as refusal:
+        return account.show_form(visit, refusal)
+    return visit.go(_ACCOUNT)
+
+
+def rename(visit: Visit) -> Response:
+    try:
+        passkeys.rename(
+            visit.portal.platform, visit.actor, visit.path("passkey_id"), visit.fields.get("name", ""), now=visit.now
         )
     except Refusal as refusal:
         return account.show_form(visit, refusal)
@@ -72,11 +82,11 @@ def _answer(visit: Visit) -> str:
     return visit.fields.get("response", "")
 
 
-def _options(ask: Callable[[], str]) -> Response:
+def _options(visit: Visit, ask: Callable[[], str]) -> Response:
     """Answer the script: the options, the page to go to first, or what is wrong."""
     try:
         return Response(ask(), headers=_HEADERS, media_type="application/json")
     except Refusal as refusal:
         if refusal.code is Code.PROOF_NEEDED:
             return JSONResponse({"go": f"{CONFIRM}?next={quote(_ACCOUNT, safe='')}"}, 403, _HEADERS)
-        return JSONResponse({"problem": refusal.message}, status_of(refusal), _HEADERS)
+        return JSONResponse({"problem": said(visit, refusal)}, status_of(refusal), _HEADERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from credenza.domain.model import PLATFORM, UserId
 from credenza.domain.single_sign_on import Identity, ProvenAccount
@@ -22,6 +22,10 @@ def insert_identity(connection: Connection, account: ProvenAccount, user_id: Use
         "created_at": now,
     }
     return insert_if_absent(connection, identities, row)
+
+
+def delete_identity(connection: Connection, user_id: UserId, issuer: str) -> None:
+    connection.execute(delete(identities).where(identities.c.user_id == user_id, identities.c.issuer == issuer))
 
 
 def find_user_id(connection: Connection, account: ProvenAccount) -> UserId | None:

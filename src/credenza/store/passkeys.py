@@ -78,6 +78,10 @@ def mark_used(connection: Connection, passkey_id: str, *, sign_count: int, now: 
     return connection.execute(statement.values(sign_count=sign_count, last_used_at=now)).rowcount == 1
 
 
+def rename(connection: Connection, passkey_id: str, name: str) -> None:
+    connection.execute(update(passkeys).where(passkeys.c.id == passkey_id).values(name=name))
+
+
 def delete_passkey(connection: Connection, passkey_id: str) -> None:
     connection.execute(delete(passkeys).where(passkeys.c.id == passkey_id))
 
@@ -87,12 +91,12 @@ def lock_ways_in(connection: Connection, user_id: UserId) -> None:
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update()).one_or_none()
 
 
-def has_another_way_in(connection: Connection, user_id: UserId, passkey_id: str) -> bool:
-    """Say whether the user can sign in without this passkey: by another one, a password, or a provider."""
+def has_another_way_in(connection: Connection, user_id: UserId, *, but_passkey: str = "", but_issuer: str = "") -> bool:
+    """Say whether the user can sign in without this passkey or provider: by another one, or a password."""
     ways = (
-        select(passkeys.c.id).where(passkeys.c.user_id == user_id, passkeys.c.id != passkey_id),
+        select(passkeys.c.id).where(passkeys.c.user_id == user_id, passkeys.c.id != but_passkey),
         select(passwords.c.user_id).where(passwords.c.user_id == user_id),
-        select(identities.c.user_id).where(identities.c.user_id == user_id),
+        select(identities.c.user_id).where(identities.c.user_id == user_id, identities.c.issuer != but_issuer),
     )
     return any(connection.execute(way.limit(1)).one_or_none() is not None for way in ways)
 

@@ -1,0 +1,33 @@
+"""Tells users by mail that how they sign in has changed, so that nobody else changes it unseen (ASVS 6.3.7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from credenza.actions import outbox
+from credenza.actions.context import Act, Platform
+from credenza.actions.letters import Change, SignInChange
+from credenza.domain.model import Actor
+from credenza.domain.outbox import Kind
+from credenza.store import people
+
+ACCOUNT = "/account"
+FORGOTTEN = "/forgotten"
+
+
+def tell(platform: Platform, act: Act, actor: Actor, change: Change, *, name: str = "", now: datetime) -> None:
+    """Have a letter sent to the actor's user together with the change; `name` is what of it has one."""
+    user = None if actor.user_id is None else people.find_user(act.connection, actor.user_id)
+    if user is None:
+        return
+    letter = SignInChange(
+        change,
+        name,
+        now,
+        actor.address,
+        account=f"{platform.public_url}{ACCOUNT}",
+        forgotten=f"{platform.public_url}{FORGOTTEN}",
+    )
+    outbox.enqueue_mail(
+        platform, act.connection, kind=Kind.SIGN_IN_CHANGE, recipient=user.email, content=letter, now=now
+    )
