@@ -13,6 +13,7 @@ from tests.portal.house import House
 
 from credenza.portal import languages
 from credenza.portal.dates import dates
+from credenza.portal.labels import Words
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "src" / "credenza" / "portal" / "templates"
@@ -131,6 +132,32 @@ def test_a_page_is_german_throughout(house: House) -> None:
     assert '<html lang="de"' in page.text
     assert "Drei Schritte bis zum ersten signierten Aufruf" in page.text
     assert "Ein Monat wird so geschrieben: 2026-11." in wrong.text
+
+
+def test_a_refusal_with_values_in_it_is_said_in_the_reader_s_language(house: House) -> None:
+    visit = house.visit(house.found(), **{"accept-language": "de"})
+    form = {"email": "ada@example.org", "role": "user"}
+
+    refused = visit.post(house.path("/invitations"), **form)
+
+    assert "ada@example.org ist schon Mitglied." in refused.text
+
+
+@pytest.mark.parametrize(
+    ("text", "german"),
+    [
+        (
+            "The organization already has a project named 'a %(1)s b'.",
+            "Die Organisation hat schon ein Projekt namens 'a %(1)s b'.",
+        ),
+        ("The service A is not offered in SANDBOX is not offered in PRODUCTION.", "Der Dienst A wird in "),
+        ("Nobody has ever said this of anybody.", "Nobody has ever said this of anybody."),
+    ],
+)
+def test_values_are_put_in_as_they_are(text: str, german: str) -> None:
+    words = Words(languages.translations("de"), languages.sentences("de"))
+
+    assert words.said(text).startswith(german)
 
 
 def test_dates_are_written_in_the_reader_s_language() -> None:

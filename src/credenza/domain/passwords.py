@@ -39,7 +39,7 @@ def check(
     """Refuse a password that is too short, too long or easily guessed. `context`: what is known about the person."""
     chosen = usual_form(password)
     if len(chosen) < shortest:
-        raise Refusal(Code.INVALID, f"A password needs at least {shortest} characters{_reason(shortest)}.", field=field)
+        raise _too_short(shortest, field)
     if len(chosen) > LONGEST:
         raise Refusal(Code.INVALID, f"A password has at most {LONGEST} characters.", field=field)
     if is_common(_unit(chosen.casefold())):
@@ -55,8 +55,15 @@ def check(
         )
 
 
-def _reason(shortest: int) -> str:
-    return f" ({SHORTEST_WITH_SECOND_FACTOR} when a second factor is set up)" if shortest == SHORTEST_ALONE else ""
+def _too_short(shortest: int, field: str) -> Refusal:
+    if shortest != SHORTEST_ALONE:
+        return Refusal(Code.INVALID, f"A password needs at least {shortest} characters.", field=field)
+    return Refusal(
+        Code.INVALID,
+        f"A password needs at least {shortest} characters ({SHORTEST_WITH_SECOND_FACTOR} when a second factor is set "
+        "up).",
+        field=field,
+    )
 
 
 def _unit(text: str) -> str:

@@ -19,6 +19,7 @@ from credenza.domain.model import (
     Status,
 )
 from credenza.domain.outbox import Channel, Kind, State
+from credenza.portal.languages import Sentence
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -73,6 +74,7 @@ _WORDS: dict[Enum, str] = {
     Kind.EXPIRY: _("notice of expiry"),
     Kind.INVITATION: _("invitation"),
     Kind.PASSWORD_RESET: _("password reset"),
+    Kind.SIGN_IN_CHANGE: _("change of how to sign in"),
     Kind.TEST: _("test"),
     State.WAITING: _("waiting"),
     State.SENT: _("sent"),
@@ -85,13 +87,15 @@ class Words:
     """The words of one language, as filters for the templates."""
 
     translations: NullTranslations
+    sentences: tuple[Sentence, ...] = ()
 
     def label(self, value: Enum) -> str:
         return self.translations.gettext(_WORDS[value])
 
     def said(self, text: str) -> str:
         """What the code says to people, in the reader's language where the catalogue has it."""
-        return self.translations.gettext(text) if text else ""
+        translated = self.translations.gettext(text) if text else ""
+        return self._with_values(text) if translated == text else translated
 
     def ago(self, at: datetime, now: datetime) -> str:
         """How long ago it was, in the largest unit that is not zero."""
@@ -106,6 +110,10 @@ class Words:
             return self.translations.gettext("ended")
         count, unit = _largest(at - now)
         return self._counted(unit, count, _LEFT)
+
+    def _with_values(self, text: str) -> str:
+        matched = ((each, each.said.fullmatch(text)) for each in self.sentences)
+        return next((each.put(found) for each, found in matched if found is not None), text)
 
     def _counted(self, unit: str, count: int, forms: dict[str, tuple[str, str]]) -> str:
         one, many = forms[unit]

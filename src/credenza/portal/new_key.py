@@ -52,7 +52,7 @@ def method_of(visit: Visit) -> Method:
 
 def read(visit: Visit) -> NewKey:
     """Read alias and request. What the request is worth is for the action to say."""
-    alias = texts.read_name(visit, "alias", "key")
+    alias = texts.read_name(visit, "alias")
     request = _request(visit)
     if not request.strip():
         raise Refusal(Code.INVALID_CSR, _MISSING[method_of(visit)], field="csr")

@@ -65,7 +65,7 @@ def create(visit: Visit) -> Response:
         service_id, project_type = _service(visit)
         new = NewProject(
             type=project_type,
-            name=texts.read_name(visit, "name", "project"),
+            name=texts.read_name(visit, "name"),
             region="",
             service_id=service_id,
             environment=_environment(visit),
@@ -108,9 +108,7 @@ def show_settings(visit: Visit) -> Response:
 
 def change(visit: Visit) -> Response:
     try:
-        edit = ProjectEdit(
-            name=texts.read_name(visit, "name", "project"), ambiguous_readings="ambiguous_readings" in visit.fields
-        )
+        edit = ProjectEdit(name=texts.read_name(visit, "name"), ambiguous_readings="ambiguous_readings" in visit.fields)
         projects.change(visit.portal.platform, visit.actor, project_id(visit), edit, now=visit.now)
     except Refusal as refusal:
         return _settings(visit, refusal)

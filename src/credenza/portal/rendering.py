@@ -112,6 +112,11 @@ def status_of(refusal: Refusal | None) -> int:
     return 200 if refusal is None else _STATUS.get(refusal.code, _REFUSED)
 
 
+def said(visit: Visit, refusal: Refusal) -> str:
+    """What a refusal says in the reader's language, for scripts."""
+    return _words(_language(visit)).said(refusal.message)
+
+
 def organizations_of(visit: Visit) -> tuple[Organization, ...]:
     return organizations.list_all(visit.portal.platform, visit.actor, now=visit.now)
 
@@ -134,6 +139,10 @@ def _theme(visit: Visit) -> str:
     return kept if kept in THEMES else THEMES[0]
 
 
+def _words(language: str) -> Words:
+    return Words(languages.translations(language), languages.sentences(language))
+
+
 @cache
 def _environment(language: str) -> Environment:
     made = Environment(
@@ -146,7 +155,7 @@ def _environment(language: str) -> Environment:
     )
     translations = languages.translations(language)
     made.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] # the extension's
-    words = Words(translations)
+    words = _words(language)
     made.globals |= {"static": static_files.url, "languages": languages.NAMES, "sections": _SECTIONS}
     made.filters |= {"ago": words.ago, "left": words.left, "label": words.label, "said": words.said}
     written = dates.dates(language)

@@ -12,15 +12,13 @@ _NAME: TypeAdapter[str] = TypeAdapter(shape.Name)
 _TEXT: TypeAdapter[str] = TypeAdapter(shape.Text)
 
 
-def read_name(visit: Visit, field: str, what: str) -> str:
-    """Read a name that is required; blanks around it are dropped. `what` is the thing that it names."""
+def read_name(visit: Visit, field: str) -> str:
+    """Read a name that is required; blanks around it are dropped."""
     try:
         return _NAME.validate_python(visit.fields.get(field, "").strip())
     except ValidationError as error:
         raise Refusal(
-            Code.INVALID,
-            f"Give the {what} a name of 1 to 120 characters, none of them invisible.",
-            field=field,
+            Code.INVALID, "Give a name of 1 to 120 characters, none of them invisible.", field=field
         ) from error
 
 
