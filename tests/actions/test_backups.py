@@ -28,6 +28,7 @@ from tests.actions.stage import (
 from credenza.actions import (
     access_tokens,
     backups,
+    calendar_feeds,
     first_admin,
     invitations,
     oauth_keys,
@@ -41,13 +42,14 @@ from credenza.actions import (
     sessions,
     sign_in_links,
     token_keys,
+    webhooks,
 )
 from credenza.actions.backups import Restored
 from credenza.actions.projects import ProjectEdit
 from credenza.adapters.vault import LocalVault
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import ChangeNumber, OrganizationRole, ProjectRole, Status
+from credenza.domain.model import Actor, ActorKind, ChangeNumber, OrganizationRole, ProjectRole, Status
 from credenza.domain.tokens import RevokedToken, hash_jti
 from credenza.store import archive, backup, changes, migrate, revoked_tokens, schema
 from credenza.store import resource_servers as resource_server_rows
@@ -248,6 +250,24 @@ def test_rights_that_were_taken_away_or_lowered_are_not_given_back(shop: Shop, p
     in_organization = {row.user_id: row.role for row in stage.rows(schema.memberships)}
     assert on_project == {lowered.user.id: "read_only"}
     assert in_organization == {shop.owner.user.id: "user", lowered.user.id: "read_only"}
+
+
+def test_a_removed_webhook_and_a_revoked_calendar_feed_stay_away(shop: Shop, path: Path) -> None:
+    stage, organization_id = shop.stage, shop.organization.id
+    admin = stage.member(shop.organization)
+    browser = Actor(ActorKind.SESSION, "tests", admin.user.id, organization_id)
+    webhook = webhooks.add(
+        stage.platform, browser, organization_id, url="https://hooks.example.com/a", description="", now=stage.now
+    ).webhook
+    feed = calendar_feeds.make(stage.platform, browser, organization_id, now=stage.now)
+    back_up(stage, path)
+    webhooks.remove(stage.platform, browser, organization_id, webhook.id, now=stage.now)
+    calendar_feeds.revoke(stage.platform, browser, organization_id, feed.feed.id, now=stage.now)
+
+    restore(stage, path)
+
+    assert [row.removed_at for row in stage.rows(schema.webhooks)] == [stage.now]
+    assert [row.revoked_at for row in stage.rows(schema.calendar_feeds)] == [stage.now]
 
 
 def test_a_reading_that_was_turned_off_stays_off(shop: Shop, path: Path) -> None:

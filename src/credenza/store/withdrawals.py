@@ -17,6 +17,7 @@ from credenza.store.backup import Values, rows_by_key
 from credenza.store.schema import (
     access_tokens,
     authenticators,
+    calendar_feeds,
     credentials,
     identities,
     memberships,
@@ -30,6 +31,7 @@ from credenza.store.schema import (
     services,
     token_keys,
     users,
+    webhooks,
 )
 from credenza.store.upsert import insert_if_absent
 
@@ -54,6 +56,8 @@ _RULES = (
     _Rule(services, services.c.status == "RETIRED", ("status",)),
     _Rule(token_keys, token_keys.c.retired_at.is_not(None), ("signs_until", "published_until", "retired_at")),
     _Rule(resource_servers, resource_servers.c.removed_at.is_not(None), ("removed_at",)),
+    _Rule(webhooks, webhooks.c.removed_at.is_not(None), ("removed_at",)),
+    _Rule(calendar_feeds, calendar_feeds.c.revoked_at.is_not(None), ("revoked_at",)),
 )
 _GRANTS = (memberships, project_members, project_services, passkeys, identities)
 """Tables whose rows are rights: what the replaced database had not any more is not given back, and as it was there."""
