@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -13,6 +14,7 @@ from tests.portal.house import House
 from credenza.store.engine import Database
 
 VIEWPORT = {"width": 1280, "height": 900}
+NARROW = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +71,32 @@ def screenshot(request: pytest.FixtureRequest, colour_scheme: str) -> Callable[[
         return path
 
     return shoot
+
+
+Check: TypeAlias = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def check_looks(screenshot: Callable[[Page, str], Path]) -> Check:
+    """See that axe finds nothing on a page, and keep a picture of it."""
+
+    def check(page: Page, name: str) -> None:
+        screenshot(page, name)
+        assert browsers.findings(page) == []
+
+    return check
+
+
+@pytest.fixture
+def check_narrow(screenshot: Callable[[Page, str], Path]) -> Check:
+    """See that a page fits a narrow screen, and keep a picture of that."""
+
+    def check(page: Page, name: str) -> None:
+        page.set_viewport_size(NARROW)
+        screenshot(page, f"{name}-narrow")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+    return check
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 from tests.browser import both_schemes, findings
 from tests.clock import Clock
+from tests.portal.conftest import Check
 from tests.portal.house import REFUSAL_ID, House
 
 from credenza.actions import sessions, webhooks
@@ -15,7 +16,6 @@ from credenza.domain.model import SignInMethod, User
 from credenza.store import migrate
 from credenza.store.engine import open_database
 
-NARROW = {"width": 360, "height": 740}
 _O = "/organizations/{o}"
 PAGES = {
     "overview": f"{_O}/overview",
@@ -60,25 +60,13 @@ def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
 
 @both_schemes
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_finding_and_a_picture(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
-) -> None:
-    page = open_page(name)
-
-    screenshot(page, name)
-    assert findings(page) == []
+def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
+    check_looks(open_page(name), name)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_narrow_screen(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
-) -> None:
-    page = open_page(name)
-    page.set_viewport_size(NARROW)
-
-    screenshot(page, f"{name}-narrow")
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= NARROW["width"]
+def test_a_page_fits_a_narrow_screen(name: str, open_page: Callable[[str], Page], check_narrow: Check) -> None:
+    check_narrow(open_page(name), name)
 
 
 @both_schemes

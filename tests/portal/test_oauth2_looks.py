@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.actions.stage import ec_request
 from tests.browser import both_schemes, findings
 from tests.clock import Clock
+from tests.portal.conftest import Check
 from tests.portal.house import House
 from tests.portal.shop import SANDBOX, Shop
 
@@ -22,7 +23,6 @@ from credenza.store import migrate, traces
 from credenza.store.engine import open_database, writing
 from credenza.store.traces import OAUTH1, OAUTH2, Caller
 
-NARROW = {"width": 360, "height": 740}
 PAGES = {
     "upgrade-offered": "{offered}/sandbox",
     "upgrade-page": "{offered}/upgrade",
@@ -112,23 +112,16 @@ def open_page(street: Street, page: Page) -> Callable[[str], Page]:
 @both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_oauth_2_0_has_no_finding_and_a_picture(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    name: str, open_page: Callable[[str], Page], check_looks: Check
 ) -> None:
-    page = open_page(name)
-
-    screenshot(page, name)
-    assert findings(page) == []
+    check_looks(open_page(name), name)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_oauth_2_0_fits_a_narrow_screen(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    name: str, open_page: Callable[[str], Page], check_narrow: Check
 ) -> None:
-    page = open_page(name)
-    page.set_viewport_size(NARROW)
-
-    screenshot(page, f"{name}-narrow")
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    check_narrow(open_page(name), name)
 
 
 @both_schemes

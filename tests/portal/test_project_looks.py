@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.browser import both_schemes, findings
 from tests.clock import Clock
+from tests.portal.conftest import Check
 from tests.portal.house import House
 
 from credenza.store import migrate
 from credenza.store.engine import open_database
 
-NARROW = {"width": 360, "height": 740}
 _O, _P, _K = "/organizations/{o}", "/projects/{p}", "/projects/{p}/keys/{k}"
 PAGES = {
     "projects": f"{_O}/projects",
@@ -75,13 +75,8 @@ def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
 
 @both_schemes
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_finding_and_a_picture(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
-) -> None:
-    page = open_page(PAGES[name])
-
-    screenshot(page, name)
-    assert findings(page) == []
+def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
+    check_looks(open_page(PAGES[name]), name)
 
 
 @both_schemes
@@ -105,11 +100,5 @@ def test_an_open_dialog_has_no_finding_and_ends_with_the_same_thing_elsewhere(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_narrow_screen(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
-) -> None:
-    page = open_page(PAGES[name])
-    page.set_viewport_size(NARROW)
-
-    screenshot(page, f"{name}-narrow")
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+def test_a_page_fits_a_narrow_screen(name: str, open_page: Callable[[str], Page], check_narrow: Check) -> None:
+    check_narrow(open_page(PAGES[name]), name)
