@@ -140,10 +140,16 @@ class Connection(HttpToolsProtocol, Guest):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        """As uvicorn's, without a timer for the next request: `check_deadlines` looks after that."""
         self._answered += 1
         if not self._begun:
             self._wait(self._limits.idle_s)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     # ---------------------------------------------------------------------------------------------------- limits
 

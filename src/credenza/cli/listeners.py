@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,6 @@ def make_server(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=ceil(limits.idle_s),
             timeout_graceful_shutdown=_SHUTDOWN_S,
         )
     )

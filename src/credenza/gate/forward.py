@@ -71,7 +71,7 @@ class Forwarder:
 
     def __init__(self, *, timeout: timedelta) -> None:
         self._patience_s = timeout.total_seconds()
-        self._tls = ssl.create_default_context()
+        self._tls: ssl.SSLContext | None = None
         self._idle: defaultdict[tuple[bool, str, int], deque[_Idle]] = defaultdict(deque)
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -122,9 +122,15 @@ class Forwarder:
                 lambda: UpstreamConnection(loop, patience_s=self._patience_s),
                 place.host,
                 place.port,
-                ssl=self._tls if place.secure else None,
+                ssl=self._tls_context() if place.secure else None,
             )
         return connection
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Made when it is first wanted: it holds every authority of this machine, and many gates have no use for it."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
 
     def _take_idle(self, place: _Place) -> UpstreamConnection | None:
         """The connection that was used last: those left over grow old and are closed."""

@@ -88,8 +88,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def end(self) -> bool:
         """End the exchange; whether another one may follow. If not, the connection is closed."""
-        if self._timer is not None:
-            self._timer.cancel()
         again = self._may_follow and self.is_over and self._is_sent and not self._is_lost
         # What is not written yet would follow a request that the upstream has answered already (RFC 9112 9.3).
         again = again and not self._transport.is_closing() and not self._transport.get_write_buffer_size()
@@ -123,6 +121,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         if self._is_expecting and self.status and self._ends_with_connection and error is None:
@@ -200,7 +200,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _begin(self, *, to_head: bool) -> None:
         self._is_expecting, self._to_head = True, to_head
         self._heard_at = self._loop.time()
-        self._timer = self._loop.call_later(self._patience_s, self._look_at_clock)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._patience_s, self._look_at_clock)
 
     async def _send_file(self, content: IO[bytes]) -> None:
         while not self.status and self._failure is None and (chunk := content.read(_CHUNK_BYTES)):
@@ -232,7 +233,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.abort()
 
     def _look_at_clock(self) -> None:
-        """One timer for the whole exchange: nearly every one is over long before it rings."""
+        """One timer for all exchanges: nearly every one is over long before it rings, and setting it takes longer
+        than many other steps of one."""
+        if not self._is_expecting:
+            self._timer = None
+            return
         left_s = self._heard_at + self._patience_s - self._loop.time()
         if left_s > 0 or (self._waiter is None and self._writable is None):
             self._timer = self._loop.call_later(max(left_s, self._patience_s / 10), self._look_at_clock)
