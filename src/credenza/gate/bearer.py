@@ -40,7 +40,6 @@ SCHEMES = frozenset({"dpop", "bearer"})
 
 _TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
 _REMEMBERED = 20_000
-_ALGORITHMS = " ".join(jose.Algorithm)
 _PARAMETER = re.compile(rb"(?:^|&)access_token=")
 
 
@@ -344,7 +343,7 @@ class TokenVerifier:
 
     def _refused(self, call: Call, now: datetime, denied: _Denied, entry: Entry | None) -> Refused:
         record = entry.record if entry is not None else None
-        headers = [("WWW-Authenticate", _challenge(denied))]
+        headers = [("WWW-Authenticate", dpop.challenge(denied.error, scope=denied.scope))]
         if denied.code is Code.PROOF_NONCE:
             headers.append(("DPoP-Nonce", self._nonces.current(now=now)))
         evidence = Evidence(call, now, None, record)
@@ -399,13 +398,6 @@ def _has_another(request: Request) -> bool:
     """RFC 6750 2: a token is sent in one way. What the upstream might take for one is not passed on beside ours."""
     sent = request.query.encode("ascii"), request.form or b""
     return any(_PARAMETER.search(each) is not None for each in sent)
-
-
-def _challenge(denied: _Denied) -> str:
-    """RFC 9449 7.1 and RFC 6750 3: the words that clients look for. Descriptions stay in the body."""
-    error = f'error="{denied.error}", ' if denied.error else ""
-    scope = f'scope="{denied.scope}", ' if denied.scope else ""
-    return f'DPoP {error}{scope}algs="{_ALGORITHMS}"'
 
 
 def _invalid(description: str) -> _Denied:
