@@ -15,6 +15,7 @@ from tests.gate.scene import AUTHORITY, Client, Scene
 from bench import decider
 from bench.line import Line, judge, microseconds
 from bench.measure import Figure, alternate, cpu_seconds_each
+from bench.rows import p18_hostile_tokens
 from bench.rows.p01_decision import decision_seconds
 from credenza.gate.decision import Call, Refused
 from credenza.store import schema
@@ -49,7 +50,7 @@ def measure() -> tuple[Line, ...]:
             large.private_key.public_key(), decider.calls(large, 50)
         )
         found = alternate(contestants)
-    return tuple(_line(name, found) for name in bad)
+    return (*(_line(name, found) for name in bad), *p18_hostile_tokens.measure())
 
 
 def _with_large_key(scene: Scene, client: Client) -> Client:

@@ -63,12 +63,12 @@ def all_are_refused_for_little(requests: int) -> str:
 
 
 async def _send_all(desk: Desk, requests: int) -> dict[str, list[float]]:
-    kinds = _kinds(desk)
-    costs: dict[str, list[float]] = {name: [] for name in kinds}
-    progress, names = Progress("requests", requests), list(kinds)
+    makers = kinds(desk)
+    costs: dict[str, list[float]] = {name: [] for name in makers}
+    progress, names = Progress("requests", requests), list(makers)
     for number in range(requests):
         name = names[number % len(names)]
-        call = kinds[name]()
+        call = makers[name]()
         began = time.process_time()
         answer = await desk.server.grant(call, clock=desk.scene.clock.now)
         costs[name].append(time.process_time() - began)
@@ -84,7 +84,8 @@ def _middle(costs: list[float]) -> float:
 # -------------------------------------------------------------------------------------------------------------- kinds
 
 
-def _kinds(desk: Desk) -> Mapping[str, Make]:
+def kinds(desk: Desk) -> Mapping[str, Make]:
+    """Name each kind, with what makes one."""
     forge = _Forge(desk, ec.generate_private_key(ec.SECP256R1()))
     return {
         **{f"assertion with alg {each}": forge.algorithm(each) for each in ("none", "HS256", "RS256", "ES256")},
