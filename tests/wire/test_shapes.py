@@ -71,12 +71,10 @@ def test_alias_and_description_together_are_refused() -> None:
     assert refused(AddCredential, SIGNING | {"description": "b"}) == [("extra_forbidden", ("SIGNING", "description"))]
 
 
-@pytest.mark.parametrize("kind", ["PARTNER", "MTLS_CERT", "MTLS_CSR"])
-def test_the_other_types_of_the_original_are_read_so_that_they_can_be_refused_by_name(kind: str) -> None:
-    read = TypeAdapter(AddCredential).validate_python({"type": kind, "description": "x", "certificate": "PEM"})
+def test_the_other_type_of_the_original_is_read_so_that_it_can_be_refused_by_name() -> None:
+    read = TypeAdapter(AddCredential).validate_python({"type": "PARTNER", "description": "x", "certificate": "PEM"})
 
     assert isinstance(read, UnsupportedCredential)
-    assert read.type == kind
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ once, one has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,11 +32,11 @@ from credenza.domain.model import (
     Status,
 )
 from credenza.domain.subject_policy import Owner
-from credenza.protocol import certificate, certificate_path, distinguished_name, public_key
+from credenza.protocol import certificate, certificate_path, crl, distinguished_name, public_key
 from credenza.protocol.csr import CertificationRequest
 from credenza.protocol.distinguished_name import DistinguishedName
 from credenza.protocol.errors import Malformed, Refused
-from credenza.store import credentials, mtls_certificates, people
+from credenza.store import credentials, mtls_certificates, people, trusted_authorities
 from credenza.store.mtls_certificates import Anchor, SubjectClaim
 
 _KIND = CredentialKind.MTLS_CERTIFICATE
@@ -260,8 +260,29 @@ def _prove(act: Act, environment: EnvironmentName, brought: Brought, *, now: dat
             _load(each for each in trusted if each.is_anchor),
             now=now,
         )
-    chain = tuple(each.public_bytes(Encoding.DER) for each in path[1:])
-    return Provenance(known[chain[-1]].trusted_authority_id, chain)
+        chain = tuple(each.public_bytes(Encoding.DER) for each in path[1:])
+        provenance = Provenance(known[chain[-1]].trusted_authority_id, chain)
+        _check_not_revoked(act, path, provenance, now=now)
+    return provenance
+
+
+def _check_not_revoked(act: Act, path: certificate_path.Path, provenance: Provenance, *, now: datetime) -> None:
+    """Refuse what its authority says is revoked, by the lists that were found so far. There may be none yet: the next
+    round looks again, and revokes."""
+    if provenance.trusted_authority_id is None:
+        return
+    leaf, issuer = path[0], path[1]
+    for each in trusted_authorities.lists_of(act.connection, provenance.trusted_authority_id):
+        if each.der is not None and leaf.serial_number in _revoked(each.der, issuer, now=now):
+            raise Refused("revoked", "The authority that issued the certificate has revoked it. Have a new one issued.")
+
+
+def _revoked(der: bytes, issuer: x509.Certificate, *, now: datetime) -> Mapping[int, datetime]:
+    """By serial number; nothing when the list is another authority's, or has run out."""
+    try:
+        return crl.read(der, issuer, now=now).revoked
+    except (Malformed, Refused):
+        return {}
 
 
 def _load(anchors: Iterator[Anchor] | Sequence[Anchor]) -> tuple[x509.Certificate, ...]:

@@ -14,16 +14,15 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from credenza.cli import files, habits, output, passwords, remote
+from credenza.cli import files, habits, output, passwords, remote, revoking
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client import operations
-from credenza.client.errors import ApiError
 from credenza.client.management import ManagementClient
 from credenza.client.operations import Operation
 from credenza.protocol import csr as requests
 from credenza.protocol import pkcs12, public_key
-from credenza.wire.credentials import AddSigningCredential, Credential, NewKey, Reach
+from credenza.wire.credentials import AddSigningCredential, Credential, NewKey
 
 app = typer.Typer()
 
@@ -52,7 +51,7 @@ def list_keys(
 ) -> None:
     """List the keys of the project, in one environment with --env."""
     listing = partial(
-        operations.list_credentials,
+        operations.list_keys,
         remote.project(context),
         environment=remote.environment(context),
         status=status,
@@ -68,7 +67,7 @@ def view(context: typer.Context, kid: KeyId) -> None:
     """Show one key and who calls with it."""
     project = remote.project(context)
     with remote.client(context) as client:
-        found = client.send(operations.get_credential(project, kid))
+        found = _get(client, project, kid)
         callers = client.send(operations.list_callers(project, kid))
     if habits.of(context).output is not Output.TABLE:
         output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": callers})
@@ -140,36 +139,14 @@ def revoke(
     """Revoke a key. The very next call with it is refused, everywhere."""
     project = remote.project(context)
     with remote.client(context) as client:
-        key = client.send(operations.get_credential(project, kid))
-        if not habits.of(context).yes:
-            _ask(f"{key.alias}, {key.environment}, key id {kid}.")
-        reach = _revoke(context, client, project, kid, reason)
-    output.note(context, f"Revoked. {_reach(reach)}")
+        revoking.revoke(context, client, project, _get(client, project, kid), reason=reason)
 
 
-def _revoke(context: typer.Context, client: ManagementClient, project: str, kid: str, reason: str) -> Reach:
-    """Revoke, and ask once more before the last active key goes."""
-    try:
-        return client.send(operations.revoke_credential(project, kid, keep_last=True, reason=reason))
-    except ApiError as error:
-        if error.reason_code != "LAST_ACTIVE_CREDENTIAL":
-            raise
-    if not habits.of(context).yes:
-        _ask("This is the last active key here: every call of the project in this environment will be refused.")
-    return client.send(operations.revoke_credential(project, kid, reason=reason))
-
-
-def _ask(what: str) -> None:
-    typed = typer.prompt(f"{what}\nType REVOKE", err=True)
-    if typed != "REVOKE":
-        raise CommandFailed("Not revoked: the word is REVOKE.")
-
-
-def _reach(reach: Reach) -> str:
-    if reach.gates == 0:
-        return "No gate admits it any more."
-    lapsed = f", {reach.lapsed} had no valid lease" if reach.lapsed else ""
-    return f"{reach.confirmed} of {reach.gates} gates confirmed{lapsed}, after {reach.milliseconds} ms."
+def _get(client: ManagementClient, project: str, kid: str) -> Credential:
+    """Read a key. The id of a certificate has dashes, and is another command's."""
+    if "-" in kid:
+        raise CommandFailed(f"{kid} is no key id. Is it a certificate? credenza cert view {kid}", ExitCode.USAGE)
+    return client.send(operations.get_key(project, kid))
 
 
 def _certify(

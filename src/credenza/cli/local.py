@@ -20,8 +20,10 @@ from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.installation import database, has_started, load_settings, now
+from credenza.domain import subject_policy
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, Organization
+from credenza.domain.model import Actor, ActorKind, EnvironmentName, Organization
+from credenza.domain.subject_policy import SubjectPolicy
 from credenza.settings import Settings
 from credenza.store.engine import Database
 

@@ -1,0 +1,265 @@
+"""`credenza cert`: TLS client certificates of a project, through the management API.
+
+`--generate` makes the private key on this machine; the server gets the certification request and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from credenza.cli import files, habits, output, passwords, remote, revoking
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.habits import Output
+from credenza.client import operations
+from credenza.client.management import ManagementClient
+from credenza.protocol import certificate, csr, pkcs12, public_key
+from credenza.protocol.errors import Malformed, Refused
+from credenza.wire.credentials import (
+    AddMTLSCertificateCredential,
+    AddMTLSCsrCredential,
+    MtlsCertificate,
+    MtlsCertificateDetails,
+)
+
+app = typer.Typer()
+
+_COLUMNS = ("alias", "subject", "environment", "status", "expiring", "notAfter", "id")
+_RSA_BITS = 2048
+
+CertificateId = Annotated[str, typer.Argument(metavar="ID", help="Its id: credenza cert list")]
+Alias = Annotated[str, typer.Option(help="A name to know the certificate by.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make the private key here; it is sent to nobody.")]
+CsrFile = Annotated[
+    Path | None, typer.Option("--csr", metavar="FILE", help="Certification request of an existing key; - is stdin.")
+]
+CertFile = Annotated[
+    Path | None,
+    typer.Option("--cert", metavar="FILE", help="Certificate of a trusted authority; its chain may stand behind it."),
+]
+CommonName = Annotated[
+    str | None,
+    typer.Option("--common-name", "--cn", metavar="NAME", help="With --generate: CN; else the alias and the time."),
+]
+Organization = Annotated[str | None, typer.Option(metavar="NAME", help="With --generate: O.")]
+Unit = Annotated[str | None, typer.Option("--organizational-unit", metavar="NAME", help="With --generate: OU.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the options say: exactly one of `generate`, `csr` and `cert`, and whom it is to replace."""
+
+    alias: str
+    predecessor_id: str | None
+    generate: bool
+    csr: Path | None
+    cert: Path | None
+    common_name: str | None
+    organization: str | None
+    unit: str | None
+    out: Path | None
+    password_file: Path | None
+    force: bool
+
+    @property
+    def store(self) -> Path:
+        return self.out or Path(f"{self.alias}.p12")
+
+
+@app.command("list")
+def list_certificates(
+    context: typer.Context,
+    status: Annotated[
+        Literal["ACTIVE", "REVOKED", "EXPIRED"] | None, typer.Option(help="ACTIVE, REVOKED or EXPIRED.")
+    ] = None,
+    expiring: Annotated[bool, typer.Option("--expiring", help="Only those with 90 days or less to go.")] = False,
+) -> None:
+    """List the certificates of the project, in one environment with --env."""
+    listing = partial(
+        operations.list_certificates,
+        remote.project(context),
+        environment=remote.environment(context),
+        status=status,
+        expiring=expiring,
+    )
+    with remote.client(context) as client:
+        found = list(client.each(listing))
+    output.show_list(context, found, columns=_COLUMNS)
+
+
+@app.command()
+def view(context: typer.Context, certificate_id: CertificateId) -> None:
+    """Show one certificate, the authorities above it, and who calls with it."""
+    project = remote.project(context)
+    with remote.client(context) as client:
+        found = _get(client, project, certificate_id)
+        callers = client.send(operations.list_callers(project, certificate_id))
+    if habits.of(context).output is not Output.TABLE:
+        output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": callers})
+        return
+    above = [certificate.describe(certificate.parse(each)).subject for each in found.chain]
+    output.show(context, {**found.model_dump(by_alias=True, exclude={"certificate", "chain"}), "chain": above})
+    print("\nCallers" if callers else "\nNobody has called with this certificate yet.")
+    if callers:
+        columns = ("address", "userAgent", "serviceId", "admitted", "refused", "lastSeenAt")
+        output.show_list(context, callers, columns=columns)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    alias: Alias,
+    generate: Generate = False,
+    csr_file: CsrFile = None,
+    cert: CertFile = None,
+    common_name: CommonName = None,
+    organization: Organization = None,
+    unit: Unit = None,
+    out: Out = None,
+    password_file: passwords.NewPasswordFile = None,
+    force: Force = False,
+) -> None:
+    """Add a certificate: of a key made here (--generate), by a request (--csr), or issued elsewhere (--cert)."""
+    wanted = _Wanted(alias, None, generate, csr_file, cert, common_name, organization, unit, out, password_file, force)
+    _add(context, wanted)
+
+
+@app.command()
+def rotate(
+    context: typer.Context,
+    certificate_id: CertificateId,
+    alias: Alias,
+    generate: Generate = False,
+    csr_file: CsrFile = None,
+    cert: CertFile = None,
+    common_name: CommonName = None,
+    organization: Organization = None,
+    unit: Unit = None,
+    out: Out = None,
+    password_file: passwords.NewPasswordFile = None,
+    force: Force = False,
+) -> None:
+    """Add a certificate that is to replace another. Both work until you revoke the old one."""
+    wanted = _Wanted(
+        alias, certificate_id, generate, csr_file, cert, common_name, organization, unit, out, password_file, force
+    )
+    _add(context, wanted)
+    output.note(
+        context, f"The old one still works. When nobody uses it any more: credenza cert revoke {certificate_id}"
+    )
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    certificate_id: CertificateId,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")] = "",
+) -> None:
+    """Revoke a certificate. The very next request with it is refused, everywhere."""
+    project = remote.project(context)
+    with remote.client(context) as client:
+        revoking.revoke(context, client, project, _get(client, project, certificate_id), reason=reason)
+
+
+def _add(context: typer.Context, wanted: _Wanted) -> None:
+    if [wanted.generate, wanted.csr is not None, wanted.cert is not None].count(True) != 1:
+        raise CommandFailed("Give --generate, --csr FILE or --cert FILE, one of the three.", ExitCode.USAGE)
+    if wanted.generate:
+        _generate(context, wanted)
+        return
+    project, environment = remote.project(context), remote.environment(context)
+    new: AddMTLSCsrCredential | AddMTLSCertificateCredential
+    if wanted.csr is not None:
+        new = _by_request(wanted, remote.csr_text(wanted.csr), environment)
+    else:
+        new = _by_certificate(wanted, environment)
+    with remote.client(context) as client:
+        _show(context, client.send(operations.add_certificate_to_project(project, new)))
+
+
+def _generate(context: typer.Context, wanted: _Wanted) -> None:
+    """Make a key, have it certified, and write both with the authorities above into a key store."""
+    files.check_writable(wanted.store, overwrite=wanted.force)
+    password = passwords.new(wanted.password_file).ask_new(f"New password of {wanted.store}")
+    private_key = rsa.generate_private_key(public_exponent=public_key.RSA_EXPONENT, key_size=_RSA_BITS)
+    request = csr.build(
+        private_key,
+        # A subject is accepted once: the seconds since 1970 make it one of its own.
+        common_name=wanted.common_name or f"{wanted.alias[:50]}-{int(time.time())}",
+        organization=wanted.organization,
+        organizational_unit=wanted.unit,
+    )
+    project = remote.project(context)
+    new = _by_request(wanted, request.decode(), remote.environment(context))
+    with remote.client(context) as client:
+        made = client.send(operations.add_certificate_to_project(project, new))
+        details = client.send(operations.get_certificate(project, made.id))
+    chain = tuple(x509.load_pem_x509_certificate(each.encode()) for each in details.chain)
+    held = x509.load_pem_x509_certificate(made.certificate.encode())
+    octets = pkcs12.write_pkcs12(private_key, held, chain, alias=made.alias, password=password)
+    files.write_secret(wanted.store, octets, overwrite=wanted.force)
+    _show(context, made)
+    output.note(context, f"Private key and certificates written to {wanted.store}. It was sent to nobody: keep a copy.")
+
+
+def _by_request(
+    wanted: _Wanted, request: str, environment: Literal["SANDBOX", "PRODUCTION"] | None
+) -> AddMTLSCsrCredential:
+    return AddMTLSCsrCredential(
+        type="MTLS_CSR",
+        alias=wanted.alias,
+        csr=request,
+        environment=environment,
+        predecessorId=wanted.predecessor_id,
+    )
+
+
+def _by_certificate(
+    wanted: _Wanted, environment: Literal["SANDBOX", "PRODUCTION"] | None
+) -> AddMTLSCertificateCredential:
+    assert wanted.cert is not None, "asked for by --cert"
+    leaf, *chain = _read_bundle(wanted.cert)
+    return AddMTLSCertificateCredential(
+        type="MTLS_CERT",
+        alias=wanted.alias,
+        certificate=_pem(leaf),
+        chain="".join(map(_pem, chain)),
+        environment=environment,
+        predecessorId=wanted.predecessor_id,
+    )
+
+
+def _read_bundle(path: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        return certificate.parse_bundle(files.read(path))
+    except (Malformed, Refused) as error:
+        raise CommandFailed(f"{path} is not sent. {error}") from error
+
+
+def _pem(each: x509.Certificate) -> str:
+    return each.public_bytes(Encoding.PEM).decode()
+
+
+def _get(client: ManagementClient, project: str, certificate_id: str) -> MtlsCertificateDetails:
+    """Read a certificate. A key id has no dashes, and is another command's."""
+    if "-" not in certificate_id:
+        raise CommandFailed(f"{certificate_id} is no certificate's id. List them: credenza cert list", ExitCode.USAGE)
+    return client.send(operations.get_certificate(project, certificate_id))
+
+
+def _show(context: typer.Context, held: MtlsCertificate) -> None:
+    """Print a certificate; a table leaves the PEM out, which `-o json` has."""
+    table = habits.of(context).output is Output.TABLE
+    output.show(context, held.model_dump(by_alias=True, exclude={"certificate"}) if table else held)
