@@ -158,14 +158,19 @@ class GateApp:
             if refused is not None:
                 return refused
         try:
-            async with asyncio.timeout(self._limits.body_deadline_s):
-                return await read_body(
-                    receive, limit_bytes=self._limits.body_bytes, memory_bytes=self._limits.body_memory_bytes
-                )
+            return await self._read(receive)
         except TooLarge:
             return self._too_large(call_id)
         except TimeoutError:
             return Refused(call_id, Code.BODY_TIMEOUT, "The body did not arrive in time.")
+
+    async def _read(self, receive: Receive) -> Body:
+        limits = self._limits
+        body = begin(read_body(receive, limit_bytes=limits.body_bytes, memory_bytes=limits.body_memory_bytes))
+        if isinstance(body, Body):
+            return body  # it came with the headers, as nearly every one does
+        async with asyncio.timeout(limits.body_deadline_s):
+            return await body
 
     def _too_large(self, call_id: str) -> Refused:
         return Refused(call_id, Code.BODY_TOO_LARGE, f"A body may have {self._limits.body_bytes} bytes at most.")

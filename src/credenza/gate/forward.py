@@ -200,12 +200,16 @@ def _request_head(method: str, place: _Place, target: str, headers: Headers) -> 
 
 def passed_on(headers: Headers) -> Headers:
     """Leave out what ends here, in every spelling that some server takes for it."""
-    left_out = _OF_ONE_CONNECTION | _ENDS_HERE | _named_by_connection(headers)
-    return [
-        (name, value)
-        for name, value in headers
-        if (plain := folded(name)) not in left_out and not plain.startswith(_FORWARDED) and not is_ours(name)
-    ]
+    named = _named_by_connection(headers)
+    if named:
+        headers = [(name, value) for name, value in headers if folded(name) not in named]
+    return [(name, value) for name, value in headers if not _ends_here(name)]
+
+
+@lru_cache(maxsize=1024)  # calls have few names between them, and a made-up one costs what it cost before
+def _ends_here(name: bytes) -> bool:
+    plain = folded(name)
+    return plain in _OF_ONE_CONNECTION or plain in _ENDS_HERE or plain.startswith(_FORWARDED) or is_ours(name)
 
 
 def passed_back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
