@@ -14,19 +14,17 @@ from pathlib import Path
 
 import httpx
 from cryptography import x509
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from credenza.adapters.vault import WrongKey
 from credenza.adapters.weak_keys import WeakKeys
 from credenza.cli import listeners, local
 from credenza.cli.checks import Check
 from credenza.cli.listeners import Listener
-from credenza.domain.expiry import EXPIRING
 from credenza.settings import Settings
 from credenza.store.engine import Database, reading
 from credenza.store.redis_replay import RedisReplay
 from credenza.store.replay import BYTES_PER_KEY, RESERVE_BYTES
-from credenza.store.schema import authorities
 
 CLOCKS_APART = timedelta(seconds=2)
 _TLS_ENDS_SOON = timedelta(days=30)
@@ -136,18 +134,6 @@ def tls_checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
             yield Check(name, ok=True, detail="none: plain HTTP")
         else:
             yield _tls_check(name, certificate, private_key, now)
-
-
-def authority_checks(database: Database, *, now: datetime) -> Iterator[Check]:
-    """When our own certificate authorities end; a credential never outlives its authority."""
-    columns = (authorities.c.environment, authorities.c.role, authorities.c.certificate_der)
-    with reading(database.records) as connection:
-        rows = connection.execute(select(*columns).where(authorities.c.retired_at.is_(None))).all()
-    for row in sorted(rows, key=lambda each: (each.environment, each.role)):
-        ends = x509.load_der_x509_certificate(row.certificate_der).not_valid_after_utc
-        name = f"{row.environment.lower()}_{row.role.lower()}_authority"
-        cure = "Make its successor before it ends: keys end with it, and none is certified afterwards."
-        yield Check(name, ends - now > EXPIRING, f"until {ends:%Y-%m-%d}", cure)
 
 
 def weak_keys_check() -> Check:
