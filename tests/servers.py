@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, Redis, nginx and Caddy, each in a directory of its own on a port of 127.0.0.1.
+"""Real servers for tests: PostgreSQL, Redis, nginx, HAProxy and Caddy, each in a directory and on a port of its own.
 
     with PostgreSQLServer() as postgresql: ...
 
@@ -321,6 +321,25 @@ class NginxServer(Server):
 
     def _filled(self) -> str:
         return self._http.replace("{port}", str(self.port)).replace("{directory}", str(self.directory))
+
+
+class HAProxyServer(Server):
+    """HAProxy with the given configuration; `{port}` and `{directory}` in it are filled in."""
+
+    def __init__(self, configuration: str) -> None:
+        super().__init__()
+        self._configuration = configuration
+
+    def prepare(self) -> None:
+        filled = self._configuration.replace("{port}", str(self.port)).replace("{directory}", str(self.directory))
+        self._config.write_text(filled)
+
+    def command(self) -> list[str]:
+        return [find_program("haproxy", "haproxy"), "-db", "-f", str(self._config)]
+
+    @property
+    def _config(self) -> Path:
+        return self.directory / "haproxy.cfg"
 
 
 class CaddyServer(Server):

@@ -258,23 +258,24 @@ def _reply(call_id: str, decision: Decision) -> Reply:
     claimed = decision.claimed_body_hash or ""
     # No value can end a line: an id is made here, a hash is base64, and so are the parts of a JWT.
     own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
-    if decision.signed:
-        own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n"
+    # Empty rather than absent: Caddy would hand on the name of a header that did not come.
+    own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n"
     return Reply(200, _known_fields(decision.identity) + own.encode("ascii"), b"")
 
 
 def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
     claimed = admitted.claimed_body_hash or ""
     own = [(decisions.REQUEST_ID, call_id), (decisions.CLAIMED_BODY_HASH, claimed)]
-    own += [(decisions.SIGNED_IDENTITY, admitted.signed)] if admitted.signed else []
+    own.append((decisions.SIGNED_IDENTITY, admitted.signed))
     return [*_known_headers(admitted.identity), *encoded(own)]
 
 
 # A key's calls have the same identity, and spelling it out costs as much as a third of the check.
 @lru_cache(maxsize=4096)
 def _known_headers(identity: Identity) -> tuple[tuple[bytes, bytes], ...]:
-    body = _UNSIGNED if identity.certificate_sha256 else _UNCHECKED
-    return tuple(encoded([*identity.headers(), (decisions.BODY, body)]))
+    if identity.certificate_sha256:
+        return tuple(encoded([*identity.headers(), (decisions.BODY, _UNSIGNED)]))
+    return tuple(encoded([*identity.headers(), (decisions.BODY, _UNCHECKED), (decisions.CERTIFICATE_SHA256, "")]))
 
 
 @lru_cache(maxsize=4096)
