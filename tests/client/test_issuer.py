@@ -83,6 +83,17 @@ async def test_metadata_lead_nowhere_but_to_the_issuer(member: str, elsewhere: s
     assert pages.asked == [METADATA]
 
 
+async def test_another_host_that_would_answer_is_not_asked() -> None:
+    with publishing() as (pages, origin), publishing() as (others, elsewhere):
+        pages.pages[METADATA] |= {"jwks_uri": f"{elsewhere}/jwks", "introspection_endpoint": f"{elsewhere}/ask"}
+        async with aclosing(Issuer(origin, credentials=("id", "secret"))) as issuer:
+            for ask in (issuer.key_set(), issuer.introspect("t")):
+                with pytest.raises(IssuerUnavailable, match="another place"):
+                    await ask
+
+    assert others.asked == []
+
+
 async def test_metadata_of_another_issuer_are_refused() -> None:
     with publishing() as (pages, origin):
         pages.pages[METADATA]["issuer"] = f"{origin}/"

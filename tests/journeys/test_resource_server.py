@@ -192,6 +192,12 @@ def test_a_bound_token_is_not_taken_as_bearer(parcels: Parcels, partner: Partner
     assert challenged(parcels.call(partner, token, headers=headers)) == (401, algs("invalid_token"))
 
 
+def test_a_token_that_comes_in_two_ways_is_refused(parcels: Parcels, partner: Partner, token: Token) -> None:
+    url = f"{parcels.parcel}?access_token={token.access_token}"
+
+    assert challenged(parcels.call(partner, token, url=url)) == (400, algs("invalid_request"))
+
+
 def test_a_token_without_a_proof_is_refused(parcels: Parcels, partner: Partner, token: Token) -> None:
     headers = [("Authorization", f"DPoP {token.access_token}")]
 

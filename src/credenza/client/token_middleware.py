@@ -10,6 +10,7 @@ RFC 9068 section 4 and RFC 9449 section 7, from the issuer's published keys alon
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Collection
@@ -31,6 +32,8 @@ from credenza.wire.decisions import CLIENT_ID, KEY_ID
 
 MAX_STALENESS: Final = timedelta(seconds=10)
 PROOFS_REMEMBERED: Final = 250_000
+
+_PARAMETER = re.compile(rb"(?:^|&)access_token=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,10 @@ def _credentials(scope: Scope) -> str:
     if len(sent) > 1 or not token or " " in token.strip():
         text = "One Authorization header with one token is needed."
         raise _Denied(400, "INVALID_AUTH_HEADER", text, error="invalid_request")
+    if _PARAMETER.search(scope["query_string"]) is not None:
+        # RFC 6750 2: a token is sent in one way, and never where it is written into logs.
+        text = "A token is sent in the Authorization header alone."
+        raise _Denied(400, "BAD_REQUEST", text, error="invalid_request")
     if scheme.lower() != "dpop":
         raise _invalid("The token is bound to a key: send it as Authorization: DPoP, with a proof.")
     return token.strip()
