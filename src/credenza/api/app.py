@@ -21,6 +21,7 @@ from credenza.api.arrival import Door, Show, as_it_is
 from credenza.api.auth import Authentication, Verifier
 from credenza.api.metrics import Metrics
 from credenza.api.rate_limits import RateLimits, Rates
+from credenza.api.status_answers import RememberedAnswers
 from credenza.gate.arrival import Networks
 
 
@@ -61,6 +62,7 @@ def create_app(
 
     for error in (RequestValidationError, HTTPException):
         app.add_exception_handler(error, answer)
+    app.add_middleware(RememberedAnswers, responder=app.state.certificate_status)  # behind the door
     app.add_middleware(
         Door,
         clock=clock,

@@ -71,7 +71,11 @@ def as_it_is(_scope: Scope, response: Response) -> Response:
 
 
 def arrival_of(request: Request) -> Arrival:
-    found: Arrival = request.scope[_SCOPE_KEY]
+    return arrival_in(request.scope)
+
+
+def arrival_in(scope: Scope) -> Arrival:
+    found: Arrival = scope[_SCOPE_KEY]
     return found
 
 
