@@ -14,15 +14,13 @@ from typing import Annotated, Literal
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from credenza.cli import files, habits, output, passwords, remote, revoking
+from credenza.cli import bundles, files, habits, output, passwords, remote, revoking
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client import operations
 from credenza.client.management import ManagementClient
 from credenza.protocol import certificate, csr, pkcs12, public_key
-from credenza.protocol.errors import Malformed, Refused
 from credenza.wire.credentials import (
     AddMTLSCertificateCredential,
     AddMTLSCsrCredential,
@@ -230,26 +228,15 @@ def _by_certificate(
     wanted: _Wanted, environment: Literal["SANDBOX", "PRODUCTION"] | None
 ) -> AddMTLSCertificateCredential:
     assert wanted.cert is not None, "asked for by --cert"
-    leaf, *chain = _read_bundle(wanted.cert)
+    leaf, chain = bundles.texts(wanted.cert)
     return AddMTLSCertificateCredential(
         type="MTLS_CERT",
         alias=wanted.alias,
-        certificate=_pem(leaf),
-        chain="".join(map(_pem, chain)),
+        certificate=leaf,
+        chain=chain,
         environment=environment,
         predecessorId=wanted.predecessor_id,
     )
-
-
-def _read_bundle(path: Path) -> tuple[x509.Certificate, ...]:
-    try:
-        return certificate.parse_bundle(files.read(path))
-    except (Malformed, Refused) as error:
-        raise CommandFailed(f"{path} is not sent. {error}") from error
-
-
-def _pem(each: x509.Certificate) -> str:
-    return each.public_bytes(Encoding.PEM).decode()
 
 
 def _get(client: ManagementClient, project: str, certificate_id: str) -> MtlsCertificateDetails:

@@ -11,9 +11,9 @@ import httpx
 import typer
 from cryptography import x509
 
-from credenza.cli import files, output, remote
+from credenza.cli import bundles, files, output, remote
 from credenza.cli.checks import Check
-from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.failure import ExitCode
 from credenza.protocol import certificate, certificate_path, crl, public_key
 from credenza.protocol.errors import Malformed, Refused
 
@@ -53,8 +53,8 @@ def verify(
 ) -> None:
     """Check a certificate: dates, key, use, chain, revocation. Exits with 1 when a step fails."""
     now = datetime.now(UTC)
-    leaf, *sent = _read(file)
-    sent += _read(chain) if chain else []
+    leaf, *sent = bundles.read(file)
+    sent += bundles.read(chain) if chain else ()
     roots, between = _trusted(context, ca)
     checks = [*_alone(leaf, now)]
     path: certificate_path.Path = ()
@@ -69,19 +69,12 @@ def verify(
         raise typer.Exit(ExitCode.ERROR)
 
 
-def _read(path: Path) -> list[x509.Certificate]:
-    try:
-        return list(certificate.parse_bundle(files.read(path)))
-    except (Malformed, Refused) as error:
-        raise CommandFailed(f"{path}: {error}") from error
-
-
 def _trusted(
     context: typer.Context, ca: Path | None
 ) -> tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]:
     """The roots, and the authorities that only lead to them."""
     if ca is not None:
-        return tuple(_read(ca)), ()
+        return bundles.read(ca), ()
     environment = (remote.environment(context) or "SANDBOX").lower()
     with remote.client(context) as client:
         found = certificate.parse_bundle(client.raw("GET", f"/pki/{environment}/chain.pem").content)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from credenza.cli import habits, output, remote
+from credenza.cli import bundles, habits, output, remote
+from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.client import operations
-from credenza.wire.credentials import NewProjectOAuthSigningCredential
+from credenza.wire.credentials import (
+    NewCredential,
+    NewProjectMTLSCertificateCredential,
+    NewProjectMTLSCsrCredential,
+    NewProjectOAuthSigningCredential,
+)
 from credenza.wire.projects import (
     NewEnvironment,
     NewProject,
@@ -26,9 +32,15 @@ app = typer.Typer()
 _COLUMNS = ("id", "name", "type", "environments", "keys")
 
 CsrFile = Annotated[
-    Path, typer.Option("--csr", metavar="FILE", help="Certification request of the first key; - is stdin.")
+    Path | None,
+    typer.Option("--csr", metavar="FILE", help="Certification request of the first key or certificate; - is stdin."),
 ]
-Alias = Annotated[str, typer.Option(help="A name to know the key by.")]
+CertFile = Annotated[
+    Path | None,
+    typer.Option("--cert", metavar="FILE", help="Instead: a certificate of a trusted authority, with its chain."),
+]
+Alias = Annotated[str, typer.Option(help="A name to know the key or certificate by.")]
+Mtls = Annotated[bool, typer.Option("--mtls", help="The request is for a TLS client certificate, not for a key.")]
 
 
 @app.command("list")
@@ -56,17 +68,22 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A name no other project of the organization has.")],
     service: Annotated[int, typer.Option(metavar="ID", help="Its first service: credenza project services")],
-    csr: CsrFile,
     alias: Alias,
+    csr: CsrFile = None,
+    cert: CertFile = None,
+    project_type: Annotated[
+        Literal["OAUTH10A", "OAUTH2_FAPI", "MTLS"], typer.Option("--type", help="OAUTH10A, OAUTH2_FAPI or MTLS.")
+    ] = "OAUTH10A",
+    mtls: Mtls = False,
 ) -> None:
-    """Make an OAuth 1.0a project with its first environment (--env, else sandbox) and key."""
+    """Make a project with its first environment (--env, else sandbox) and its first key or certificate."""
     environment = remote.environment(context) or "SANDBOX"
     new = NewProject(
-        type="OAUTH10A",
+        type=project_type,
         name=name,
-        service=ServiceChoice(service_id=service),
+        service=ServiceChoice(serviceId=service),
         environment=environment,
-        credential=_signing(alias, csr),
+        credential=_first(alias, csr, cert, is_mtls=mtls or project_type == "MTLS"),
     )
     with remote.client(context) as client:
         _show(context, client.send(operations.create_project(new)))
@@ -81,10 +98,12 @@ def list_services(context: typer.Context) -> None:
 
 
 @app.command()
-def add_environment(context: typer.Context, csr: CsrFile, alias: Alias) -> None:
-    """Request the project's other environment (--env) with a key of its own."""
+def add_environment(
+    context: typer.Context, alias: Alias, csr: CsrFile = None, cert: CertFile = None, mtls: Mtls = False
+) -> None:
+    """Request the project's other environment (--env) with a key or certificate (--mtls, --cert) of its own."""
     environment = remote.environment(context) or "PRODUCTION"
-    new = NewEnvironment(name=environment, credential=_signing(alias, csr))
+    new = NewEnvironment(name=environment, credential=_first(alias, csr, cert, is_mtls=mtls))
     with remote.client(context) as client:
         output.show(context, client.send(operations.add_environment_to_project(remote.project(context), new)))
 
@@ -94,7 +113,7 @@ def add_service(context: typer.Context, service: Annotated[int, typer.Argument(h
     """Let the project use one more service in an environment (--env)."""
     environment = remote.environment(context) or "SANDBOX"
     operation = operations.add_service_to_environment(
-        remote.project(context), environment, NewProjectService(service_id=service)
+        remote.project(context), environment, NewProjectService(serviceId=service)
     )
     with remote.client(context) as client:
         output.show(context, client.send(operation))
@@ -160,7 +179,15 @@ def delete(context: typer.Context) -> None:
     output.note(context, f"Deleted. No gate admits its keys any more ({reach.milliseconds} ms).")
 
 
-def _signing(alias: str, csr: Path) -> NewProjectOAuthSigningCredential:
+def _first(alias: str, csr: Path | None, cert: Path | None, *, is_mtls: bool) -> NewCredential:
+    if (csr is None) == (cert is None):
+        raise CommandFailed("Give --csr FILE or --cert FILE, one of the two.", ExitCode.USAGE)
+    if cert is not None:
+        leaf, chain = bundles.texts(cert)
+        return NewProjectMTLSCertificateCredential(type="MTLS_CERT", alias=alias, certificate=leaf, chain=chain)
+    assert csr is not None, "one of the two is given"
+    if is_mtls:
+        return NewProjectMTLSCsrCredential(type="MTLS_CSR", alias=alias, csr=remote.csr_text(csr))
     return NewProjectOAuthSigningCredential(type="SIGNING", alias=alias, csr=remote.csr_text(csr))
 
 
