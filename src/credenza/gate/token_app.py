@@ -140,7 +140,7 @@ class TokenApp:
             issuer=self._issuer,
             uri=f"{self._issuer}{arrived.path}",
             query=arrived.query,
-            content_type=",".join(_values(arrived, b"content-type")),
+            content_type=_content_type(arrived),
             body=body,
             authorization=arrived.authorization,
             proofs=arrived.proofs,
@@ -202,5 +202,5 @@ async def _send(send: Send, call_id: str, told: _Told) -> None:
     await send_encoded(send, told.status, own, told.body)
 
 
-def _values(arrived: Arrival, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for each, value in arrived.headers if each == name]
+def _content_type(arrived: Arrival) -> str:
+    return b",".join([value for name, value in arrived.headers if name == b"content-type"]).decode("latin-1")
