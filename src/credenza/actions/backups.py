@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError, StatementError
@@ -32,7 +33,14 @@ from credenza.store.archive import Archive, DamagedArchive, Manifest, Origin
 from credenza.store.backup import Values
 from credenza.store.engine import Database, reading, writing
 from credenza.store.quarantine import Held
-from credenza.store.schema import audit_entries, authorities, token_keys, webhooks, wrapped_secrets
+from credenza.store.schema import (
+    audit_entries,
+    authorities,
+    status_responders,
+    token_keys,
+    webhooks,
+    wrapped_secrets,
+)
 from credenza.store.withdrawals import Withdrawals
 
 _LABEL = "backup"
@@ -160,19 +168,20 @@ def _check_rows(found: Archive, vault: Vault) -> None:
         raise DamagedArchive(f"The archive's audit log is broken: entry {flaw.sequence} of {flaw.chain} {flaw.what}.")
 
 
+_KEY_FLAWS: Final[Mapping[str, Callable[[Vault, Values], Iterator[str]]]] = {
+    wrapped_secrets.name: wrapped_keys.secret_flaws,
+    authorities.name: wrapped_keys.authority_flaws,
+    status_responders.name: wrapped_keys.responder_flaws,
+    token_keys.name: wrapped_keys.token_key_flaws,
+    webhooks.name: wrapped_keys.webhook_flaws,
+}
+
+
 def _key_flaws(table: str, rows: Iterable[Values], vault: Vault) -> Iterator[str]:
-    if table == wrapped_secrets.name:
+    find = _KEY_FLAWS.get(table)
+    if find is not None:
         for row in rows:
-            yield from wrapped_keys.secret_flaws(vault, row)
-    if table == authorities.name:
-        for row in rows:
-            yield from wrapped_keys.authority_flaws(vault, row)
-    if table == token_keys.name:
-        for row in rows:
-            yield from wrapped_keys.token_key_flaws(vault, row)
-    if table == webhooks.name:
-        for row in rows:
-            yield from wrapped_keys.webhook_flaws(vault, row)
+            yield from find(vault, row)
 
 
 def _audit_flaw(found: Archive) -> audit.Flaw | None:

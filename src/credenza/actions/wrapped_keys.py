@@ -11,16 +11,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from sqlalchemy import Connection, select
 
-from credenza.actions import issuers, webhooks
+from credenza.actions import certificate_status, issuers, webhooks
 from credenza.actions.context import Vault
 from credenza.adapters.vault import WrongKey
 from credenza.domain import token_keys
 from credenza.domain.model import AuthorityId
 from credenza.protocol import jose
 from credenza.store.schema import authorities as authority_rows
+from credenza.store.schema import status_responders as responder_rows
 from credenza.store.schema import token_keys as token_key_rows
 from credenza.store.schema import webhooks as webhook_rows
 from credenza.store.schema import wrapped_secrets
+
+_RESPONDER = (responder_rows.c.authority_id, responder_rows.c.wrapped_private_key)
 
 
 def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
@@ -30,6 +33,8 @@ def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
     columns = (authority_rows.c.id, authority_rows.c.wrapped_private_key, authority_rows.c.certificate_der)
     for authority in connection.execute(select(*columns)):
         yield from authority_flaws(vault, authority._asdict())
+    for responder in connection.execute(select(*_RESPONDER)):
+        yield from responder_flaws(vault, responder._asdict())
     signing = (token_key_rows.c.kid, token_key_rows.c.wrapped_private_key)
     for key in connection.execute(select(*signing)):
         yield from token_key_flaws(vault, key._asdict())
@@ -64,6 +69,13 @@ def authority_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if own.public_bytes(*form) != certified.public_bytes(*form):
         yield f"The private key of authority {row['id']} is not the one in its certificate."
+
+
+def responder_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        vault.unwrap(certificate_status.purpose(AuthorityId(row["authority_id"])), row["wrapped_private_key"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the key of the OCSP responder of authority {row['authority_id']}."
 
 
 def token_key_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:

@@ -30,6 +30,7 @@ from credenza.store.schema import (
     revoked_tokens,
     services,
     token_keys,
+    trusted_authorities,
     users,
     webhooks,
 )
@@ -56,6 +57,8 @@ _RULES = (
     _Rule(services, services.c.status == "RETIRED", ("status",)),
     _Rule(token_keys, token_keys.c.retired_at.is_not(None), ("signs_until", "published_until", "retired_at")),
     _Rule(resource_servers, resource_servers.c.removed_at.is_not(None), ("removed_at",)),
+    _Rule(trusted_authorities, trusted_authorities.c.disabled_at.is_not(None), ("disabled_at",)),
+    _Rule(trusted_authorities, trusted_authorities.c.checks_revocation.is_(True), ("checks_revocation",)),
     _Rule(webhooks, webhooks.c.removed_at.is_not(None), ("removed_at",)),
     _Rule(calendar_feeds, calendar_feeds.c.revoked_at.is_not(None), ("revoked_at",)),
 )
@@ -125,7 +128,13 @@ def _bury(connection: Connection, revoked: Sequence[Values]) -> None:
         connection.execute(insert(credentials), [_cut_loose(row, targets) for row in lost])
 
 
-_REFERENCES = {"project_id": projects, "service_id": services, "owner_id": users, "predecessor_id": credentials}
+_REFERENCES = {
+    "project_id": projects,
+    "service_id": services,
+    "owner_id": users,
+    "predecessor_id": credentials,
+    "trusted_authority_id": trusted_authorities,
+}
 
 
 def _ids(connection: Connection, table: Table) -> set[Any]:
