@@ -41,7 +41,7 @@ COMMANDS = (
     Entry("config", "Read and change profiles.", ("config",)),
     Entry("csr", "Make, read and check certification requests.", ("csr",)),
     Entry("db", "Upgrade, check, back up and restore the database, for operators.", ("db",)),
-    Entry("debug", "Explain step by step why a call is refused.", ("debug", "debug_oauth2")),
+    Entry("debug", "Explain step by step why a call is refused.", ("debug", "debug_oauth2", "debug_mtls")),
     Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
     Entry("doctor", "Check this installation from end to end, for operators.", ("doctor",)),
     Entry("expiry", "What expires: list it, check it, put it into a calendar.", ("expiry",)),

@@ -1,4 +1,4 @@
-"""What `credenza debug oauth1` and `debug oauth2` share: which request is meant, and whose key has signed it."""
+"""What the commands of `credenza debug` share: which request is meant, and whose key has signed it."""
 
 from __future__ import annotations
 
