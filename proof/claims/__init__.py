@@ -6,6 +6,7 @@ from proof.claim import Claim
 from proof.claims import (
     actors,
     audit,
+    authority,
     clients,
     disk,
     durability,
@@ -32,6 +33,7 @@ CLAIMS: tuple[Claim, ...] = (
     *faults.CLAIMS,
     *kills.CLAIMS,
     *issuance.CLAIMS,
+    *authority.CLAIMS,
     *actors.CLAIMS,
     *disk.CLAIMS,
     *durability.CLAIMS,

@@ -1,0 +1,192 @@
+"""What our authorities publish is what the standards want, and a crash while a list is signed costs nothing."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from tests import pki_linters
+from tests.installation import SANDBOX, Installation, furnish, now, settings
+
+from credenza.actions import account_keys, authorities, revocation_lists
+from credenza.actions.certificate_status import CertificateStatus
+from credenza.actions.issuing import NewKey
+from credenza.cli import local
+from credenza.client import operations
+from credenza.domain.model import Credential
+from credenza.protocol import csr
+from credenza.store import migrate
+from proof import stage, workload
+from proof.claim import Claim, Progress, hold
+from proof.stage import Stage
+
+_FAILPOINTS = ("list_number_taken", "list_signed", "before_list_commit", "after_list_commit")
+_REPOSITORY = Path(__file__).parents[2]
+_PATIENCE_S = 120
+_LISTS_EVERY = 20
+
+
+def lint(volume: int) -> str:
+    """Certificates, half of them revoked; an answer about each, and lists in between."""
+    progress, lists, started = Progress("profiles", volume), 0, now()
+    with _installation() as installation:
+        status = CertificateStatus(installation.platform)
+        for number in range(volume):
+            made = _certify(installation, number)
+            _lint_certificate(made)
+            if number % 2:
+                account_keys.revoke(
+                    installation.platform, installation.actor, installation.organization_id, made.id, now=now()
+                )
+            _lint_answer(installation, status, made, nonce=number % 3 == 0)
+            if number % _LISTS_EVERY == 0:
+                lists += _lint_lists(installation, started + timedelta(hours=13) * (number + 1))
+            progress.add()
+    return f"{volume} certificates, {volume} answers and {lists} lists without a finding of pkilint"
+
+
+@contextmanager
+def _installation() -> Iterator[Installation]:
+    with TemporaryDirectory(prefix="credenza-proof-") as directory:
+        # RFC 5280 4.2.1.6: a URI has a fully qualified name, which localhost is not.
+        chosen = settings(Path(directory), manage_origin="https://manage.example.com")
+        chosen.data_dir.mkdir(mode=0o700)
+        with local.database(chosen) as opened:
+            migrate.upgrade(opened)
+        with furnish(chosen) as installation:
+            yield installation
+
+
+def _certify(installation: Installation, number: int) -> Credential:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = ("Orders", "Ordres é", "注文", "<script>", 'O\'Brien, "quoted"')[number % 5]
+    new = NewKey(f"key {number}", csr.build(key, common_name=f"{name} {number}", organization="Acme"))
+    return account_keys.add(installation.platform, installation.actor, installation.organization_id, new, now=now())
+
+
+def _lint_certificate(made: Credential) -> None:
+    found = pki_linters.certificate_findings(made.certificate_der)
+    hold(not found, f"certificate {made.id}: {found}")
+
+
+def _lint_answer(installation: Installation, status: CertificateStatus, made: Credential, *, nonce: bool) -> None:
+    leaf = x509.load_der_x509_certificate(made.certificate_der)
+    issuer = _issuer(installation, leaf)
+    builder = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, SHA256() if nonce else SHA1())
+    if nonce:
+        builder = builder.add_extension(x509.OCSPNonce(secrets.token_bytes(32)), critical=False)
+    answer = status.answer(builder.build().public_bytes(Encoding.DER), now=now())
+    found = pki_linters.answer_findings(answer.der)
+    hold(not found, f"answer about {made.id}: {found}")
+
+
+def _issuer(installation: Installation, leaf: x509.Certificate) -> x509.Certificate:
+    views = authorities.list_all(installation.platform, local.OPERATOR, now=now())
+    known = [x509.load_der_x509_certificate(each.authority.certificate_der) for each in views]
+    return next(each for each in known if each.subject == leaf.issuer)
+
+
+def _lint_lists(installation: Installation, moment: datetime) -> int:
+    signed = revocation_lists.sign_due(installation.platform, now=moment)
+    for each in signed:
+        found = pki_linters.list_findings(each.der)
+        hold(not found, f"list {each.number} of {each.authority_id}: {found}")
+    return len(signed)
+
+
+def die_while_signing(kills: int) -> str:
+    """All failpoints at once, each on a server of its own."""
+    with ThreadPoolExecutor(len(_FAILPOINTS)) as pool:
+        said = list(pool.map(_die_at, _FAILPOINTS, [kills] * len(_FAILPOINTS)))
+    return "; ".join(said)
+
+
+def _die_at(failpoint: str, kills: int) -> str:
+    with TemporaryDirectory(prefix="credenza-proof-") as directory:
+        armed = Path(directory) / "armed"
+        environment = {"PROOF_ARMED": str(armed), "PYTHONPATH": f"{_REPOSITORY}:{':'.join(filter(None, sys.path))}"}
+        with stage.on_sqlite(program="proof.crashing", environment=environment) as where:
+            progress, revoked, number = Progress(failpoint, kills), set[int](), 0
+            for _ in range(kills):
+                serial = _certify_through(where)
+                _await_list(where, revoked, above=0)
+                armed.write_text(failpoint)
+                revoked.add(_revoke_last(where, serial))
+                _await(lambda: not armed.exists(), "the failpoint was not passed")
+                where.manage.kill()
+                where.manage.start()
+                number = _await_list(where, revoked, above=number)
+                progress.add()
+            return f"{kills} kills at {failpoint}, numbers only grew and {len(revoked)} revocations were published"
+
+
+def _certify_through(where: Stage) -> tuple[str, str, int]:
+    """Add a key by the API; its project, id and serial number."""
+    project = workload.open_project(where.installation)
+    with where.installation.client(where.manage) as client:
+        added = client.send(operations.add_credential(project.id, workload.new_credential(secrets.token_hex(8))))
+    return project.id, added.id, x509.load_pem_x509_certificate(added.certificate.encode()).serial_number
+
+
+def _revoke_last(where: Stage, made: tuple[str, str, int]) -> int:
+    project_id, key_id, serial = made
+    with where.installation.client(where.manage) as client:
+        client.send(operations.revoke_credential(project_id, key_id))
+    return serial
+
+
+def _await_list(where: Stage, revoked: set[int], *, above: int) -> int:
+    """Wait until the list that is served has all that was revoked; return its number, which must have grown."""
+    views = authorities.list_all(where.installation.platform, local.OPERATOR, now=now())
+    (signs,) = [each for each in views if each.state == "signs" and each.authority.environment is SANDBOX]
+    place = f"{where.manage.manage_origin}/pki/authorities/{signs.authority.id}.crl"
+    found: list[int] = []
+
+    def is_there() -> bool:
+        listed = x509.load_der_x509_crl(httpx.get(place, timeout=30).content)
+        number = listed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        hold(number >= above, f"the number went back from {above} to {number}")
+        found[:] = [number]
+        return revoked <= {each.serial_number for each in listed}
+
+    _await(is_there, "a revocation was not published")
+    return found[0]
+
+
+def _await(happened: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not happened():
+        hold(time.monotonic() < deadline, what)
+        time.sleep(0.2)
+
+
+CLAIMS = (
+    Claim(
+        "C5, profiles",
+        "certificates, revocation lists and OCSP answers have no finding of pkilint",
+        1_000,
+        "certificates and answers, and lists",
+        lint,
+        20,
+    ),
+    Claim(
+        "R5, lists",
+        "a server killed while it signs a revocation list leaves the one before; numbers never go back",
+        20,
+        "kills at each of 4 failpoints",
+        die_while_signing,
+    ),
+)
