@@ -14,6 +14,7 @@ from credenza.actions.letters import PasswordReset
 from credenza.actions.passwords import SecondFactor
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import PLATFORM, User
+from credenza.domain.outbox import Kind
 from credenza.store.schema import one_time_links
 from credenza.store.schema import outbox as outbox_rows
 
@@ -33,6 +34,7 @@ def letters(stage: Stage) -> list[tuple[str, PasswordReset]]:
             msgspec.json.decode(stage.platform.vault.unwrap(outbox.purpose(row.id), row.wrapped), type=PasswordReset),
         )
         for row in rows
+        if row.kind == Kind.PASSWORD_RESET
     ]
 
 

@@ -122,6 +122,7 @@ def test_an_account_is_listed_and_unlinked_while_there_is_another_way_in(
 def test_an_access_token_sees_and_unlinks_no_accounts(stage: Stage) -> None:
     actor = stage.member(stage.organization()).actor
 
+    stage.refused("identity.list", Code.FORBIDDEN, identities.list_own, actor)
     stage.refused("identity.unlink", Code.FORBIDDEN, identities.unlink, actor, "https://provider.example.com")
 
 

@@ -15,16 +15,16 @@ ACCOUNT = "/account"
 FORGOTTEN = "/forgotten"
 
 
-def tell(platform: Platform, act: Act, actor: Actor, change: Change, *, name: str = "", now: datetime) -> None:
-    """Have a letter sent to the actor's user together with the change; `name` is what of it has one."""
-    user = None if actor.user_id is None else people.find_user(act.connection, actor.user_id)
+def tell(platform: Platform, act: Act, by: Actor, change: Change, *, name: str = "", now: datetime) -> None:
+    """Have a letter sent to the user who did it, together with the change; `name` is what of it has one."""
+    user = None if by.user_id is None else people.find_user(act.connection, by.user_id)
     if user is None:
         return
     letter = SignInChange(
         change,
         name,
         now,
-        actor.address,
+        by.address,
         account=f"{platform.public_url}{ACCOUNT}",
         forgotten=f"{platform.public_url}{FORGOTTEN}",
     )
