@@ -51,10 +51,11 @@ from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, ChangeNumber, OrganizationRole, ProjectRole, Status
 from credenza.domain.tokens import RevokedToken, hash_jti
-from credenza.store import archive, backup, changes, migrate, revoked_tokens, schema
+from credenza.store import archive, authorities, backup, changes, migrate, revoked_tokens, schema
 from credenza.store import resource_servers as resource_server_rows
 from credenza.store import token_keys as token_key_rows
 from credenza.store.archive import Batch, DamagedArchive
+from credenza.store.authorities import Authority
 from credenza.store.engine import Database, open_database, reading, writing
 
 VAULT = LocalVault(KEY_ENCRYPTION_KEY)
@@ -108,6 +109,11 @@ def test_a_backup_is_for_its_owner_alone(shop: Shop, path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def signing_authorities(stage: Stage) -> list[Authority]:
+    with reading(stage.platform.database.records) as connection:
+        return [each for each in authorities.list_all(connection) if each.signs]
+
+
 def test_a_backup_holds_no_secret_that_is_not_wrapped_or_hashed(shop: Shop, path: Path) -> None:
     stage = shop.stage
     issued = access_tokens.create(
@@ -120,7 +126,9 @@ def test_a_backup_holds_no_secret_that_is_not_wrapped_or_hashed(shop: Shop, path
         owner=shop.owner.user.id,
         now=stage.now,
     )
-    private_keys = [each.private_key for each in stage.platform.issuers.values()] + [stage.platform.checkpoint_key]
+    private_keys = [stage.platform.issuer_keys.of(each) for each in signing_authorities(stage)] + [
+        stage.platform.checkpoint_key
+    ]
     canaries = [issued.secret.encode(), KEY_ENCRYPTION_KEY, stage.platform.pepper]
     canaries += [key.private_numbers().private_value.to_bytes(32) for key in private_keys]
     canaries += [key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) for key in private_keys]

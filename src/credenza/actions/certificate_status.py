@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from cryptography import x509
@@ -66,6 +67,7 @@ class CertificateStatus:
         self._responders: dict[AuthorityId, Responder] = {}
         self._hashes: dict[AuthorityId, IssuerHashes] = {}
         self._remembered: dict[bytes, _Remembered] = {}
+        self._one_at_a_time = Lock()
 
     def read_path(self, path: str) -> bytes:
         """Take a request out of a path; what is none comes out empty, and is answered as malformed."""
@@ -139,6 +141,10 @@ class CertificateStatus:
         known = self._responders.get(authority.id)
         if known is not None and now < known.certificate.not_valid_after_utc - RESPONDER_RENEWED:
             return known
+        with self._one_at_a_time:
+            return self._find_responder(authority, now=now)
+
+    def _find_responder(self, authority: Authority, *, now: datetime) -> Responder:
         with reading(self._platform.database.records) as connection:
             found = status_responders.find(connection, authority.id)
         if found is None or now >= found.not_after - RESPONDER_RENEWED:
