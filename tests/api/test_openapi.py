@@ -33,7 +33,7 @@ def test_the_document_lists_every_route_and_nothing_else() -> None:
     listed = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
 
     assert document["openapi"].startswith("3.1")
-    assert listed == {(row.method, row.path) for row in (*PROTECTED, *OPEN)}
+    assert listed == {(row.method, row.path.replace(":path}", "}")) for row in (*PROTECTED, *OPEN)}
 
 
 def test_operation_ids_are_unique() -> None:
