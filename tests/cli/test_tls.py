@@ -35,6 +35,7 @@ SANDBOX = EnvironmentName.SANDBOX
 PATIENT = Limits(head_s=60, body_s=60, idle_s=60, connections=1_000)
 PATIENCE_S = 30
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b"
 OURS, OTHERS, SERVER = issuing("Ours"), issuing("Others"), issuing("Server CA")
 
 
@@ -93,8 +94,8 @@ def client_context(directory: Path, client: Party | None = None) -> ssl.SSLConte
     return context
 
 
-def ask(connection: ssl.SSLSocket) -> bytes:
-    connection.sendall(GET)
+def ask(connection: ssl.SSLSocket, request: bytes = GET) -> bytes:
+    connection.sendall(request)
     file = connection.makefile("rb")
     assert file.readline().startswith(b"HTTP/1.1 200 ")
     length = 0
@@ -119,12 +120,13 @@ def placed(
     limits: Limits = PATIENT,
     besides: tuple[x509.Certificate, ...] = (),
     loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+    app: Any = None,
 ) -> Iterator[Place]:
     trust, freshness = Trust(), Steady()
     clients = ClientTrust(SANDBOX, trust, freshness, lambda: datetime.now(UTC), besides)
     listener = Listener("place", "127.0.0.1:0", *write_server(directory, server_of(SERVER)))
     with listeners.bind(listener) as bound:
-        server = listeners.make_server(listener, tell, limits, clients)
+        server = listeners.make_server(listener, app or tell, limits, clients)
 
         def run() -> None:
             with asyncio.Runner(loop_factory=loop) as runner:
@@ -160,6 +162,32 @@ def test_the_application_learns_which_certificate_a_client_has_proven(place: Pla
     connection = place.connect(context=context)
 
     assert [ask(connection), ask(connection)] == [client.der, client.der]
+
+
+class AtOnce:
+    """An application that is asked for answers at once, and leaves this one."""
+
+    def at_once(self, target: bytes, headers: Any, scheme: str) -> None: ...
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await tell(scope, receive, send)
+
+
+class OfForms(AtOnce):
+    forms = frozenset({b"/"})
+
+    def form_at_once(self, *asked: Any) -> None:
+        raise AssertionError("a form with a certificate travels in a scope")
+
+
+@pytest.mark.parametrize("app", [AtOnce(), OfForms()], ids=lambda app: type(app).__name__)
+@pytest.mark.parametrize("request_bytes", [GET, POST], ids=["GET", "POST"])
+def test_every_kind_of_connection_hands_the_certificate_on(tmp_path: Path, app: Any, request_bytes: bytes) -> None:
+    client = leaf(OURS)
+    with placed(tmp_path, app=app) as place:
+        connection = place.connect(client)
+
+        assert [ask(connection, request_bytes), ask(connection, request_bytes)] == [client.der, client.der]
 
 
 def test_a_client_without_a_certificate_is_served_too(place: Place) -> None:

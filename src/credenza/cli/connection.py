@@ -97,8 +97,6 @@ class Connection(HttpToolsProtocol, Guest):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self.client_certificate:
-            self.scope[PRESENTED] = self.client_certificate  # type: ignore[literal-required] # ours
         self._head_bytes, self._begun = 0, True
         if self._received:  # the first request had to begin when the connection did
             self._wait(self._limits.head_s)
@@ -122,6 +120,8 @@ class Connection(HttpToolsProtocol, Guest):
         self._wait(self._limits.body_s)
         if not self.url.startswith(b"/"):
             self.scope[REQUEST_TARGET] = self.url  # type: ignore[literal-required] # uvicorn keeps the path alone
+        if self.client_certificate:
+            self.scope[PRESENTED] = self.client_certificate  # type: ignore[literal-required] # ours
         super().on_headers_complete()
         self.headers: list[tuple[bytes, bytes]] = []  # the scope keeps the list there was
 
