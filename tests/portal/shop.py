@@ -6,10 +6,11 @@ import re
 from itertools import count
 
 import httpx
-from tests.actions.stage import FITTING, PRODUCTION, SANDBOX, request
+from tests.actions.stage import FITTING, PRODUCTION, SANDBOX, client_request, request
 from tests.portal.house import OPERATOR, Browser, House
 
-from credenza.actions import oauth_keys, project_members, projects, services
+from credenza.actions import certificates, oauth_keys, project_members, projects, services
+from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject
 from credenza.actions.services import NewService
@@ -43,7 +44,8 @@ class Shop:
         self.ada = house.found()
         self.actor = Actor(ActorKind.SESSION, "tests", self.ada.id)
         self.service = self.add_service("Orders", takes or FITTING[project_type])
-        new = NewProject(project_type, "Checkout", "", self.service.id, SANDBOX, self.new_key("first"))
+        first = self.new_request("first") if project_type is ProjectType.MTLS else self.new_key("first")
+        new = NewProject(project_type, "Checkout", "", self.service.id, SANDBOX, first)
         view = projects.create(house.platform, self.actor, house.organization_id, new, now=house.clock.now())
         self.project, (self.key,) = view.project, view.credentials
 
@@ -60,6 +62,14 @@ class Shop:
 
     def new_key(self, alias: str) -> NewKey:
         return NewKey(alias, self.csr().encode())
+
+    def new_request(self, alias: str) -> NewRequest:
+        return NewRequest(alias, client_request(next(self._requests)))
+
+    def certify(self, alias: str) -> Credential:
+        """Add a certificate."""
+        place = (self.house.platform, self.actor, self.project.id, self.new_request(alias), SANDBOX)
+        return certificates.add_by_csr(*place, now=self.house.clock.now())
 
     def add(self, alias: str) -> Credential:
         return oauth_keys.add_by_csr(
@@ -87,6 +97,9 @@ class Shop:
 
     def key_path(self, rest: str = "", key: Credential | None = None) -> str:
         return self.path(f"/keys/{(key or self.key).id}{rest}")
+
+    def certificate_path(self, rest: str = "", held: Credential | None = None) -> str:
+        return self.path(f"/certificates/{(held or self.key).id}{rest}")
 
     def credentials(self) -> tuple[Credential, ...]:
         view = projects.get(self.house.platform, self.actor, self.project.id, now=self.house.clock.now())

@@ -220,6 +220,11 @@ def subject_faults(
     return subject_policy.faults(policy, values, _owner(act, project, environment))
 
 
+def suggest_subject(platform: Platform, act: Act, project: Project, environment: EnvironmentName) -> dict[str, str]:
+    policy = platform.policy.subject_policies.get(environment)
+    return {} if policy is None else subject_policy.suggest(policy, _owner(act, project, environment))
+
+
 def _admit(
     platform: Platform,
     act: Act,

@@ -200,6 +200,14 @@ def list_trusted(
         )
 
 
+def suggest_subject(
+    platform: Platform, actor: Actor, project_id: ProjectId, environment: EnvironmentName, *, now: datetime
+) -> dict[str, str]:
+    """What the environment's policy asks of a subject, by attribute, `<unique>` left to fill in; empty without one."""
+    with viewing(platform, Attempt(actor, Action.CERTIFICATE_LIST, now, project_id=project_id)) as act:
+        return admission.suggest_subject(platform, act, act.the_project, environment)
+
+
 def release_subject(platform: Platform, actor: Actor, certificate_id: CredentialId, *, now: datetime) -> str:
     """Let the subject of a certificate that has ended be accepted again; returns the subject (settled 12)."""
     with acting(platform, Attempt(actor, Action.CERTIFICATE_SUBJECT_RELEASE, now)) as act:

@@ -67,6 +67,11 @@ def faults(policy: SubjectPolicy, subject: Sequence[tuple[str, str]], owner: Own
     return tuple(each for each in (*wrong, _common_name_fault(subject)) if each is not None)
 
 
+def suggest(policy: SubjectPolicy, owner: Owner) -> dict[str, str]:
+    """Spell what is asked for, by attribute; `<unique>` stays where it is, for the sender to fill in."""
+    return {name: _spelled(pattern, owner, _UNIQUE) for name, pattern in policy.patterns}
+
+
 def _pattern(text: str) -> tuple[str, str]:
     name, _, pattern = text.partition("=")
     if name not in _ATTRIBUTES or not pattern:

@@ -11,7 +11,12 @@ from credenza.portal import (
     account,
     activity,
     api_keys,
+    certificate_changes,
+    certificate_files,
+    certificate_start,
+    certificates,
     csr_checks,
+    environments,
     expiry,
     first_admin,
     front,
@@ -57,6 +62,7 @@ _O = "/organizations/{organization_id}"
 _P = "/projects/{project_id}"
 _E = f"{_P}/{{environment}}"
 _K = f"{_P}/keys/{{key_id}}"
+_C = f"{_P}/certificates/{{certificate_id}}"
 PAGES: Sequence[Row] = (
     Row("GET", "/", front.go_home),
     Row("GET", "/sign-in", sign_in.show, Access.OPEN),
@@ -170,9 +176,19 @@ PAGES: Sequence[Row] = (
     Row("POST", f"{_K}/renew", key_changes.renew),
     Row("GET", f"{_K}/revoke", key_changes.ask_revoke),
     Row("POST", f"{_K}/revoke", key_changes.revoke),
-    Row("GET", _E, keys.show_environment),
+    Row("GET", _C, certificates.show),
+    Row("GET", f"{_C}/start", certificate_start.show),
+    Row("GET", f"{_C}/files/{{name}}", certificate_files.send),
+    Row("GET", f"{_C}/replace", certificate_changes.ask_replace),
+    Row("POST", f"{_C}/replace", certificate_changes.replace),
+    Row("GET", f"{_C}/revoke", certificate_changes.ask_revoke),
+    Row("POST", f"{_C}/revoke", certificate_changes.revoke),
+    Row("GET", _E, environments.show),
     Row("GET", f"{_E}/keys/new", key_changes.ask_add),
     Row("POST", f"{_E}/keys", key_changes.add),
+    Row("GET", f"{_E}/certificates", certificates.show_environment),
+    Row("GET", f"{_E}/certificates/new", certificate_changes.ask_add),
+    Row("POST", f"{_E}/certificates", certificate_changes.add),
     Row("GET", f"{_E}/request", projects.ask_environment),
     Row("POST", f"{_E}/request", projects.add_environment),
 )
@@ -181,7 +197,10 @@ STREAMS: Sequence[tuple[str, Page]] = (
     (f"{_O}/overview/pace", overview.show_pace),
     (f"{_K}/live", keys.part),
     (f"{_K}/start/live", key_start.part),
+    (f"{_C}/live", certificates.part),
+    (f"{_C}/start/live", certificate_start.part),
     (f"{_E}/live", keys.environment_part),
+    (f"{_E}/certificates/live", certificates.environment_part),
 )
 """Parts of pages that live, for people who are signed in."""
 

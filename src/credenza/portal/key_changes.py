@@ -20,7 +20,7 @@ REVOKE = "REVOKE"
 """The same word in every language, as in the API's documents and the command line."""
 
 _LATELY = timedelta(hours=24)
-_WORD_WRONG = Refusal(
+WORD_WRONG = Refusal(
     Code.INVALID, "Nothing was revoked: type the word exactly as it is shown, in capital letters.", field="word"
 )
 
@@ -93,7 +93,7 @@ def revoke(visit: Visit) -> Response:
     if found.credential.status is Status.REVOKED:
         return _revoke_form(visit, None)
     if visit.fields.get("word", "").strip() != REVOKE:
-        return _revoke_form(visit, _WORD_WRONG)
+        return _revoke_form(visit, WORD_WRONG)
     try:
         done = oauth_keys.revoke(
             visit.portal.platform,

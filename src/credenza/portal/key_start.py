@@ -24,18 +24,18 @@ def show(visit: Visit) -> Response:
         key=key,
         chain=key_files.chain_pem(visit.portal.platform, key),
         issuer=_origin(visit, key),
-        url=_url(visit, sight, key),
-        **_seen(visit, key),
+        url=url_of(visit, sight, key),
+        **seen(visit, key),
     )
 
 
 def part(visit: Visit) -> Response:
     """Whether the key was seen, for its stream."""
     key = key_views.find(visit)
-    return render(visit, "parts/key_seen.html", key=key, **_seen(visit, key))
+    return render(visit, "parts/key_seen.html", key=key, **seen(visit, key))
 
 
-def _seen(visit: Visit, key: Credential) -> dict[str, Any]:
+def seen(visit: Visit, key: Credential) -> dict[str, Any]:
     """`tried` is a call that was refused: whoever waits for the first one wants to know of it too."""
     assert key.project_id is not None, "found as a key of its project"
     callers = traces.callers(visit.portal.platform, visit.actor, key.project_id, key.id, now=visit.now)
@@ -43,7 +43,7 @@ def _seen(visit: Visit, key: Credential) -> dict[str, Any]:
     return {"seen": admitted, "tried": None if admitted or not callers else callers[0]}
 
 
-def _url(visit: Visit, sight: ProjectInSight, key: Credential) -> str:
+def url_of(visit: Visit, sight: ProjectInSight, key: Credential) -> str:
     """Where a first call could go: to the first service of the environment."""
     assert key.environment is not None, "a signing key belongs to an environment"
     place = sight.project.environment(key.environment)

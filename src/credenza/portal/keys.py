@@ -23,8 +23,8 @@ from credenza.protocol.certificate import describe, parse
 _AUDIT_ENTRIES = 20
 
 
-def show_environment(visit: Visit) -> Response:
-    """Show the keys of one environment, or what it takes to have it."""
+def show_environment(visit: Visit, **beside: Any) -> Response:
+    """Show the keys of one environment, with what stands `beside` them, or what it takes to have it."""
     sight, name = project_frame.enter(visit), environment_of(visit)
     if sight.project.environment(name) is None:
         return project_frame.show(visit, sight, "project_no_environment.html", environment=name)
@@ -36,6 +36,7 @@ def show_environment(visit: Visit) -> Response:
         states=tuple(KeyState),
         outlook=upgrades.outlook(visit, sight),
         **_list(visit, sight, name),
+        **beside,
     )
 
 
@@ -64,7 +65,7 @@ def show(visit: Visit) -> Response:
         files=tuple(key_files.NAMES),
         callers=traces.callers(visit.portal.platform, visit.actor, sight.project.id, key.id, now=visit.now),
         service_names=project_frame.service_names(sight),
-        entries=_entries(visit, sight, key),
+        entries=entries(visit, sight, key),
     )
 
 
@@ -100,7 +101,7 @@ def _list(visit: Visit, sight: ProjectInSight, name: EnvironmentName) -> dict[st
     }
 
 
-def _entries(visit: Visit, sight: ProjectInSight, key: Credential) -> tuple[audit.Entry, ...]:
+def entries(visit: Visit, sight: ProjectInSight, key: Credential) -> tuple[audit.Entry, ...]:
     """Read what the audit log says of the key, for those who may read the log."""
     if Action.AUDIT_VIEW not in sight.allowed:
         return ()

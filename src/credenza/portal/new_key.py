@@ -1,7 +1,7 @@
 """The form that a new key comes with, wherever one is made: with a project, an environment, beside others or after one.
 
 Three ways lead to the same form: a key made in this browser, a request that is uploaded, and one that is pasted. In all
-of them a name and a certification request is what arrives here.
+of them a name and a certification request is what arrives here. Certificates have a fourth (`new_certificate`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,41 @@ _NOT_CONTENT = frozenset({"csrf", "once"})
 
 
 class Method(StrEnum):
-    """How the key comes."""
+    """How the key comes. A certificate that somebody else has issued comes for TLS clients alone."""
 
     GENERATE = "generate"
     UPLOAD = "upload"
     PASTE = "paste"
+    CERTIFICATE = "certificate"
+
+
+class Thing(StrEnum):
+    """What the form is for. With a new project it depends on the service that is chosen in it."""
+
+    KEY = "key"
+    CERTIFICATE = "certificate"
+    EITHER = "either"
 
 
 RSA_KINDS = ("RSA-2048", "RSA-3072", "RSA-4096")
 EC_KINDS = ("EC-P256",)
 
 
-def form(visit: Visit, here: str, action: str, project_type: ProjectType) -> dict[str, Any]:
+def form(
+    visit: Visit, here: str, action: str, project_type: ProjectType, thing: Thing = Thing.KEY, **more: Any
+) -> dict[str, Any]:
     """What the template of the form needs. `here` is the page's own address, `action` where the form goes."""
     return {
+        "thing": thing,
+        "anchors": None,
+        "subject": {},
         "here": here,
         "form_action": action,
         "method": method_of(visit),
         "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
         "project_type": project_type,
         "once": visit.fields.get("once") or visit.portal.platform.new_id(),
+        **more,
     }
 
 
@@ -52,11 +67,14 @@ def method_of(visit: Visit) -> Method:
 
 def read(visit: Visit) -> NewKey:
     """Read alias and request. What the request is worth is for the action to say."""
-    alias = texts.read_name(visit, "alias")
-    request = _request(visit)
+    return NewKey(texts.read_name(visit, "alias"), read_request(visit))
+
+
+def read_request(visit: Visit) -> bytes:
+    request = visit.files.get("file", b"") or visit.fields.get("csr", "").encode()
     if not request.strip():
         raise Refusal(Code.INVALID_CSR, _MISSING[method_of(visit)], field="csr")
-    return NewKey(alias, request)
+    return request
 
 
 def once(visit: Visit) -> Once | None:
@@ -70,12 +88,9 @@ def once(visit: Visit) -> Once | None:
     return Once(key, hashlib.sha256(sent.encode()).hexdigest())
 
 
-def _request(visit: Visit) -> bytes:
-    return visit.files.get("file", b"") or visit.fields.get("csr", "").encode()
-
-
 _MISSING = {
     Method.GENERATE: "No request arrived. A key is made by the page's script: allow it, or send a request of your own.",
     Method.UPLOAD: "Choose the file with the certification request.",
     Method.PASTE: "Paste the certification request.",
+    Method.CERTIFICATE: "A key is added by its certification request: choose to upload or to paste that.",
 }

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from starlette.responses import Response
 
 from credenza.actions import projects, services
-from credenza.actions.projects import NewEnvironment, NewProject, ProjectEdit
+from credenza.actions.projects import NewCredential, NewEnvironment, NewProject, ProjectEdit, ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import ProjectOrder, ProjectQuery
 from credenza.domain.model import (
     AuthenticationType,
+    Credential,
+    CredentialKind,
     EnvironmentName,
     OrganizationId,
     ProjectType,
     Service,
     ServiceId,
 )
-from credenza.portal import new_key, project_frame, texts
+from credenza.portal import new_certificate, new_key, project_frame, texts
 from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.rendering import render
@@ -28,8 +31,9 @@ _SPOKEN = {
     AuthenticationType.OAUTH10A: (ProjectType.OAUTH10A,),
     AuthenticationType.DUAL_OAUTH: (ProjectType.OAUTH10A, ProjectType.OAUTH2_FAPI),
     AuthenticationType.OAUTH2_FAPI: (ProjectType.OAUTH2_FAPI,),
+    AuthenticationType.MTLS: (ProjectType.MTLS,),
 }
-"""What a project of a service may speak, of the types whose first credential is a signing key."""
+"""What a project of a service may speak."""
 
 _NAME_WRONG = Refusal(Code.INVALID, "Nothing was deleted: type the name exactly as it is shown.", field="name")
 
@@ -69,14 +73,14 @@ def create(visit: Visit) -> Response:
             region="",
             service_id=service_id,
             environment=_environment(visit),
-            credential=new_key.read(visit),
+            credential=_credential(visit, project_type),
         )
         made = projects.create(
             visit.portal.platform, visit.actor, organization_id, new, now=visit.now, once=new_key.once(visit)
         )
     except Refusal as refusal:
         return _new(visit, refusal)
-    return visit.go(f"/projects/{made.project.id}/keys/{made.credentials[0].id}/start")
+    return _go_to_start(visit, made.credentials[0])
 
 
 def go(visit: Visit) -> Response:
@@ -92,14 +96,14 @@ def ask_environment(visit: Visit) -> Response:
 def add_environment(visit: Visit) -> Response:
     name = environment_of(visit)
     try:
-        new = NewEnvironment(name, new_key.read(visit))
+        new = NewEnvironment(name, _credential(visit, project_frame.enter(visit).project.type))
         view = projects.add_environment(
             visit.portal.platform, visit.actor, project_id(visit), new, now=visit.now, once=new_key.once(visit)
         )
     except Refusal as refusal:
         return _environment_form(visit, refusal)
     made = next(each for each in view.credentials if each.environment is name)
-    return visit.go(f"/projects/{view.project.id}/keys/{made.id}/start")
+    return _go_to_start(visit, made)
 
 
 def show_settings(visit: Visit) -> Response:
@@ -128,6 +132,16 @@ def delete(visit: Visit) -> Response:
     return visit.go(f"/organizations/{sight.project.organization_id}/projects")
 
 
+def _credential(visit: Visit, project_type: ProjectType) -> NewCredential:
+    """Read what the project or environment begins with: an mTLS project with a certificate, any other with a key."""
+    return new_certificate.read(visit) if project_type is ProjectType.MTLS else new_key.read(visit)
+
+
+def _go_to_start(visit: Visit, made: Credential) -> Response:
+    place = "keys" if made.kind is CredentialKind.SIGNING_KEY else "certificates"
+    return visit.go(f"/projects/{made.project_id}/{place}/{made.id}/start")
+
+
 def _wanted(visit: Visit) -> ProjectQuery:
     project_type, environment = visit.query("type"), visit.query("environment")
     return ProjectQuery(
@@ -152,7 +166,7 @@ def _new(visit: Visit, refusal: Refusal | None) -> Response:
         refusal=refusal,
         offered=offered,
         environments=tuple(EnvironmentName),
-        **new_key.form(visit, f"{base}/new", base, ProjectType.OAUTH2_FAPI),
+        **new_key.form(visit, f"{base}/new", base, ProjectType.OAUTH2_FAPI, new_key.Thing.EITHER),
     )
 
 
@@ -185,8 +199,14 @@ def _environment_form(visit: Visit, refusal: Refusal | None) -> Response:
         "project_environment.html",
         environment=name,
         refusal=refusal,
-        **new_key.form(visit, base, base, sight.project.type),
+        **_form(visit, sight, name, base),
     )
+
+
+def _form(visit: Visit, sight: ProjectInSight, name: EnvironmentName, base: str) -> dict[str, Any]:
+    if sight.project.type is ProjectType.MTLS:
+        return new_certificate.form(visit, sight, name, base, base)
+    return new_key.form(visit, base, base, sight.project.type)
 
 
 def _settings(visit: Visit, refusal: Refusal | None = None) -> Response:

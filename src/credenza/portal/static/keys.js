@@ -12,7 +12,7 @@ const show = (element, shown = true) => { if (element) element.hidden = !shown; 
 const PRIVATE = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
 let refusing = false; // the rest of a text that comes line by line, as some tools type it
 
-for (const field of document.querySelectorAll("#csr, #file")) {
+for (const field of document.querySelectorAll("#csr, #file, #certificate")) {
   field.addEventListener(field.type === "file" ? "change" : "input", async (event) => {
     const known = event.isTrusted ? field.files?.[0] : undefined;
     if (known) event.stopImmediatePropagation(); // until it is known what it is
@@ -21,7 +21,7 @@ for (const field of document.querySelectorAll("#csr, #file")) {
     show(find("private-key"), secret);
     if (secret) {
       field.value = "";
-      find("checks").replaceChildren();
+      find("checks")?.replaceChildren();
       refusing = true;
       setTimeout(() => { refusing = false; });
     }
@@ -66,16 +66,13 @@ async function prepare() {
 /** Make a key, have it certified, save it. Whatever goes wrong is said, and the key forgotten. */
 async function create(ceremony, password) {
   const alias = form.elements.alias.value.trim();
-  const organization = form.dataset.organization;
   let keyPair;
   steps();
   try {
     refuse(ceremony.aliasProblem(alias) || ceremony.passwordProblem(password));
     keyPair = await ceremony.makeKey(find("kind").value);
     done("key");
-    const request = await ceremony.certificationRequest(keyPair, {
-      commonName: fitting(alias), organization: fitting(organization),
-    });
+    const request = await ceremony.certificationRequest(keyPair, subjectOf(alias));
     done("request");
     const page = await send(request);
     done("certificate");
@@ -105,7 +102,7 @@ async function save(ceremony, { page, url }, { keyPair, alias, password }) {
     .keystore({ keyPair, chainPem, alias, password, onProgress: (share) => { bar.value = share; } })
     .catch(() => { throw new Refusal(sentence("not_saved"), url); });
   const name = alias.replaceAll(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+/, "") || "key";
-  const kid = page.getElementById("kid").textContent;
+  const kid = page.getElementById("kid")?.textContent;
   const formats = {
     p12: ["application/x-pkcs12", () => made],
     pem: ["application/x-pem-file", () => ceremony.encryptedPem({ keyPair, password })],
@@ -173,8 +170,22 @@ function steps() {
 
 const done = (name) => { find("steps").querySelector(`[data-step="${name}"]`).className = "done"; };
 
+/** What the request names: as the environment asks for it, else after the name that was given. */
+function subjectOf(alias) {
+  // A certificate's subject is accepted once, so that it needs a part of its own.
+  const unique = Math.floor(Date.now() / 1000).toString();
+  const isCertificate = form.dataset.thing === "certificate" || form.elements.service?.value.endsWith(" MTLS");
+  const asked = JSON.parse(form.dataset.subject ?? "{}");
+  const spelled = (name) => asked[name]?.replace("<unique>", unique);
+  return {
+    commonName: spelled("CN") ?? (isCertificate ? `${fitting(alias, 63 - unique.length)}-${unique}` : fitting(alias)),
+    organization: spelled("O") ?? fitting(form.dataset.organization),
+    organizationalUnit: spelled("OU") ?? "",
+  };
+}
+
 /** A subject takes 64 characters; the name of the key may have more. */
-const fitting = (text) => [...text].slice(0, 64).join("").trim();
+const fitting = (text, most = 64) => [...text].slice(0, most).join("").trim();
 
 // ---- waiting for the first call
 

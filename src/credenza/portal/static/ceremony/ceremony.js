@@ -62,8 +62,9 @@ export async function makeKey(kind) {
 export const forget = (keyPair) => void pairs.delete(keyPair);
 
 /** @returns {Promise<string>} PEM */
-export async function certificationRequest(keyPair, { commonName, organization = "" }) {
-  return armored("CERTIFICATE REQUEST", await writeRequest(pairOf(keyPair), { commonName, organization }));
+export async function certificationRequest(keyPair, { commonName, organization = "", organizationalUnit = "" }) {
+  const subject = { commonName, organization, organizationalUnit };
+  return armored("CERTIFICATE REQUEST", await writeRequest(pairOf(keyPair), subject));
 }
 
 /**

@@ -4,15 +4,22 @@ import { bits, integer, nothing, oid, sequence, setOf, tagged, unsigned, utf8 } 
 
 const COMMON_NAME = oid("2.5.4.3");
 const ORGANIZATION = oid("2.5.4.10");
+const ORGANIZATIONAL_UNIT = oid("2.5.4.11");
 const SHA256_WITH_RSA = sequence(oid("1.2.840.113549.1.1.11"), nothing());
 const ECDSA_WITH_SHA256 = sequence(oid("1.2.840.10045.4.3.2")); // RFC 5758 3.2: without parameters
 
 /**
  * Signed by its own key, which proves to the server that the sender holds it.
- * @param {CryptoKeyPair} pair @param {{commonName: string, organization?: string}} subject @returns {Promise<Uint8Array>}
+ * @param {CryptoKeyPair} pair
+ * @param {{commonName: string, organization?: string, organizationalUnit?: string}} subject
+ * @returns {Promise<Uint8Array>}
  */
-export async function write(pair, { commonName, organization }) {
-  const names = [organization && attribute(ORGANIZATION, organization), attribute(COMMON_NAME, commonName)];
+export async function write(pair, { commonName, organization, organizationalUnit }) {
+  const names = [
+    organization && attribute(ORGANIZATION, organization),
+    organizationalUnit && attribute(ORGANIZATIONAL_UNIT, organizationalUnit),
+    attribute(COMMON_NAME, commonName),
+  ];
   const key = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
   const claim = sequence(integer(0), sequence(...names.filter(Boolean)), key, tagged());
   const [algorithm, signature] = await sign(pair.privateKey, claim);
