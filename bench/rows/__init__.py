@@ -16,6 +16,7 @@ from bench.rows import (
     p08_introspection,
     p09_certificate,
     p10_status,
+    p11_handshake,
     p13_revocation,
     p15_portal,
     p16_memory,
@@ -36,7 +37,6 @@ class Awaited:
 Row: TypeAlias = Callable[[], tuple[Line, ...]] | Awaited
 
 _COMPAT = "comes with the compat issuer"
-_CERTIFICATES = "comes with the certificates"
 _PORTAL = "comes with the portal"
 
 ROWS: Mapping[str, Row] = {
@@ -50,7 +50,7 @@ ROWS: Mapping[str, Row] = {
     "P8": p08_introspection.measure,
     "P9": p09_certificate.measure,
     "P10": p10_status.measure,
-    "P11": Awaited("TLS 1.3 handshake with client certificate", _CERTIFICATES, "≥ 0.5 of nginx"),
+    "P11": p11_handshake.measure,
     "P12": Awaited("payload: decrypt and encrypt 2 kB", "comes with payload encryption", "≥ 0.75"),
     "P13": p13_revocation.measure,
     "P14": Awaited("lists and searches among 10 million credentials", _PORTAL, "p95 ≤ 20 ms"),

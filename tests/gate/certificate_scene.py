@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
+from sqlalchemy import insert
 from tests.clock import NOON
 from tests.gate.scene import ORGANIZATION, OWNER, PROJECT, SANDBOX, Scene, client_id
 
@@ -20,7 +21,9 @@ from credenza.domain.model import PLATFORM, EnvironmentName
 from credenza.gate.mtls import CertificateVerifier
 from credenza.gate.oauth1 import Verifier
 from credenza.protocol import issuance
-from credenza.store import schema
+from credenza.store import changes, schema
+from credenza.store.changes import ChangeKind
+from credenza.store.engine import Database, writing
 
 BEGIN, END = NOON - timedelta(days=1), NOON + timedelta(days=40 * 365)
 
@@ -126,20 +129,31 @@ def own(scene: Scene, environment: EnvironmentName = SANDBOX) -> Party:
 def foreign(scene: Scene, by: Party, *, environment: EnvironmentName = SANDBOX, is_anchor: bool = True) -> str:
     """Somebody else's authority, trusted; its id."""
     identity = str(uuid4())
-    scene.add(
-        schema.trusted_authorities,
-        organization_id=PLATFORM,
-        id=identity,
-        environment=environment,
-        name="Others",
-        certificate_der=by.der,
-        certificate_sha256=schema.thumbprint(by.der),
-        is_anchor=is_anchor,
-        checks_revocation=False,
-        crl_url="",
-        created_at=NOON,
-    )
+    scene.add(schema.trusted_authorities, **_trusted(by, identity, environment, is_anchor=is_anchor))
     return identity
+
+
+def foreign_anchor(database: Database, by: Party) -> None:
+    """The same while gates are running."""
+    identity = str(uuid4())
+    with writing(database.records) as connection:
+        connection.execute(insert(schema.trusted_authorities).values(**_trusted(by, identity, SANDBOX, is_anchor=True)))
+        changes.record(connection, PLATFORM, ChangeKind.TRUST, identity)
+
+
+def _trusted(by: Party, identity: str, environment: EnvironmentName, *, is_anchor: bool) -> dict[str, Any]:
+    return {
+        "organization_id": PLATFORM,
+        "id": identity,
+        "environment": environment,
+        "name": "Others",
+        "certificate_der": by.der,
+        "certificate_sha256": schema.thumbprint(by.der),
+        "is_anchor": is_anchor,
+        "checks_revocation": False,
+        "crl_url": "",
+        "created_at": NOON,
+    }
 
 
 def hold(
