@@ -316,6 +316,23 @@ def test_a_token_with_the_nonce_is_admitted_and_ends_at_the_proxy(token_front: T
     assert {"authorization", "dpop"}.isdisjoint(received)
 
 
+def test_an_admitted_call_brings_the_nonce_of_the_next_one(token_front: TokenFront) -> None:
+    street = token_front.street
+    nonce = request(token_front.port, "GET", TARGET, street.oauth2()).header("dpop-nonce")
+
+    answers = [request(token_front.port, "GET", TARGET, street.oauth2(nonce=nonce)) for _ in range(2)]
+
+    assert [each.status for each in answers] == [200, 200]
+    assert {each.header("dpop-nonce") for each in answers} == {nonce}
+
+
+def test_an_admitted_call_of_oauth_1_brings_none(token_front: TokenFront) -> None:
+    answer = request(token_front.port, "GET", TARGET, token_front.street.oauth1())
+
+    assert answer.status == 200
+    assert "dpop-nonce" not in dict(answer.headers)
+
+
 def test_a_token_that_is_not_bound_to_the_caller_is_refused_with_its_challenge(token_front: TokenFront) -> None:
     ((_, credentials), *_) = token_front.street.oauth2()
 

@@ -31,6 +31,20 @@ def _ends_here(name: bytes) -> bool:
     return name in (b"authorization", b"dpop", b"client-cert", b"client-cert-chain") or is_ours(name)
 
 
+def adding(fields: Fields, send: Send) -> Send:
+    """Add header fields to what the application answers, in place of its own of the same names."""
+    added = _encoded(fields)
+    names = {name for name, _ in added}
+
+    async def to_caller(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
+            message = {**message, "headers": [*kept, *added]}
+        await send(message)
+
+    return to_caller
+
+
 async def close_websocket(send: Send) -> None:
     """Refuse one: its messages come after the handshake, and nothing that is signed covers them."""
     await send({"type": "websocket.close", "code": 1008, "reason": "Calls have to be signed."})
@@ -47,7 +61,10 @@ async def send_refusal(send: Send, status: int, reason_code: str, description: s
 
 
 async def send_answer(send: Send, status: int, headers: Fields, body: bytes) -> None:
-    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
-    encoded.append((b"content-length", str(len(body)).encode("ascii")))
+    encoded = [*_encoded(headers), (b"content-length", str(len(body)).encode("ascii"))]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
+
+
+def _encoded(fields: Fields) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in fields]

@@ -107,7 +107,8 @@ class CredenzaMiddleware:
             return
         told = [*answer.identity.headers(), (REQUEST_ID, answer.request_id)]
         told += [(SIGNED_IDENTITY, answer.signed_identity)] if answer.signed_identity else []
-        await self._app(asgi.admitted(scope, answer.identity, told), _again(body, receive), send)
+        to_caller = asgi.adding(answer.headers, send) if answer.headers else send
+        await self._app(asgi.admitted(scope, answer.identity, told), _again(body, receive), to_caller)
 
     async def _ask(self, question: Question) -> Answer:
         response = await self._gate.post(self._path, content=msgspec.json.encode(question))

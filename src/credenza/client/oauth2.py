@@ -19,6 +19,7 @@ from credenza.client.errors import InsecureUrl, TokenRefused
 from credenza.client.keys import KeySource
 from credenza.protocol import client_assertion, dpop, jose
 from credenza.protocol.jose import PrivateKey
+from credenza.wire.decisions import DPOP_NONCE
 
 RENEWED_AHEAD: Final = timedelta(seconds=60)
 USE_NONCE: Final = "use_dpop_nonce"
@@ -161,7 +162,7 @@ class TokenClient:
 
     def note_nonce(self, url: str, headers: Mapping[str, str]) -> bool:
         """Keep the nonce of an answer for the next request to its origin; say whether it had one."""
-        nonce = headers.get("DPoP-Nonce", "")
+        nonce = headers.get(DPOP_NONCE, "")
         if nonce:
             self._nonces[_origin(url)] = nonce
         return bool(nonce)

@@ -202,6 +202,8 @@ class GateApp:
         self, call: Call, admitted: Admitted, arrived: Arrival, body: Body, receive: Receive, send: Send
     ) -> None:
         assert admitted.route is not None, "a call to an environment is admitted with its route"
+        if admitted.headers:
+            send = _adding(encoded(admitted.headers), send)
         headers = [*passed_on(arrived.headers), *added(call, admitted)]
         request = call.request
         if arrived.has_body or request.method in _WITH_CONTENT:
@@ -243,6 +245,19 @@ def added(call: Call, admitted: Admitted) -> Headers:
 @lru_cache(maxsize=4096)
 def _identified(identity: Identity) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(encoded(identity.headers()))
+
+
+def _adding(headers: Headers, send: Send) -> Send:
+    """Add headers to whatever is answered, in place of the upstream's own: it has seen no proof to ask one for."""
+    names = {name for name, _ in headers}
+
+    async def adding(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            kept = [each for each in message["headers"] if each[0] not in names]
+            message = {**message, "headers": [*kept, *headers]}
+        await send(message)
+
+    return adding
 
 
 async def _unless_gone(exchange: Awaitable[None], receive: Receive) -> None:

@@ -35,6 +35,7 @@ from credenza.protocol.errors import Refused as Disproven
 from credenza.protocol.oauth1 import Request
 from credenza.store.lookup import KeyRecord, Route
 from credenza.store.replay import ReplayUnavailable
+from credenza.wire.decisions import DPOP_NONCE
 
 SCHEMES = frozenset({"dpop", "bearer"})
 
@@ -215,7 +216,7 @@ class TokenVerifier:
             record = _check_live(_environment(call), known.claims, entry, now)
             _check_time(proven.proof, now)
             assert entry is not None, "a key that is live is known"
-            return self._allow(call, known, record, entry, proven.proof, proven.token)
+            return self._allow(call, known, record, entry, proven.proof, proven.token, now)
         except GateClosed:
             return self._away(call, now, Code.GATE_CLOSED)
         except _Denied as denied:
@@ -247,7 +248,7 @@ class TokenVerifier:
             record = _check_live(_environment(call), known.claims, entry, now)
             proof = self._check_holder(call, known, is_dpop=is_dpop, now=now)
             assert entry is not None, "a key that is live is known"
-            return self._allow(call, known, record, entry, proof, sent)
+            return self._allow(call, known, record, entry, proof, sent, now)
         except GateClosed:
             return self._away(call, now, Code.GATE_CLOSED)
         except _Denied as denied:
@@ -315,7 +316,9 @@ class TokenVerifier:
             raise _Denied(Code.INVALID_PROOF, str(failure), error="invalid_dpop_proof") from failure
         return proof
 
-    def _allow(self, call: Call, known: _Known, record: KeyRecord, entry: Entry, proof: Proof, sent: str) -> _Proven:
+    def _allow(
+        self, call: Call, known: _Known, record: KeyRecord, entry: Entry, proof: Proof, sent: str, now: datetime
+    ) -> _Proven:
         """See what the holder may do: refusals are plain, it is known who asks."""
         if record.environment is not call.environment:
             text = f"This is {call.environment}, and the key belongs to {record.environment}."
@@ -327,7 +330,8 @@ class TokenVerifier:
             needed = " ".join(sorted(route.scopes))
             text = f"One of these scopes is needed: {needed}."
             raise _Denied(Code.INSUFFICIENT_SCOPE, text, error="insufficient_scope", scope=needed)
-        admitted = Admitted(identity_of(entry, route.service_id), route, None)
+        offered = self._nonces.offered(now=now)
+        admitted = Admitted(identity_of(entry, route.service_id), route, None, headers=offered)
         return _Proven(admitted, entry, proof, sent, self._keyring.number)
 
     def _route(self, call: Call) -> Route:
@@ -345,7 +349,7 @@ class TokenVerifier:
         record = entry.record if entry is not None else None
         headers = [("WWW-Authenticate", dpop.challenge(denied.error, scope=denied.scope))]
         if denied.code is Code.PROOF_NONCE:
-            headers.append(("DPoP-Nonce", self._nonces.current(now=now)))
+            headers.append((DPOP_NONCE, self._nonces.current(now=now)))
         evidence = Evidence(call, now, None, record)
         return Refused(call.id, denied.code, denied.description, evidence, tuple(headers))
 

@@ -161,10 +161,7 @@ class DecisionApp:
             await send_refusal(send, Refused(call_id, Code.BAD_REQUEST, f"The question cannot be read: {error}"))
             return
         decision = await self._desk.decide(call)
-        if isinstance(decision, Refused):
-            answer = _told(decision)
-        else:
-            answer = Answer(request_id=call.id, identity=decision.identity, signed_identity=decision.signed)
+        answer = _told(decision) if isinstance(decision, Refused) else _welcome(call.id, decision)
         await send_answer(send, 200, [("Content-Type", JSON)], msgspec.json.encode(answer))
 
 
@@ -260,14 +257,15 @@ def _reply(call_id: str, decision: Decision) -> Reply:
     own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
     # Empty rather than absent: Caddy would hand on the name of a header that did not come.
     own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n"
-    return Reply(200, _known_fields(decision.identity) + own.encode("ascii"), b"")
+    added = fields(encoded(decision.headers)) if decision.headers else b""
+    return Reply(200, _known_fields(decision.identity) + own.encode("ascii") + added, b"")
 
 
 def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
     claimed = admitted.claimed_body_hash or ""
     own = [(decisions.REQUEST_ID, call_id), (decisions.CLAIMED_BODY_HASH, claimed)]
     own.append((decisions.SIGNED_IDENTITY, admitted.signed))
-    return [*_known_headers(admitted.identity), *encoded(own)]
+    return [*_known_headers(admitted.identity), *encoded([*own, *admitted.headers])]
 
 
 # A key's calls have the same identity, and spelling it out costs as much as a third of the check.
@@ -293,6 +291,12 @@ def _refused(refused: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
         (decisions.DESCRIPTION, description),
     ]
     return (401 if refused.status == 401 else 403), headers, envelope(refused)
+
+
+def _welcome(call_id: str, admitted: Admitted) -> Answer:
+    return Answer(
+        request_id=call_id, identity=admitted.identity, signed_identity=admitted.signed, headers=admitted.headers
+    )
 
 
 def _told(refused: Refused) -> Answer:

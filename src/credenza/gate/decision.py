@@ -149,12 +149,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 class Admitted(msgspec.Struct, frozen=True):
     """`route` is None at the management API. `claimed_body_hash` is proven unless the body passed by the gate.
-    `signed` is the identity as a JWT, or empty where none is handed on."""
+    `signed` is the identity as a JWT, or empty where none is handed on. `headers` go to the caller with whatever the
+    upstream answers."""
 
     identity: Identity
     route: Route | None
     claimed_body_hash: str | None
     signed: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Evidence(msgspec.Struct, frozen=True):

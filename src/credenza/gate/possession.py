@@ -12,6 +12,7 @@ from typing import Protocol
 
 from credenza.protocol import dpop
 from credenza.protocol.dpop import Proof
+from credenza.wire.decisions import DPOP_NONCE
 
 
 class ReplayMemory(Protocol):
@@ -31,6 +32,10 @@ class Nonces:
 
     def current(self, *, now: datetime) -> str:
         return dpop.nonce(self.secret, now=now)
+
+    def offered(self, *, now: datetime) -> tuple[tuple[str, str], ...]:
+        """What a success says of them: the nonce for the next proof (RFC 9449 8.2), or nothing where none is wanted."""
+        return ((DPOP_NONCE, self.current(now=now)),) if self.required else ()
 
     def accept(self, proof: Proof, *, now: datetime) -> bool:
         """Whether the proof's nonce will do; one that was never given does not, also where none is required."""

@@ -27,7 +27,7 @@ from credenza.gate.token_faults import Fault
 from credenza.gate.token_request import LONGEST_FORM
 from credenza.gate.token_server import Denial, Granted, TokenCall
 from credenza.protocol.jose import Algorithm
-from credenza.wire.decisions import REFUSAL_ID
+from credenza.wire.decisions import DPOP_NONCE, REFUSAL_ID
 
 TOKEN = "/oauth/token"
 INTROSPECT = "/oauth/introspect"
@@ -131,7 +131,7 @@ class TokenApp:
     def _nonce(self, *, needed: bool) -> Iterator[tuple[str, str]]:
         """Clients keep one nonce for token server and gate, from whichever answer they saw last."""
         if needed or self._desk.requires_nonce:
-            yield "DPoP-Nonce", self._desk.nonce()
+            yield DPOP_NONCE, self._desk.nonce()
 
     def _call(self, call_id: str, arrived: Arrival, body: bytes) -> TokenCall:
         return TokenCall(

@@ -192,5 +192,7 @@ def _slice(now: datetime) -> int:
     return int(now.timestamp() // NONCE_LIFE.total_seconds())
 
 
+# Where nonces are wanted, every call asks for that of the same few slices.
+@lru_cache(maxsize=16)
 def _nonce(secret: bytes, number: int) -> str:
     return jose.encode(hmac.digest(secret, number.to_bytes(8, signed=True), "sha256")[:16]).decode()

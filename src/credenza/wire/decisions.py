@@ -15,6 +15,7 @@ REASON_CODE = "Credenza-Reason-Code"
 REFUSAL_ID = "Credenza-Refusal-Id"
 DESCRIPTION = "Credenza-Description"
 GATE_SECRET = "Credenza-Gate-Secret"
+DPOP_NONCE = "DPoP-Nonce"
 
 CLIENT_ID = "X-Credenza-Client-Id"
 KEY_ID = "X-Credenza-Key-Id"
@@ -98,8 +99,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """`identity` is set when the call is admitted; else the rest is what the caller is to be answered.
-    `signed_identity` is the identity as a JWT, where the platform hands one on."""
+    """`identity` is set when the call is admitted; then `headers` are to be added to what the application answers. Else
+    status, headers and body are what the caller is to be answered. `signed_identity` is the identity as a JWT, where
+    the platform hands one on."""
 
     request_id: str
     identity: Identity | None = None
