@@ -40,6 +40,7 @@ log = structlog.get_logger()
 _UPSTREAM = Listener("demo upstream", "127.0.0.1:9000")
 _SEEDED = "demo.json"
 _REPLAY_CAPACITY = 50_000
+_TERMINAL = "terminal-sandbox"
 _CALLS = {
     "checkout-sandbox": ("sandbox", "/payments/charges?limit=20"),
     "checkout-2025": ("production", "/payments/charges"),
@@ -47,6 +48,7 @@ _CALLS = {
     "billing-expiring": ("sandbox", "/reports/settlements"),
     "ledger-sandbox": ("sandbox", "/payments/charges?settled=true"),
     "checkout-laptop": ("sandbox", "/payments/charges"),
+    _TERMINAL: ("sandbox", "/terminals/7/receipts"),
 }
 """Who calls what while the demo runs; the last key is revoked, so that there are refusals to look at."""
 
@@ -127,6 +129,7 @@ def _seed(directory: Path, settings: Settings) -> Demo:
         partner, now = directory / "partner", local.now()
         seeded = demo_seed.seed(platform, partner, upstream=f"http://{_UPSTREAM.bind}", now=now)
         seeded = demo_seed.add_ledger(platform, partner, seeded, now=now)
+        seeded = demo_seed.add_terminals(platform, partner, seeded, upstream=f"http://{_UPSTREAM.bind}", now=now)
     known = _known(directory, seeded)
     files.write_secret(directory / _SEEDED, msgspec.json.encode(known, enc_hook=str), overwrite=True)
     return known
@@ -190,6 +193,7 @@ def _write_env(known: Demo, settings: Settings) -> None:
         "LAPTOP_KEY": laptop.path,
         "LEDGER_CONSUMER_KEY": ledger.consumer_key,
         "LEDGER_KEY": ledger.path,
+        "TERMINAL_CERTIFICATE": known.keys[_TERMINAL].path,
         "ACCOUNT_CONSUMER_KEY": known.account_key.consumer_key,
         "ACCOUNT_KEY": known.account_key.path,
         "DEMO_CA": tls.authority,
@@ -227,6 +231,10 @@ With OAuth 2.0, a token is fetched with the key first:
   credenza call GET https://localhost:8443/payments/42 --auth oauth2 \\
     --consumer-key "$LEDGER_CONSUMER_KEY" --key "$LEDGER_KEY"
 
+With a TLS client certificate, which the gates ask for themselves:
+
+  curl --cacert "$DEMO_CA" --cert "$TERMINAL_CERTIFICATE" https://localhost:8443/terminals/7
+
 Another link to the portal: credenza user sign-in-link {demo_seed.ADMIN}
 Also: credenza project list, credenza key list, credenza key view KID (who calls), credenza audit list.
 Stop with Ctrl-C. Start over with: credenza demo --reset
@@ -251,18 +259,35 @@ async def _run(settings: Settings, sockets: Mapping[str, Any], known: Demo) -> N
 async def _call_on(known: Demo, settings: Settings) -> None:
     """A few partners' programs at work, each call authenticated as any client would."""
     origins = {"sandbox": settings.sandbox_origin, "production": settings.production_origin}
-    trust = ssl.create_default_context(cafile=demo_tls.files_in(known.directory).authority)
     auths = {name: _auth(known.keys[name], origins[environment]) for name, (environment, _) in _CALLS.items()}
-    async with httpx.AsyncClient(verify=trust, timeout=5, headers={"User-Agent": "acme-batch/2.1"}) as client:
+    async with _program(known) as program, _terminal(known) as terminal:
         while True:
             for name, (environment, target) in _CALLS.items():
                 with suppress(httpx.TransportError, TokenRefused):
-                    await client.get(origins[environment] + target, auth=auths[name])
+                    caller = terminal if name == _TERMINAL else program
+                    await caller.get(origins[environment] + target, auth=auths[name])
                 await asyncio.sleep(random.uniform(0.5, 3.0))  # noqa: S311 - a pace, not a secret
 
 
-def _auth(key: PartnerKey, origin: str) -> httpx.Auth:
-    """RSA keys sign calls with OAuth 1.0a; the seed's EC key is one of OAuth 2.0."""
+def _program(known: Demo) -> httpx.AsyncClient:
+    return httpx.AsyncClient(verify=_trust(known), timeout=5, headers={"User-Agent": "acme-batch/2.1"})
+
+
+def _terminal(known: Demo) -> httpx.AsyncClient:
+    """A till, which shows its certificate to whoever asks."""
+    context = _trust(known)
+    context.load_cert_chain(known.keys[_TERMINAL].path)
+    return httpx.AsyncClient(verify=context, timeout=5, headers={"User-Agent": "acme-till/4.0"})
+
+
+def _trust(known: Demo) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=demo_tls.files_in(known.directory).authority)
+
+
+def _auth(key: PartnerKey, origin: str) -> httpx.Auth | None:
+    """RSA keys sign calls with OAuth 1.0a; the seed's EC keys are one of OAuth 2.0 and one that TLS takes."""
+    if key.name == _TERMINAL:
+        return None
     private_key = pkcs12.load_private_key(key.path.read_bytes(), None)
     if isinstance(private_key, RSAPrivateKey):
         return OAuth1Auth(key.consumer_key, private_key)

@@ -25,6 +25,7 @@ from credenza.actions import (
     projects,
     services,
 )
+from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.context import Platform
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment, NewProject
@@ -229,6 +230,20 @@ def add_ledger(platform: Platform, directory: Path, seeded: Seeded, *, now: date
     view = projects.create(platform, seeded.owner, seeded.organization.id, request, now=add_months(now, -2))
     ledger = {"ledger-sandbox": desk.keep(private_key, view.credentials[0])}
     return replace(seeded, keys=seeded.keys | ledger)
+
+
+def add_terminals(platform: Platform, directory: Path, seeded: Seeded, *, upstream: str, now: datetime) -> Seeded:
+    """Add a project whose programs prove themselves in TLS, and the API that takes their certificates."""
+    desk = _Desk(platform, directory, now)
+    places = tuple(ServiceEnvironment(each, "/terminals", upstream, 13, None) for each in EnvironmentName)
+    new = NewService("Terminals", AuthenticationType.MTLS, "What tills in shops report and ask for.", places)
+    terminals = services.create(platform, _OPERATOR, new, now=add_months(now, -14))
+    private_key, asked = desk.ec_key("terminal-sandbox")
+    first = NewRequest(asked.alias, asked.csr)
+    request = NewProject(ProjectType.MTLS, "Shops", "EUROPE", terminals.id, _SANDBOX, first)
+    view = projects.create(platform, seeded.owner, seeded.organization.id, request, now=add_months(now, -2))
+    held = {"terminal-sandbox": desk.keep(private_key, view.credentials[0])}
+    return replace(seeded, keys=seeded.keys | held)
 
 
 def _team(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
