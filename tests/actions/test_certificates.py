@@ -505,6 +505,23 @@ def test_a_certificate_follows_one_of_its_own_environment_alone(mtls_shop: Shop,
         assert refusal.field == "predecessorId"
 
 
+def test_a_revoked_certificate_is_not_replaced(mtls_shop: Shop) -> None:
+    mtls_shop.done("certificate.revoke", certificates.revoke, mtls_shop.key.id, keep_last=False, reason="")
+    new = replace(mtls_shop.stage.new_request(), predecessor_id=mtls_shop.key.id)
+
+    mtls_shop.refused("certificate.add", Code.NOT_ACTIVE, certificates.add_by_csr, new, None)
+
+
+def test_a_signing_key_is_not_replaced_by_a_certificate_nor_the_other_way_round(oauth2_shop: Shop) -> None:
+    key, held = oauth2_shop.key.id, add(oauth2_shop)
+    request = replace(oauth2_shop.stage.new_request(), predecessor_id=key)
+    new = oauth2_shop.stage.new_key()
+
+    found = Code.CREDENTIAL_NOT_FOUND
+    oauth2_shop.refused("certificate.add", found, certificates.add_by_csr, request, None)
+    oauth2_shop.refused("key.add", found, oauth_keys.add_by_csr, new, None, predecessor_id=held.id)
+
+
 def test_a_signing_key_is_not_taken_for_a_certificate(oauth2_shop: Shop) -> None:
     held = add(oauth2_shop)
 

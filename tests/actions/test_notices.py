@@ -1,5 +1,6 @@
 """Notices of what expires: each once, to whom it concerns, and silent when there is nothing to say any more."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from tests.actions import post_office
 from tests.actions.post_office import DAY, PostOffice, turn
 from tests.actions.stage import OPERATOR, PRODUCTION, Shop
 
-from credenza.actions import account_keys, notices, oauth_keys, people, project_members, webhooks
+from credenza.actions import account_keys, certificates, notices, oauth_keys, people, project_members, webhooks
 from credenza.actions.delivery import Senders
 from credenza.domain.errors import Code
 from credenza.domain.expiry import NOTICE_DAYS
@@ -260,6 +261,34 @@ def test_a_successor_that_was_never_admitted_silences_nothing(shop: Shop, office
     live_on(shop, office, until=2 * DAY)
 
     assert 60 in days_told(shop, shop.key)
+
+
+def test_notices_stop_as_well_when_the_successor_was_added_because_oauth_2_0_keys_are_not_rotated(
+    oauth2_shop: Shop, office: PostOffice
+) -> None:
+    stage, old = oauth2_shop.stage, oauth2_shop.key
+    stage.clock.set(old.not_after - 80 * DAY)
+    call_with(oauth2_shop, old)
+    new = stage.new_key("next")
+    call_with(oauth2_shop, oauth2_shop.done("key.add", oauth_keys.add_by_csr, new, None, predecessor_id=old.id))
+
+    live_on(oauth2_shop, office, until=90 * DAY)
+
+    assert days_told(oauth2_shop, old) == [90]
+
+
+def test_notices_of_a_certificate_stop_when_the_one_that_replaces_it_is_in_use(
+    mtls_shop: Shop, office: PostOffice
+) -> None:
+    stage, old = mtls_shop.stage, mtls_shop.key
+    stage.clock.set(old.not_after - 80 * DAY)
+    call_with(mtls_shop, old)
+    new = replace(stage.new_request(), predecessor_id=old.id)
+    call_with(mtls_shop, mtls_shop.done("certificate.add", certificates.add_by_csr, new, None))
+
+    live_on(mtls_shop, office, until=90 * DAY)
+
+    assert days_told(mtls_shop, old) == [90]
 
 
 def test_a_key_that_is_not_linked_silences_nothing(shop: Shop, office: PostOffice) -> None:

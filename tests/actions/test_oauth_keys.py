@@ -7,14 +7,32 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage, ec_request, issuing_authority, request, rsa_key
+from tests.actions.stage import (
+    OPERATOR,
+    PRODUCTION,
+    SANDBOX,
+    Shop,
+    Stage,
+    ec_request,
+    issuing_authority,
+    request,
+    rsa_key,
+)
 
 from credenza.actions import oauth_keys, project_members, projects
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import add_months
-from credenza.domain.model import CredentialId, OrganizationRole, ProjectId, ProjectRole, Status
+from credenza.domain.model import (
+    Credential,
+    CredentialId,
+    EnvironmentName,
+    OrganizationRole,
+    ProjectId,
+    ProjectRole,
+    Status,
+)
 from credenza.store.schema import certificates, changes
 
 SECOND = timedelta(seconds=1)
@@ -314,6 +332,66 @@ def test_keys_are_filtered(shop: Shop) -> None:
     shop.stage.clock.set(sandbox.not_after + SECOND)
     assert listed(status=Status.EXPIRED) == {sandbox.id}
     assert listed(status=Status.ACTIVE) == {production.id}
+
+
+# ----------------------------------------------------------------------------------------------- add, and replace
+
+
+def add_after(shop: Shop, predecessor_id: CredentialId, environment: EnvironmentName = SANDBOX) -> Credential:
+    new = shop.stage.new_key("next")
+    return shop.done("key.add", oauth_keys.add_by_csr, new, environment, predecessor_id=predecessor_id)
+
+
+def test_an_added_key_names_the_key_that_it_replaces(oauth2_shop: Shop) -> None:
+    old = oauth2_shop.key
+
+    added = add_after(oauth2_shop, old.id)
+
+    assert (added.predecessor_id, added.client_id) == (old.id, old.client_id)
+    assert oauth2_shop.looked(oauth_keys.get_in_context, old.id).successors == (added,)
+    assert oauth2_shop.look(old) == old
+
+
+def test_an_oauth_1_0a_key_may_be_added_in_place_of_another_too(shop: Shop) -> None:
+    assert add_after(shop, shop.key.id).predecessor_id == shop.key.id
+
+
+def test_an_expired_key_is_replaced_and_a_revoked_one_is_not(oauth2_shop: Shop) -> None:
+    old, revoked = oauth2_shop.key, oauth2_shop.add()
+    oauth2_shop.revoke(revoked)
+    oauth2_shop.stage.clock.set(old.not_after + SECOND)
+
+    assert add_after(oauth2_shop, old.id).predecessor_id == old.id
+    refusal = oauth2_shop.refused(
+        "key.add",
+        Code.NOT_ACTIVE,
+        oauth_keys.add_by_csr,
+        oauth2_shop.stage.new_key(),
+        SANDBOX,
+        predecessor_id=revoked.id,
+    )
+    assert refusal.field == "predecessorId"
+
+
+def test_a_key_replaces_one_of_its_own_project_and_environment_alone_in_the_same_words(
+    oauth2_shop: Shop, stage: Stage
+) -> None:
+    production = oauth2_shop.add_production()
+    others = (Shop(stage, oauth2_shop.project.type).key.id, CredentialId("0" * 48), production.id)
+
+    refusals = [
+        oauth2_shop.refused(
+            "key.add",
+            Code.CREDENTIAL_NOT_FOUND,
+            oauth_keys.add_by_csr,
+            stage.new_key(),
+            SANDBOX,
+            predecessor_id=other,
+        )
+        for other in others
+    ]
+
+    assert len({(each.message, each.field) for each in refusals}) == 1
 
 
 # ------------------------------------------------------------------------------------------------- who may, and where

@@ -25,6 +25,7 @@ from credenza.store.schema import trusted_authorities
 from credenza.wire.credentials import (
     AddMTLSCertificateCredential,
     AddMTLSCsrCredential,
+    AddMTLSCsrCredentialAfter,
     AddSigningCredential,
     CsrCheck,
     MtlsCertificate,
@@ -42,9 +43,8 @@ def request(common_name: str) -> str:
 
 
 def by_request(common_name: str, **more: str) -> AddMTLSCsrCredential:
-    return AddMTLSCsrCredential.model_validate(
-        {"type": "MTLS_CSR", "alias": "partner", "csr": request(common_name), **more}
-    )
+    shape = AddMTLSCsrCredentialAfter if "predecessorId" in more else AddMTLSCsrCredential
+    return shape.model_validate({"type": "MTLS_CSR", "alias": "partner", "csr": request(common_name), **more})
 
 
 def foreign_leaf() -> str:

@@ -10,7 +10,7 @@ from tests.api.desk import Desk, request_for
 
 from credenza.client import operations
 from credenza.client.errors import ApiError
-from credenza.wire.credentials import AddSigningCredential, CsrCheck, NewKey
+from credenza.wire.credentials import AddSigningCredential, AddSigningCredentialAfter, CsrCheck, NewKey
 from credenza.wire.credentials import NewProjectOAuthSigningCredential as Signing
 from credenza.wire.projects import NewEnvironment, NewProject, NewProjectService, ProjectEdit, ServiceChoice
 
@@ -44,6 +44,17 @@ async def test_rotation_leaves_both_keys_valid_under_one_client_id(any_desk: Des
     assert (successor.predecessor_id, successor.client_id) == (old.id, old.client_id)
     assert (old.status, successor.status) == ("ACTIVE", "ACTIVE")
     assert old.id != successor.id
+
+
+async def test_a_new_key_names_the_key_that_it_replaces_in_our_own_api_alone(any_desk: Desk) -> None:
+    new = AddSigningCredentialAfter.model_validate({**signing(1).model_dump(), "predecessorId": any_desk.key_id})
+    async with any_desk.client("owner") as client:
+        added = await client.send(operations.add_credential(any_desk.project_id, new))
+        with pytest.raises(ApiError) as refused:
+            await client.send(operations.add_credential_to_project(any_desk.project_id, new))
+
+    assert added.predecessor_id == any_desk.key_id
+    assert refused.value.status == 400
 
 
 async def test_renewal_keeps_key_id_and_public_key(any_desk: Desk) -> None:

@@ -94,20 +94,6 @@ def read_certificate(platform: Platform, attempt: Attempt, new: NewCertificate) 
         return Brought(new.alias, leaf, subject, intermediates, new.predecessor_id)
 
 
-def check_predecessor(act: Act, predecessor_id: CredentialId | None, environment: EnvironmentName) -> None:
-    """Refuse to follow what is not a certificate of this project and environment."""
-    if predecessor_id is None:
-        return
-    found = credentials.find(act.connection, predecessor_id)
-    here = (act.the_project.id, environment, _KIND)
-    if found is None or (found.project_id, found.environment, found.kind) != here:
-        raise Refusal(
-            Code.CREDENTIAL_NOT_FOUND,
-            f"The project has no such certificate in {environment} that a new one could follow.",
-            field="predecessorId",
-        )
-
-
 def admit_request(
     platform: Platform,
     act: Act,

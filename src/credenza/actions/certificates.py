@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from credenza.actions import certificate_admission as admission
-from credenza.actions import issuing, revocation
+from credenza.actions import issuing, predecessors, revocation
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
 from credenza.actions.once import Once, claim, settle
@@ -53,7 +53,7 @@ def add_by_csr(
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
-        admission.check_predecessor(act, new.predecessor_id, place.name)
+        predecessors.check(act, new.predecessor_id, _KIND, place.name)
         admission.admit_request(platform, act, act.the_project, place.name, request)
         reservation = issuing.reserve(
             platform,
@@ -93,7 +93,7 @@ def add_issued_elsewhere(
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
-        admission.check_predecessor(act, new.predecessor_id, place.name)
+        predecessors.check(act, new.predecessor_id, _KIND, place.name)
         credential = admission.insert_brought(platform, act, attempt, act.the_project, place, brought)
         act.note(credential.id, f"{place.name} {new.alias}")
         return settle(platform, act, actor, once, credential, now=now)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from credenza.actions import issuing, revocation
+from credenza.actions import issuing, predecessors, revocation
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation, Subject
 from credenza.actions.once import Once, claim, settle
@@ -39,10 +39,12 @@ def add_by_csr(
     new: NewKey,
     environment: EnvironmentName | None,
     *,
+    predecessor_id: CredentialId | None = None,
     now: datetime,
     once: Once | None = None,
 ) -> Credential:
-    """Certify a new key. `environment` may be left out when the project has one only."""
+    """Certify a new key. `environment` may be left out when the project has one only. `predecessor_id` is the key that
+    it is to replace: OAuth 2.0 keys are not rotated, and one is linked to the other like this (settled 7 and 30)."""
     attempt = Attempt(actor, Action.KEY_ADD, now, project_id=project_id)
     request = issuing.read_request(platform, attempt, new.csr)
     with reserving(platform, attempt) as act:
@@ -50,9 +52,10 @@ def add_by_csr(
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
+        predecessors.check(act, predecessor_id, CredentialKind.SIGNING_KEY, place.name)
         admit_key(platform, act, act.the_project, request, now=now)
         reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, issuing.subject_of(request))
-    return _complete(platform, attempt, once, request, reservation, new.alias, place, None)
+    return _complete(platform, attempt, once, request, reservation, new.alias, place, predecessor_id)
 
 
 def rotate(

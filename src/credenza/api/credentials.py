@@ -11,8 +11,9 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import Body, Header, Query, Request, Response
 
 from credenza.actions import certificates, oauth_keys
+from credenza.actions.once import Once
 from credenza.api import answers, new_credentials, paging
-from credenza.api.asked import Caller, CredentialPath, ProjectPath
+from credenza.api.asked import Asked, Caller, CredentialPath, ProjectPath
 from credenza.api.idempotency import Repeatable
 from credenza.domain.model import Credential, CredentialId, CredentialKind, EnvironmentName, ProjectId, Status
 from credenza.wire import credentials as wire
@@ -36,10 +37,24 @@ KeepLast: TypeAlias = Annotated[
 Reason: TypeAlias = Annotated[shape.Text, Query(description="Why; it stands in the audit log.")]
 
 
-def add(
+def add_to_project(
     asked: Caller, once: Repeatable, project_id: ProjectPath, new: Annotated[wire.AddCredential, Body()]
 ) -> wire.ProjectCredential:
     """Add a project credential: certify a new key, issue a certificate, or take one that was issued elsewhere."""
+    return _add(asked, once, project_id, new)
+
+
+def add(
+    asked: Caller, once: Repeatable, project_id: ProjectPath, new: Annotated[wire.AddCredentialAfter, Body()]
+) -> wire.ProjectCredential:
+    """Add a project credential: certify a new key, issue a certificate, or take one that was issued elsewhere.
+    `predecessorId` names the one that it is to replace; both work until the old one is revoked."""
+    return _add(asked, once, project_id, new)
+
+
+def _add(
+    asked: Asked, once: Once | None, project_id: str, new: wire.AddCredential | wire.AddCredentialAfter
+) -> wire.ProjectCredential:
     if isinstance(new, wire.UnsupportedCredential):
         raise new_credentials.unsupported()
     place = (asked.platform, asked.actor, ProjectId(project_id))
@@ -48,7 +63,8 @@ def add(
         match new:
             case wire.AddSigningCredential():
                 key = new_credentials.signing_key(new)
-                added = oauth_keys.add_by_csr(*place, key, where, now=asked.now, once=once)
+                after = new_credentials.predecessor(new)
+                added = oauth_keys.add_by_csr(*place, key, where, predecessor_id=after, now=asked.now, once=once)
             case wire.AddMTLSCsrCredential():
                 request = new_credentials.request(new)
                 added = certificates.add_by_csr(*place, request, where, now=asked.now, once=once)

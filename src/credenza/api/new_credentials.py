@@ -17,11 +17,23 @@ def signing_key(new: wire.NewProjectOAuthSigningCredential) -> NewKey:
 
 
 def request(new: wire.NewProjectMTLSCsrCredential) -> NewRequest:
-    return NewRequest(new.alias, new.csr.encode(), _predecessor(new))
+    return NewRequest(new.alias, new.csr.encode(), predecessor(new))
 
 
 def certificate(new: wire.NewProjectMTLSCertificateCredential) -> NewCertificate:
-    return NewCertificate(new.alias, new.certificate.encode(), new.chain.encode(), _predecessor(new))
+    return NewCertificate(new.alias, new.certificate.encode(), new.chain.encode(), predecessor(new))
+
+
+def predecessor(new: wire.NewCredential) -> CredentialId | None:
+    """Whom it is to replace, where the request can say so."""
+    match new:
+        case (
+            wire.AddSigningCredentialAfter(predecessor_id=str(found))
+            | wire.AddMTLSCsrCredentialAfter(predecessor_id=str(found))
+            | wire.AddMTLSCertificateCredentialAfter(predecessor_id=str(found))
+        ):
+            return CredentialId(found)
+    return None
 
 
 def any_of(new: wire.NewCredential) -> NewKey | NewRequest | NewCertificate:
@@ -53,11 +65,3 @@ def of_type(name: str) -> Iterator[None]:
         if refusal.code is not Code.KEY_TYPE:
             raise
         raise Refusal(refusal.code, refusal.message, field=f"type ({name})") from refusal
-
-
-def _predecessor(
-    new: wire.NewProjectMTLSCsrCredential | wire.NewProjectMTLSCertificateCredential,
-) -> CredentialId | None:
-    if isinstance(new, wire.AddMTLSCsrCredential | wire.AddMTLSCertificateCredential) and new.predecessor_id:
-        return CredentialId(new.predecessor_id)
-    return None

@@ -76,7 +76,7 @@ _DEVELOPER = (
         *_CHANGED, R.SERVICE_NOT_FOUND, R.PROJECT_SERVICE_ALREADY_EXISTS, R.PROJECT_TYPE_NOT_SUPPORTED,
         R.INVALID_PROJECT_STATUS, R.INVALID_PROJECT_CONFIG,
     )),
-    Route("POST", f"{_P}/credentials", credentials.add, "addCredentialToProject", (
+    Route("POST", f"{_P}/credentials", credentials.add_to_project, "addCredentialToProject", (
         *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
     )),
     Route("DELETE", f"{_P}/credentials/{{credential_id}}", credentials.revoke, "revokeProjectCredential", (
@@ -188,7 +188,7 @@ _PROJECTS = (
     ), 204),
     Route("GET", f"{_Q}/credentials", credentials.list_page, "listCredentials", _SEEN),
     Route("POST", f"{_Q}/credentials", credentials.add, "addCredential", (
-        *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
+        *_CHANGED, R.INVALID_PROJECT_STATUS, R.CREDENTIAL_NOT_FOUND, R.INVALID_CREDENTIAL_STATUS, *_NEW_KEY,
     ), 201),
     Route("GET", _K, credentials.get, "getCredential", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
     Route("DELETE", _K, credentials.revoke, "revokeCredential", (

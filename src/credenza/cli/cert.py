@@ -22,8 +22,8 @@ from credenza.client import operations
 from credenza.client.management import ManagementClient
 from credenza.protocol import certificate, csr, pkcs12, public_key
 from credenza.wire.credentials import (
-    AddMTLSCertificateCredential,
-    AddMTLSCsrCredential,
+    AddMTLSCertificateCredentialAfter,
+    AddMTLSCsrCredentialAfter,
     MtlsCertificate,
     MtlsCertificateDetails,
 )
@@ -178,13 +178,13 @@ def _add(context: typer.Context, wanted: _Wanted) -> None:
         _generate(context, wanted)
         return
     project, environment = remote.project(context), remote.environment(context)
-    new: AddMTLSCsrCredential | AddMTLSCertificateCredential
+    new: AddMTLSCsrCredentialAfter | AddMTLSCertificateCredentialAfter
     if wanted.csr is not None:
         new = _by_request(wanted, remote.csr_text(wanted.csr), environment)
     else:
         new = _by_certificate(wanted, environment)
     with remote.client(context) as client:
-        _show(context, client.send(operations.add_certificate_to_project(project, new)))
+        _show(context, client.send(operations.add_certificate(project, new)))
 
 
 def _generate(context: typer.Context, wanted: _Wanted) -> None:
@@ -202,7 +202,7 @@ def _generate(context: typer.Context, wanted: _Wanted) -> None:
     project = remote.project(context)
     new = _by_request(wanted, request.decode(), remote.environment(context))
     with remote.client(context) as client:
-        made = client.send(operations.add_certificate_to_project(project, new))
+        made = client.send(operations.add_certificate(project, new))
         details = client.send(operations.get_certificate(project, made.id))
     chain = tuple(x509.load_pem_x509_certificate(each.encode()) for each in details.chain)
     held = x509.load_pem_x509_certificate(made.certificate.encode())
@@ -214,8 +214,8 @@ def _generate(context: typer.Context, wanted: _Wanted) -> None:
 
 def _by_request(
     wanted: _Wanted, request: str, environment: Literal["SANDBOX", "PRODUCTION"] | None
-) -> AddMTLSCsrCredential:
-    return AddMTLSCsrCredential(
+) -> AddMTLSCsrCredentialAfter:
+    return AddMTLSCsrCredentialAfter(
         type="MTLS_CSR",
         alias=wanted.alias,
         csr=request,
@@ -226,10 +226,10 @@ def _by_request(
 
 def _by_certificate(
     wanted: _Wanted, environment: Literal["SANDBOX", "PRODUCTION"] | None
-) -> AddMTLSCertificateCredential:
+) -> AddMTLSCertificateCredentialAfter:
     assert wanted.cert is not None, "asked for by --cert"
     leaf, chain = bundles.texts(wanted.cert)
-    return AddMTLSCertificateCredential(
+    return AddMTLSCertificateCredentialAfter(
         type="MTLS_CERT",
         alias=wanted.alias,
         certificate=leaf,

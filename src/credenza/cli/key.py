@@ -22,7 +22,7 @@ from credenza.client.management import ManagementClient
 from credenza.client.operations import Operation
 from credenza.protocol import csr as requests
 from credenza.protocol import pkcs12, public_key
-from credenza.wire.credentials import AddSigningCredential, Credential, NewKey
+from credenza.wire.credentials import AddSigningCredentialAfter, Credential, NewKey
 
 app = typer.Typer()
 
@@ -39,6 +39,12 @@ Out = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Replaces = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KID", help="The key that it is to replace: notices about that one stop when it falls silent."
+    ),
+]
 
 
 @app.command("list")
@@ -83,6 +89,7 @@ def view(context: typer.Context, kid: KeyId) -> None:
 def add(
     context: typer.Context,
     alias: Alias,
+    replaces: Replaces = None,
     generate: Generate = False,
     csr: CsrFile = None,
     out: Out = None,
@@ -93,10 +100,14 @@ def add(
     project, environment = remote.project(context), remote.environment(context)
 
     def operation(request: str) -> Operation[Credential]:
-        new = AddSigningCredential(type="SIGNING", alias=alias, csr=request, environment=environment)
-        return operations.add_credential_to_project(project, new)
+        new = AddSigningCredentialAfter(
+            type="SIGNING", alias=alias, csr=request, environment=environment, predecessorId=replaces
+        )
+        return operations.add_credential(project, new)
 
     _certify(context, operation, alias, generate=generate, csr=csr, out=out, password_file=password_file, force=force)
+    if replaces is not None:
+        _note_predecessor(context, replaces)
 
 
 @app.command()
@@ -117,7 +128,7 @@ def rotate(
         return operations.rotate_credential(project, kid, NewKey(alias=alias, csr=request))
 
     _certify(context, operation, alias, generate=generate, csr=csr, out=out, password_file=password_file, force=force)
-    output.note(context, f"The old key still works. When nobody uses it any more: credenza key revoke {kid}")
+    _note_predecessor(context, kid)
 
 
 @app.command()
@@ -184,6 +195,10 @@ def _show(context: typer.Context, key: Credential) -> None:
     """Print a key; a table leaves the certificate out, which `-o json` has."""
     table = habits.of(context).output is Output.TABLE
     output.show(context, key.model_dump(by_alias=True, exclude={"certificate"}) if table else key)
+
+
+def _note_predecessor(context: typer.Context, kid: str) -> None:
+    output.note(context, f"The old key still works. When nobody uses it any more: credenza key revoke {kid}")
 
 
 def _write_store(

@@ -443,6 +443,7 @@ def list_certificates(
 
 
 def add_credential(project_id: str, new: AddSigningCredential) -> Operation[Credential]:
+    """An `AddSigningCredentialAfter` says which key the new one is to replace."""
     return Operation("POST", f"/api/projects/{project_id}/credentials", _one(Credential), body=new)
 
 

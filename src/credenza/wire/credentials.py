@@ -13,6 +13,7 @@ from credenza.wire.shape import (
     CertificateText,
     CsrText,
     EnvironmentName,
+    KeyId,
     Moment,
     Name,
     RequestShape,
@@ -74,24 +75,48 @@ class AddSigningCredential(NewProjectOAuthSigningCredential):
 
 
 class AddMTLSCsrCredential(NewProjectMTLSCsrCredential):
-    """A further certificate for a project. `predecessorId` is the one that it is to replace: notices about that one
-    stop when this one is in use."""
+    """A further certificate for a project."""
 
     environment: EnvironmentName | None = None
-    predecessor_id: Uuid | None = None
 
 
 class AddMTLSCertificateCredential(NewProjectMTLSCertificateCredential):
     """A further certificate for a project, issued elsewhere."""
 
     environment: EnvironmentName | None = None
-    predecessor_id: Uuid | None = None
 
 
 AddCredential: TypeAlias = Annotated[
     AddSigningCredential | AddMTLSCsrCredential | AddMTLSCertificateCredential | UnsupportedCredential,
     Field(discriminator="type"),
 ]
+
+
+class AddSigningCredentialAfter(AddSigningCredential):
+    """A further key for a project. `predecessorId` is the key that it is to replace: notices about that one stop when
+    this one is in use and that one has been quiet for 72 hours."""
+
+    predecessor_id: KeyId | None = None
+
+
+class AddMTLSCsrCredentialAfter(AddMTLSCsrCredential):
+    """A further certificate for a project. `predecessorId` is the one that it is to replace: notices about that one
+    stop when this one is in use and that one has been quiet for 72 hours."""
+
+    predecessor_id: Uuid | None = None
+
+
+class AddMTLSCertificateCredentialAfter(AddMTLSCertificateCredential):
+    """A further certificate for a project, issued elsewhere. `predecessorId` is the one that it is to replace."""
+
+    predecessor_id: Uuid | None = None
+
+
+AddCredentialAfter: TypeAlias = Annotated[
+    AddSigningCredentialAfter | AddMTLSCsrCredentialAfter | AddMTLSCertificateCredentialAfter | UnsupportedCredential,
+    Field(discriminator="type"),
+]
+"""What our own API takes: the seeds' knows of no predecessor."""
 
 
 class NewKey(RequestShape):
