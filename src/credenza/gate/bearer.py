@@ -1,18 +1,22 @@
-"""Calls with an access token at the gate: RFC 9068 section 4 and RFC 9449 section 7.
+"""Calls with an access token at the gate: RFC 9068 section 4, RFC 9449 section 7 and RFC 8705 section 3.
 
 One straight line, as for OAuth 1.0a: read the token and the proof; prove the token, then the holder; see what the key
 behind it may do now, for the live record wins over the token (settled 20); remember the proof; look last. A token's own
 signature is verified once and remembered: what it says cannot change, and everything else is asked anew at every call.
+
+A holder has a DPoP key or a certificate, whichever the token is bound to. The certificate is the connection's: there is
+no proof then to remember, and a token dies with the certificate it is bound to as with the credential that fetched it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import TypeAlias
 
 import msgspec
@@ -23,7 +27,7 @@ from credenza.gate import target
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers
-from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
+from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, Peeked, RouteTable
 from credenza.gate.possession import Nonces, ReplayMemory, replay_key
 from credenza.gate.standing import identity_of, unfit
 from credenza.gate.token_server import speaks_oauth2
@@ -41,6 +45,9 @@ SCHEMES = frozenset({"dpop", "bearer"})
 
 _TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
 _REMEMBERED = 20_000
+
+# A key by its id, a certificate by its SHA-256.
+_Name: TypeAlias = str | bytes
 _PARAMETER = re.compile(rb"(?:^|&)access_token=")
 
 
@@ -59,26 +66,30 @@ class Later(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A token whose signature was verified, with what is asked of it at every call."""
+    """A token whose signature was verified, with what is asked of it at every call. `credential` has fetched it; it is
+    bound to the certificate `binding`, or to a DPoP key where that is empty."""
 
     kid: str
     claims: Claims
     ath: str
     scopes: frozenset[str]
+    credential: _Name
+    binding: bytes
 
 
 class _Proven(msgspec.Struct, frozen=True):
-    """A call that is admitted if its proof is new and nothing has changed since the change of that `number`."""
+    """A call that is admitted if its proof is new and nothing has changed since the change of that `number`. Whoever
+    has shown a certificate has no proof."""
 
     admitted: Admitted
     entry: Entry
-    proof: Proof
+    proof: Proof | None
     token: str
     number: ChangeNumber
 
 
 class _Load(msgspec.Struct, frozen=True):
-    key_id: str
+    name: _Name
 
 
 class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -90,6 +101,13 @@ class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
         self.description = description
         self.error = error
         self.scope = scope
+
+
+class _Unheld(_Denied):
+    """A token that is bound to a certificate comes without it."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(Code.TOKEN_BINDING, description, error="invalid_token")
 
 
 _Examined: TypeAlias = _Proven | _Load | Refused
@@ -125,6 +143,8 @@ class TokenVerifier:
             return Later(partial(self._finish, call, examined))
         if isinstance(examined, Refused):
             return examined
+        if examined.proof is None:
+            return self._settle(call, examined, now)
         try:
             answer = self._replay.first_seen(replay_key(examined.proof), now.timestamp())
         except ReplayUnavailable:
@@ -149,20 +169,22 @@ class TokenVerifier:
         """
         self._freshness.look()
         try:
-            claims = self._known(environment, sent, clock()).claims
-            if self._keyring.peek(claims.key_id) is UNLOADED:
-                await self._keyring.load(claims.key_id)
+            known = self._known(environment, sent, clock())
+            unloaded = [each for each in _names(known) if self._peek(each) is UNLOADED]
+            if unloaded:
+                for each in unloaded:
+                    await self._load(each)
                 self._freshness.look()
                 self._known(environment, sent, clock())  # who waited is told what is true after it
-            record = _check_live(environment, claims, self._loaded(claims.key_id), clock())
-            return claims if record.environment is environment else None
+            found = [_check_live(environment, known.claims, self._loaded(each), clock()) for each in _names(known)]
+            return known.claims if all(each.environment is environment for each in found) else None
         except _Denied:
             return None
 
     def scope(self, environment: EnvironmentName, claims: Claims) -> str:
         """What a token that is good may be used for now: of what it was narrowed to, or of everything, the part that
         its project is entitled to. Raises GateClosed."""
-        entry = self._loaded(claims.key_id)
+        entry = self._loaded(_credential(claims))
         granted = self._routes.scopes(environment, entry.record.services) if entry is not None else frozenset()
         asked = frozenset(claims.scope.split())
         return " ".join(sorted(asked & granted if asked else granted))
@@ -171,7 +193,7 @@ class TokenVerifier:
 
     async def _finish(self, call: Call, load: _Load, clock: Callable[[], datetime]) -> Decision:
         try:
-            await self._keyring.load(load.key_id)
+            await self._load(load.name)
         except GateClosed:
             return self._away(call, clock(), Code.GATE_CLOSED)
         outcome = self.decide_now(call, now=clock())
@@ -190,6 +212,7 @@ class TokenVerifier:
 
     def _conclude(self, call: Call, proven: _Proven, now: datetime, *, first_seen: bool) -> Decision:
         """Judge by the replay memory's answer, whose `remembers_since` is to be read after it; then look last."""
+        assert proven.proof is not None, "the memory was asked about one"
         if proven.proof.claims.iat <= self._replay.remembers_since:
             return self._away(call, now, Code.REPLAY_UNAVAILABLE)
         if not first_seen:
@@ -197,6 +220,10 @@ class TokenVerifier:
             return self._refused(
                 call, now, _Denied(Code.PROOF_REPLAYED, text, error="invalid_dpop_proof"), proven.entry
             )
+        return self._settle(call, proven, now)
+
+    def _settle(self, call: Call, proven: _Proven, now: datetime) -> Decision:
+        """Look last (settled 23): is this gate up to date, and has nothing changed meanwhile?"""
         try:
             self._freshness.look()
         except GateClosed:
@@ -212,9 +239,12 @@ class TokenVerifier:
         try:
             self._freshness.look()
             known = self._known(_environment(call), proven.token, now)
-            entry = self._loaded(known.claims.key_id)
+            entry = self._loaded(known.credential)
             record = _check_live(_environment(call), known.claims, entry, now)
-            _check_time(proven.proof, now)
+            if proven.proof is not None:
+                _check_time(proven.proof, now)
+            else:
+                _check_live(_environment(call), known.claims, self._loaded(known.binding), now)
             assert entry is not None, "a key that is live is known"
             return self._allow(call, known, record, entry, proven.proof, proven.token, now)
         except GateClosed:
@@ -241,12 +271,19 @@ class TokenVerifier:
         try:
             sent, is_dpop = _credentials(call)
             known = self._known(_environment(call), sent, now)
-            found = self._keyring.peek(known.claims.key_id)
+            found = self._peek(known.credential)
             if found is UNLOADED:
-                return _Load(known.claims.key_id)
+                return _Load(known.credential)
             entry = found if isinstance(found, Entry) else None
             record = _check_live(_environment(call), known.claims, entry, now)
-            proof = self._check_holder(call, known, is_dpop=is_dpop, now=now)
+            if known.binding:
+                _check_certificate(call, known, is_dpop=is_dpop)
+                if self._peek(known.binding) is UNLOADED:
+                    return _Load(known.binding)
+                _check_live(_environment(call), known.claims, self._loaded(known.binding), now)
+                proof = None
+            else:
+                proof = self._check_holder(call, known, is_dpop=is_dpop, now=now)
             assert entry is not None, "a key that is live is known"
             return self._allow(call, known, record, entry, proof, sent, now)
         except GateClosed:
@@ -254,9 +291,15 @@ class TokenVerifier:
         except _Denied as denied:
             return self._refused(call, now, denied, entry)
 
-    def _loaded(self, key_id: str) -> Entry | None:
-        """Find a key that was in memory a moment ago. Raises GateClosed when it changed meanwhile."""
-        found = self._keyring.peek(key_id)
+    def _peek(self, name: _Name) -> Peeked:
+        return self._keyring.peek(name) if isinstance(name, str) else self._keyring.peek_certificate(name)
+
+    async def _load(self, name: _Name) -> None:
+        await (self._keyring.load(name) if isinstance(name, str) else self._keyring.load_certificate(name))
+
+    def _loaded(self, name: _Name) -> Entry | None:
+        """Find a credential that was in memory a moment ago. Raises GateClosed when it changed meanwhile."""
+        found = self._peek(name)
         if found is UNLOADED:
             raise GateClosed("changed")
         return found if isinstance(found, Entry) else None
@@ -285,7 +328,8 @@ class TokenVerifier:
         if key is None:
             raise Disproven("key", "The token is signed by no key that this issuer publishes.")
         jose.check(token, key, jose.algorithm_of(key))
-        known = _Known(kid, claims, dpop.access_token_hash(sent), frozenset(claims.scope.split()))
+        scopes = frozenset(claims.scope.split())
+        known = _Known(kid, claims, dpop.access_token_hash(sent), scopes, _credential(claims), _binding(claims))
         self._verified[sent] = known
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
@@ -317,7 +361,7 @@ class TokenVerifier:
         return proof
 
     def _allow(
-        self, call: Call, known: _Known, record: KeyRecord, entry: Entry, proof: Proof, sent: str, now: datetime
+        self, call: Call, known: _Known, record: KeyRecord, entry: Entry, proof: Proof | None, sent: str, now: datetime
     ) -> _Proven:
         """See what the holder may do: refusals are plain, it is known who asks."""
         if record.environment is not call.environment:
@@ -347,7 +391,7 @@ class TokenVerifier:
 
     def _refused(self, call: Call, now: datetime, denied: _Denied, entry: Entry | None) -> Refused:
         record = entry.record if entry is not None else None
-        headers = [("WWW-Authenticate", dpop.challenge(denied.error, scope=denied.scope))]
+        headers = [("WWW-Authenticate", _challenge(call, denied))]
         if denied.code is Code.PROOF_NONCE:
             headers.append((DPOP_NONCE, self._nonces.current(now=now)))
         evidence = Evidence(call, now, None, record)
@@ -359,13 +403,40 @@ class TokenVerifier:
 
 
 def _check_live(environment: EnvironmentName, claims: Claims, entry: Entry | None, now: datetime) -> KeyRecord:
-    """A token dies with the key that fetched it: that one has to be as good as when it did."""
+    """A token dies with the key or certificate that fetched it, and with the certificate it is bound to: these have to
+    be as good as they were then."""
     if entry is None or entry.record.client_id != claims.client_id or not speaks_oauth2(entry.record):
         raise _Denied(Code.TOKEN_REVOKED, "The client that the token was given to is gone.", error="invalid_token")
-    if unfit(entry.record, environment, now) is not None:
-        text = "The key that the token was fetched with is not accepted any more."
+    if unfit(entry.record, environment, now) is not None or not entry.record.trusted:
+        kind = "certificate" if entry.record.certificate_sha256 else "key"
+        text = f"The {kind} that the token was fetched with is not accepted any more."
         raise _Denied(Code.TOKEN_REVOKED, text, error="invalid_token")
     return entry.record
+
+
+def _check_certificate(call: Call, known: _Known, *, is_dpop: bool) -> None:
+    """Prove that the connection is made with the certificate that the token is bound to (RFC 8705 3). One that was
+    issued again for the same key is another."""
+    if is_dpop:
+        raise _Unheld("The token is bound to a certificate: send it as Authorization: Bearer, over mutual TLS.")
+    if not call.certificate:
+        raise _Unheld("The token is bound to a certificate: connect with it.")
+    if sha256(call.certificate).digest() != known.binding:
+        raise _Unheld("The connection is made with another certificate than the token is bound to.")
+
+
+def _credential(claims: Claims) -> _Name:
+    return bytes.fromhex(claims.certificate_sha256) or claims.key_id
+
+
+def _binding(claims: Claims) -> bytes:
+    return jose.decode(claims.cnf.x5t_s256.encode(), "cnf")
+
+
+def _names(known: _Known) -> Sequence[_Name]:
+    """What has to be good for the token to be."""
+    names = (known.credential, known.binding) if known.binding else (known.credential,)
+    return tuple(dict.fromkeys(names))
 
 
 def _check_time(proof: Proof, now: datetime) -> None:
@@ -378,6 +449,14 @@ def _check_time(proof: Proof, now: datetime) -> None:
 def _environment(call: Call) -> EnvironmentName:
     assert call.environment is not None, "the management API takes no tokens of an environment"
     return call.environment
+
+
+def _challenge(call: Call, denied: _Denied) -> str:
+    """Challenge in the scheme of the token: DPoP, unless it is, or may well be, bound to a certificate."""
+    is_bearer = call.authorization[0].partition(" ")[0].lower() == "bearer"
+    if isinstance(denied, _Unheld) or (denied.error and is_bearer and call.certificate):
+        return access_token.challenge(denied.error, scope=denied.scope)
+    return dpop.challenge(denied.error, scope=denied.scope)
 
 
 def is_token_call(call: Call) -> bool:

@@ -98,6 +98,7 @@ _CERTIFICATE_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
 )
 
 _VALID_CERTIFICATE = "a call between {not_before} and {not_after}"
+_ACTIVE_CREDENTIAL = "a credential that is ACTIVE, valid from {not_before} to {not_after}"
 _ACTIVE_KEY = "an ACTIVE key, valid from {not_before} to {not_after}"
 
 # Expected, received and hint by code; where a code is missing, the refusal's own description says it all.
@@ -138,14 +139,14 @@ _FACTS: dict[Code, tuple[str, str, str]] = {
     ),
     Code.TOKEN_EXPIRED: ("a token that lives", "{description}", "Fetch a new token: clients do so a minute ahead."),
     Code.TOKEN_REVOKED: (
-        _ACTIVE_KEY,
-        "a token whose key is {status}, or that was revoked",
-        "Fetch a new token with a key that is active.",
+        _ACTIVE_CREDENTIAL,
+        "a token whose key or certificate is {status}, or that was revoked",
+        "Fetch a new token with a key or certificate that is active.",
     ),
     Code.TOKEN_BINDING: (
-        "Authorization: DPoP, and a proof by the key that the token was fetched with",
+        "what the token was bound to when it was fetched",
         "{description}",
-        "Sign the proof of each call with the key that signed the one at the token server.",
+        "Sign each proof with the key of the one at the token server, or connect with the certificate of then.",
     ),
     Code.INVALID_PROOF: ("a proof for this very call", "{description}", "Make a new proof for every call."),
     Code.PROOF_NONCE: (

@@ -144,6 +144,7 @@ class TokenApp:
             body=body,
             authorization=arrived.authorization,
             proofs=arrived.proofs,
+            certificate=arrived.certificate,
             address=arrived.address,
             user_agent=arrived.user_agent,
         )
@@ -175,7 +176,7 @@ def _error(description: str) -> dict[str, object]:
 def _granted(granted: Granted) -> dict[str, object]:
     return {
         "access_token": granted.access_token,
-        "token_type": "DPoP",
+        "token_type": granted.token_type,
         "expires_in": granted.expires_in_s,
         "scope": granted.scope,
     }

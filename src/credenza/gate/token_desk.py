@@ -16,14 +16,18 @@ from credenza.gate.token_server import Denial, Granted, TokenCall, TokenServer
 from credenza.gate.token_status import TokenStatus
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.traces import OAUTH2, StoredRefusal
+from credenza.store.trace_writing import OAUTH2, StoredRefusal
 
 # The order in which the server checks. What is wrong with a key is told to whoever has signed with it.
-_STEPS = ("request", "assertion", "time", "proof", "nonce", "signature", "key", "scope", "first use", "freshness")
+_ASSERTED = ("request", "assertion", "time", "proof", "nonce", "signature", "key", "binding")
+_PRESENTED = ("request", "proof", "nonce", "certificate", "key", "chain", "revocation", "dates", "name")
+_THEN = ("scope", "first use", "freshness")
 
 # Whoever gets one of these has proven to hold the key; the others say nothing about who uses it.
 _PROVEN = frozenset(
     {Fault.KEY_REVOKED, Fault.KEY_INACTIVE, Fault.KEY_EXPIRED, Fault.KEY_NOT_YET_VALID, Fault.KEY_ENVIRONMENT}
+    | {Fault.CERTIFICATE_CLIENT, Fault.CERTIFICATE_UNTRUSTED, Fault.CERTIFICATE_REVOKED, Fault.CERTIFICATE_NAME}
+    | {Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID, Fault.BINDING}
     | {Fault.WRONG_KIND, Fault.SCOPE, Fault.ASSERTION_REPLAYED, Fault.PROOF_REPLAYED, Fault.FOREIGN_TOKEN}
 )
 
@@ -128,7 +132,8 @@ def steps(denial: Denial) -> Iterator[Step]:
     """Tell how far the request had come: what was fine, what was not and what to do; None for what was not reached."""
     ruling = RULINGS[denial.fault]
     passed: bool | None = True
-    for name in _STEPS:
+    by_certificate = denial.record is not None and denial.record.certificate_sha256
+    for name in (*(_PRESENTED if by_certificate else _ASSERTED), *_THEN):
         if name == ruling.step:
             yield Step(name, ok=False, received=denial.detail, hint=ruling.hint)
             passed = None

@@ -31,12 +31,20 @@ class Fault(StrEnum):
     KEY_EXPIRED = "key_expired"
     KEY_NOT_YET_VALID = "key_not_yet_valid"
     KEY_ENVIRONMENT = "key_environment"
+    UNKNOWN_CERTIFICATE = "unknown_certificate"
+    CERTIFICATE_CLIENT = "certificate_client"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    CERTIFICATE_NAME = "certificate_name"
     ALGORITHM = "algorithm"
     SIGNATURE = "signature"
     PROOF_MISSING = "proof_missing"
     PROOF = "proof"
     PROOF_TIME = "proof_time"
     NONCE = "nonce"
+    BINDING = "binding"
     SCOPE = "scope"
     ASSERTION_REPLAYED = "assertion_replayed"
     PROOF_REPLAYED = "proof_replayed"
@@ -87,8 +95,8 @@ RULINGS: dict[Fault, Ruling] = {
     ),
     Fault.NO_AUTHENTICATION: _client(
         "request",
-        "Send client_assertion and client_assertion_type.",
-        "Authenticate with a client assertion (RFC 7523).",
+        "Send client_assertion and client_assertion_type, or client_id over mutual TLS.",
+        "Authenticate with a client assertion (RFC 7523), or with a TLS client certificate (RFC 8705).",
     ),
     Fault.TWO_AUTHENTICATIONS: _request(
         "request", "The client authenticates in one way, not in two.", "Leave the Authorization header out."
@@ -105,17 +113,37 @@ RULINGS: dict[Fault, Ruling] = {
     Fault.KEY_EXPIRED: _client("key", "The key has expired: use another key of the project, or add one."),
     Fault.KEY_NOT_YET_VALID: _client("key", "Wait, or use the key that this one is to replace."),
     Fault.KEY_ENVIRONMENT: _client("key", "Each environment has keys and an origin of its own: use those that match."),
+    Fault.UNKNOWN_CERTIFICATE: _client("certificate", "Show a certificate of the project: add one, or use another."),
+    Fault.CERTIFICATE_CLIENT: _client(
+        "certificate", "The certificate is another client's: send the client id of its own project and environment."
+    ),
+    Fault.CERTIFICATE_UNTRUSTED: _client(
+        "chain", "An operator has disabled its authority: add a certificate of another one, or one of this platform's."
+    ),
+    Fault.CERTIFICATE_EXPIRED: _client("dates", "The certificate has expired: add a new one, and switch to it."),
+    Fault.CERTIFICATE_NOT_YET_VALID: _client("dates", "Wait, or use another certificate."),
+    Fault.CERTIFICATE_REVOKED: _client(
+        "revocation", "The certificate is revoked: use another one of the project, or add one."
+    ),
+    Fault.CERTIFICATE_NAME: _client(
+        "name", "Use a certificate with the registered name, or register its own: credenza project tls-name"
+    ),
     Fault.ALGORITHM: _client("signature", "RSA keys sign PS256, EC keys ES256."),
     Fault.SIGNATURE: _client("signature", "The private key is not the one whose certificate was issued as this kid."),
     Fault.PROOF_MISSING: _proof(
         "proof",
         "A DPoP header with one proof is needed.",
-        "Send one DPoP proof (RFC 9449); tokens are bound to its key.",
+        "Send one DPoP proof (RFC 9449), or a TLS client certificate (RFC 8705): tokens are bound to one of the two.",
     ),
     Fault.PROOF: _proof("proof", "The DPoP proof is not accepted.", "Make a proof for this very request."),
     Fault.PROOF_TIME: _proof("proof", "The DPoP proof is of another time.", "Set the clock of the machine that signs."),
     Fault.NONCE: Ruling(
         "use_dpop_nonce", 400, "nonce", "The DPoP proof needs the nonce that comes with this answer.", "Sign it again."
+    ),
+    Fault.BINDING: _request(
+        "binding",
+        "No token can be bound to the certificate of the connection: it is none of this client's, or not good now.",
+        "Connect with a certificate of the project that is ACTIVE, or send a DPoP proof.",
     ),
     Fault.SCOPE: _request(
         "scope", "A scope that was asked for is not granted.", "Add the service to the project first.", "invalid_scope"

@@ -1,17 +1,21 @@
-"""The token server of one environment: RFC 6749 4.4 with `private_key_jwt` (RFC 7523) and DPoP (RFC 9449), as FAPI 2.0
-has it.
+"""The token server of one environment: RFC 6749 4.4 with `private_key_jwt` (RFC 7523) or `tls_client_auth` (RFC 8705
+section 2), and tokens bound by DPoP (RFC 9449) or to a certificate (RFC 8705 section 3): FAPI 2.0 in its four variants.
 
-One straight line for every request: read the form, the assertion and the proof; find the key; prove time, client and
-possession; see what may be granted; remember both `jti`; look last whether all that is still true; sign. The order is
-by cost, and nothing is remembered of a caller who has proven nothing. Refusals are values; none leaves as an exception.
+One straight line for every request: read the form, the assertion and the proof; find the key or the certificate; prove
+time, client and possession; see what may be granted; remember both `jti`; look last whether all that is still true;
+sign. The order is by cost, and nothing is remembered of a caller who has proven nothing. A proof binds the token; the
+certificate of the connection does where there is none. Refusals are values; none leaves as an exception.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TypeAlias
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from credenza.domain.model import CredentialKind, EnvironmentName, ProjectType, Status
@@ -22,7 +26,7 @@ from credenza.gate.issuers import Issuers, ReadyKey
 from credenza.gate.keyring import Entry, GateClosed, Keyring, RouteTable
 from credenza.gate.possession import Nonces, ReplayMemory, replay_key
 from credenza.gate.token_faults import RULINGS, Denied, Fault, Ruling
-from credenza.protocol import access_token, client_assertion, dpop, jose
+from credenza.protocol import access_token, client_assertion, dpop, jose, tls_client_name
 from credenza.protocol.access_token import Claims, Confirmation
 from credenza.protocol.client_assertion import ClientAssertion
 from credenza.protocol.dpop import Proof
@@ -37,7 +41,8 @@ _LONGEST_LIFE_S = client_assertion.LONGEST_LIFE.total_seconds()
 
 
 class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it arrived at a token endpoint. `issuer` and `uri` are the public ones, whatever Host says."""
+    """A request as it arrived at a token endpoint. `issuer` and `uri` are the public ones, whatever Host says.
+    `certificate` is the client's (DER) that TLS has proven, empty where there is none."""
 
     id: str
     environment: EnvironmentName
@@ -48,6 +53,7 @@ class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     authorization: tuple[str, ...]
     proofs: tuple[str, ...]
+    certificate: bytes = b""
     address: str = ""
     user_agent: str = ""
 
@@ -59,6 +65,7 @@ class Granted(msgspec.Struct, frozen=True):
     expires_in_s: int
     scope: str
     record: KeyRecord
+    token_type: str
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -76,11 +83,21 @@ class Denial(msgspec.Struct, frozen=True):
         return RULINGS[self.fault]
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """A request that could be read. Nothing of it is proven."""
+class TlsClient(msgspec.Struct, frozen=True):
+    """A client that authenticates by its certificate (DER), which TLS has proven, and whom it says that it is."""
 
-    assertion: ClientAssertion
-    proof: Proof
+    client_id: str
+    certificate: bytes
+
+
+_Client: TypeAlias = ClientAssertion | TlsClient
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request that could be read. Nothing of it is proven. Without a proof the connection has a certificate."""
+
+    client: _Client
+    proof: Proof | None
     scopes: frozenset[str]
 
 
@@ -124,13 +141,15 @@ class TokenServer:
         try:
             self._look()
             asked = self._read(call, now)
-            entry = await self._entry(asked.assertion)
+            entry = await self._entry(asked.client)
             self._prove(asked, entry, call, now)
             assert entry is not None  # unreachable: nobody has the private half of nobody's key
+            binding = entry if asked.proof is not None else await self._binding(asked.client, entry, call, now)
             scope = self._scope(asked.scopes, entry.record)
-            await self._first_use(asked.assertion, entry, now)
-            await self._first_seen(replay_key(asked.proof), asked.proof.claims.iat, Fault.PROOF_REPLAYED, now)
-            return self._issue(call, asked, entry, scope, clock())
+            await self._first_use(asked.client, entry, now)
+            if asked.proof is not None:
+                await self._first_seen(replay_key(asked.proof), asked.proof.claims.iat, Fault.PROOF_REPLAYED, now)
+            return self._issue(call, asked, entry, binding, scope, clock())
         except Denied as denied:
             record = None if entry is None else entry.record
             return Denial(call.id, now, denied.fault, denied.told, denied.detail, record)
@@ -138,16 +157,17 @@ class TokenServer:
     async def authenticate(
         self, call: TokenCall, parameters: Mapping[str, str], *, clock: Callable[[], datetime]
     ) -> KeyRecord:
-        """Prove who asks, by a client assertion alone (RFC 7009 2.1). Raises Denied, about the key it names."""
+        """Prove who asks, as a client does at the token endpoint (RFC 7009 2.1). Raises Denied, about the key or the
+        certificate it shows."""
         self._look()
         now = clock()
-        assertion = _assertion(parameters, call)
-        _check_times(assertion, call.issuer, now)
-        entry = await self._entry(assertion)
+        client = _client(parameters, call)
+        _check_times(client, call.issuer, now)
+        entry = await self._entry(client)
         try:
-            self._prove_client(assertion, entry, call.environment, now)
+            self._prove_client(client, entry, call.environment, now)
             assert entry is not None  # as in grant
-            await self._first_use(assertion, entry, now)
+            await self._first_use(client, entry, now)
             self._look_last(entry)
         except Denied as denied:
             denied.record = None if entry is None else entry.record
@@ -158,12 +178,12 @@ class TokenServer:
 
     def _read(self, call: TokenCall, now: datetime) -> _Asked:
         parameters = token_request.parse(call.content_type, call.query, call.body)
-        assertion = _assertion(parameters, call)
+        client = _client(parameters, call)
         if parameters.get("grant_type") != token_request.GRANT_TYPE:
             raise Denied(Fault.GRANT_TYPE)
-        _check_times(assertion, call.issuer, now)
-        proof = self._proof(call, now)
-        return _Asked(assertion, proof, frozenset(parameters.get("scope", "").split(" ")) - {""})
+        _check_times(client, call.issuer, now)
+        proof = self._proof(call, now) if call.proofs or not call.certificate else None
+        return _Asked(client, proof, frozenset(parameters.get("scope", "").split(" ")) - {""})
 
     def _proof(self, call: TokenCall, now: datetime) -> Proof:
         """Read the proof and see that it is for this request, by its own account (RFC 9449 5)."""
@@ -183,26 +203,59 @@ class TokenServer:
 
     # ----------------------------------------------------------------------------------------------------------- prove
 
-    async def _entry(self, assertion: ClientAssertion) -> Entry | None:
-        """Find the key that the assertion names; the client id and it belong together, or it is nobody's."""
-        if not assertion.kid:
+    async def _entry(self, client: _Client) -> Entry | None:
+        """Find the key that an assertion names, or the certificate that was shown. A client id and its key belong
+        together, or the key is nobody's."""
+        if isinstance(client, TlsClient):
+            return await self._certificate(client.certificate)
+        if not client.kid:
             raise Denied(Fault.UNKNOWN_KEY, detail="The header of the assertion has no kid.")
         try:
-            found = self._keyring.peek(assertion.kid)
-            entry = found if found is None or isinstance(found, Entry) else await self._keyring.load(assertion.kid)
+            found = self._keyring.peek(client.kid)
+            entry = found if found is None or isinstance(found, Entry) else await self._keyring.load(client.kid)
         except GateClosed:
             raise Denied(Fault.GATE_CLOSED) from None
-        return None if entry is None or entry.record.client_id != assertion.client_id else entry
+        return None if entry is None or entry.record.client_id != client.client_id else entry
+
+    async def _certificate(self, certificate: bytes) -> Entry | None:
+        """Find the certificate that TLS has proven, by its thumbprint: one of the same name or key is another."""
+        digest = sha256(certificate).digest()
+        try:
+            found = self._keyring.peek_certificate(digest)
+            return found if found is None or isinstance(found, Entry) else await self._keyring.load_certificate(digest)
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+
+    async def _binding(self, client: _Client, entry: Entry, call: TokenCall, now: datetime) -> Entry:
+        """Find the certificate that the token is to be bound to: the client's own, and as good as one that
+        authenticates, so that the token dies with it."""
+        if isinstance(client, TlsClient):
+            return entry
+        binding = await self._certificate(call.certificate)
+        if binding is None or binding.record.client_id != client.client_id:
+            raise Denied(Fault.BINDING, detail="The certificate of the connection is none of this client's.")
+        fault = unfit_certificate(binding.record, call.environment, now)
+        if fault is not None:
+            raise Denied(Fault.BINDING, detail=f"The certificate {binding.record.alias}: {RULINGS[fault].hint}")
+        return binding
 
     def _prove(self, asked: _Asked, entry: Entry | None, call: TokenCall, now: datetime) -> None:
-        """See that the client's key has signed, and that the proof's key has. Raises Denied."""
-        self._prove_client(asked.assertion, entry, call.environment, now)
+        """See that the client is who it says, and that the proof's key has signed. Raises Denied."""
+        self._prove_client(asked.client, entry, call.environment, now)
+        if asked.proof is None:
+            return
         try:
             dpop.check_signature(asked.proof)
         except Refused as refused:
             raise Denied(Fault.PROOF, told=str(refused)) from refused
 
-    def _prove_client(
+    def _prove_client(self, client: _Client, entry: Entry | None, environment: EnvironmentName, now: datetime) -> None:
+        if isinstance(client, TlsClient):
+            _check_tls_client(client, entry, environment, now)
+        else:
+            self._check_assertion(client, entry, environment, now)
+
+    def _check_assertion(
         self, assertion: ClientAssertion, entry: Entry | None, environment: EnvironmentName, now: datetime
     ) -> None:
         """See that the key is fit and has signed. Raises Denied."""
@@ -229,10 +282,12 @@ class TokenServer:
 
     # ----------------------------------------------------------------------------------------------- remember and sign
 
-    async def _first_use(self, assertion: ClientAssertion, entry: Entry, now: datetime) -> None:
-        """Use an assertion's `jti` up."""
-        key = f"assertion {entry.record.client_id} {assertion.jti}".encode()
-        earliest_s = max(assertion.earliest_s, assertion.expires_s - _LONGEST_LIFE_S)
+    async def _first_use(self, client: _Client, entry: Entry, now: datetime) -> None:
+        """Use an assertion's `jti` up. What TLS has protected comes once."""
+        if isinstance(client, TlsClient):
+            return
+        key = f"assertion {entry.record.client_id} {client.jti}".encode()
+        earliest_s = max(client.earliest_s, client.expires_s - _LONGEST_LIFE_S)
         await self._first_seen(key, earliest_s, Fault.ASSERTION_REPLAYED, now)
 
     async def _first_seen(self, key: bytes, own_time_s: float, replayed: Fault, now: datetime) -> None:
@@ -247,14 +302,19 @@ class TokenServer:
         if not first:
             raise Denied(replayed)
 
-    def _issue(self, call: TokenCall, asked: _Asked, entry: Entry, scope: str, now: datetime) -> Granted:
+    def _issue(
+        self, call: TokenCall, asked: _Asked, entry: Entry, binding: Entry, scope: str, now: datetime
+    ) -> Granted:
         """Look last (settled 23), then sign. A key that changed meanwhile gets no token; the next request may."""
         self._look_last(entry)
+        if not binding.live:
+            raise Denied(Fault.GATE_CLOSED, detail="The certificate changed while the request was decided.")
         signing = self._issuers.signing(call.environment, IssuerKind.FAPI2, now=now)
         if signing is None:
             raise Denied(Fault.NO_SIGNING_KEY)
-        claims = self._claims(call, asked.proof.jkt, entry.record, scope, now)
-        return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record)
+        claims = self._claims(call, _confirmation(asked.proof, call.certificate), entry.record, scope, now)
+        token_type = claims.cnf.token_type
+        return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record, token_type)
 
     def _look(self) -> None:
         """Make sure that what is remembered is true now; also at first, or a key would be judged as it was."""
@@ -268,7 +328,7 @@ class TokenServer:
         if not entry.live:
             raise Denied(Fault.GATE_CLOSED, detail="The key changed while the request was decided.")
 
-    def _claims(self, call: TokenCall, jkt: str, record: KeyRecord, scope: str, now: datetime) -> Claims:
+    def _claims(self, call: TokenCall, cnf: Confirmation, record: KeyRecord, scope: str, now: datetime) -> Claims:
         """RFC 9068 2.2. `aud` is the environment's origin (settled 20)."""
         issued_s = int(now.timestamp())
         return Claims(
@@ -280,22 +340,28 @@ class TokenServer:
             iat=issued_s,
             jti=self._random(16).hex(),
             key_id=record.key_id,
+            certificate_sha256=record.certificate_sha256,
             scope=scope,
-            cnf=Confirmation(jkt=jkt),
+            cnf=cnf,
         )
 
 
-def _assertion(parameters: Mapping[str, str], call: TokenCall) -> ClientAssertion:
-    """Read how the client authenticates: by an assertion, and in no other way besides (RFC 6749 2.3)."""
-    sent = parameters.get("client_assertion")
-    if sent is None:
+def _client(parameters: Mapping[str, str], call: TokenCall) -> _Client:
+    """Read how the client authenticates, which is in one way (RFC 6749 2.3). A certificate beside an assertion is no
+    second one: it binds the token (RFC 8705 3)."""
+    by_assertion = "client_assertion" in parameters
+    if not by_assertion and not call.certificate:
         raise Denied(Fault.NO_AUTHENTICATION)
     if call.authorization or "client_secret" in parameters:
         raise Denied(Fault.TWO_AUTHENTICATIONS)
+    return _assertion(parameters) if by_assertion else _tls_client(parameters, call)
+
+
+def _assertion(parameters: Mapping[str, str]) -> ClientAssertion:
     if parameters.get("client_assertion_type") != client_assertion.ASSERTION_TYPE:
         raise Denied(Fault.ASSERTION, detail=f"client_assertion_type is {client_assertion.ASSERTION_TYPE}.")
     try:
-        assertion = client_assertion.parse(sent)
+        assertion = client_assertion.parse(parameters["client_assertion"])
     except Malformed as malformed:
         raise Denied(Fault.ASSERTION, detail=str(malformed)) from malformed
     if parameters.get("client_id", assertion.client_id) != assertion.client_id:
@@ -303,10 +369,22 @@ def _assertion(parameters: Mapping[str, str], call: TokenCall) -> ClientAssertio
     return assertion
 
 
-def _check_times(assertion: ClientAssertion, issuer: str, now: datetime) -> None:
+def _tls_client(parameters: Mapping[str, str], call: TokenCall) -> TlsClient:
+    if "client_assertion_type" in parameters:
+        # Who meant to send an assertion is not taken for who meant to send none.
+        raise Denied(Fault.ASSERTION, detail="client_assertion is missing.")
+    client_id = parameters.get("client_id")
+    if client_id is None:
+        raise Denied(Fault.NO_AUTHENTICATION)  # RFC 8705 2: the certificate alone names no client
+    return TlsClient(client_id, call.certificate)
+
+
+def _check_times(client: _Client, issuer: str, now: datetime) -> None:
     """Judge what needs no look at the client: a stranger learns nothing about one from the answer."""
+    if isinstance(client, TlsClient):
+        return
     try:
-        client_assertion.check_claims(assertion, issuer=issuer, now=now)
+        client_assertion.check_claims(client, issuer=issuer, now=now)
     except Refused as refused:
         raise Denied(Fault(refused.reason), told=str(refused)) from refused
 
@@ -322,6 +400,43 @@ def _unfit(record: KeyRecord, environment: EnvironmentName, now: datetime) -> Fa
     if not record.not_before <= now <= record.not_after:
         return Fault.KEY_EXPIRED if now > record.not_after else Fault.KEY_NOT_YET_VALID
     return None if record.environment is environment else Fault.KEY_ENVIRONMENT
+
+
+def _check_tls_client(client: TlsClient, entry: Entry | None, environment: EnvironmentName, now: datetime) -> None:
+    """See that the certificate is this client's, and bears its registered name (RFC 8705 2.1). Raises Denied."""
+    if entry is None:
+        raise Denied(Fault.UNKNOWN_CERTIFICATE)
+    record = entry.record
+    if record.client_id != client.client_id:
+        raise Denied(Fault.CERTIFICATE_CLIENT, detail=f"client_id is {client.client_id[:100]!r}.")
+    fault = unfit_certificate(record, environment, now)
+    if fault is not None:
+        raise Denied(fault)
+    if record.tls_client_name is None:
+        return  # known by its own subject, which no other certificate of the environment may have (settled 12)
+    try:
+        tls_client_name.check(x509.load_der_x509_certificate(client.certificate), record.tls_client_name)
+    except Refused as refused:
+        raise Denied(Fault.CERTIFICATE_NAME, detail=str(refused)) from refused
+
+
+def unfit_certificate(record: KeyRecord, environment: EnvironmentName, now: datetime) -> Fault | None:
+    """Say why a certificate authenticates no client here, and binds no token. What it may be used for was checked when
+    it was added."""
+    if not speaks_oauth2(record):
+        return Fault.WRONG_KIND
+    if not record.trusted:
+        return Fault.CERTIFICATE_UNTRUSTED
+    if record.status is not Status.ACTIVE or record.project_deleted:
+        return Fault.CERTIFICATE_REVOKED
+    if not record.not_before <= now <= record.not_after:
+        return Fault.CERTIFICATE_EXPIRED if now > record.not_after else Fault.CERTIFICATE_NOT_YET_VALID
+    return None if record.environment is environment else Fault.KEY_ENVIRONMENT
+
+
+def _confirmation(proof: Proof | None, certificate: bytes) -> Confirmation:
+    """Name what the token's holder has to show. A proof is made for this request; a certificate may just be there."""
+    return Confirmation(jkt=proof.jkt) if proof is not None else access_token.bound_to_certificate(certificate)
 
 
 def speaks_oauth2(record: KeyRecord) -> bool:

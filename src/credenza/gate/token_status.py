@@ -116,17 +116,18 @@ def _credentials(call: TokenCall) -> tuple[str, str]:
 
 
 def _active(claims: Claims, scope: str) -> dict[str, object]:
-    """RFC 7662 2.2, RFC 9449 6.2. `scope` is what the token is good for: one that is not narrowed does not say it."""
+    """RFC 7662 2.2, RFC 9449 6.2, RFC 8705 3.2. `scope` is what the token is good for: what is not narrowed does not
+    say it."""
     said: dict[str, object] = {
         "active": True,
         "client_id": claims.client_id,
-        "token_type": "DPoP",
+        "token_type": claims.cnf.token_type,
         "exp": claims.exp,
         "iat": claims.iat,
         "sub": claims.sub,
         "aud": claims.aud,
         "iss": claims.iss,
         "jti": claims.jti,
-        "cnf": {"jkt": claims.cnf.jkt},
+        "cnf": claims.cnf,
     }
     return said | ({"scope": scope} if scope else {})

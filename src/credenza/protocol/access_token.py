@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -26,9 +27,15 @@ class Confirmation(msgspec.Struct, frozen=True, rename={"x5t_s256": "x5t#S256"},
     jkt: str = ""
     x5t_s256: str = ""
 
+    @property
+    def token_type(self) -> str:
+        """How the token is sent (RFC 9449 5; RFC 8705 3 binds a Bearer token)."""
+        return "DPoP" if self.jkt else "Bearer"
+
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9068 2.2. `key_id` is the credential that authenticated the client. Times are seconds since 1970."""
+    """RFC 9068 2.2. `key_id` is the credential that authenticated the client, and `certificate_sha256` its thumbprint
+    (hex) where it is a TLS certificate. Times are seconds since 1970."""
 
     iss: str
     exp: int
@@ -38,6 +45,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     iat: int
     jti: str
     key_id: str = ""
+    certificate_sha256: str = ""
     scope: str = ""
     cnf: Confirmation = Confirmation()
 
@@ -57,6 +65,18 @@ def parse(access_token: str) -> tuple[jose.Compact, Claims]:
     if token.header.typ.lower() not in _TYPES:
         raise Malformed("access_token", f"The typ of an access token is {TYPE}.")
     return token, jose.read(token.payload, Claims, "access_token")
+
+
+def bound_to_certificate(certificate_der: bytes) -> Confirmation:
+    """Name the certificate whose holder alone may show a token (RFC 8705 3.1)."""
+    return Confirmation(x5t_s256=jose.encode(sha256(certificate_der).digest()).decode("ascii"))
+
+
+def challenge(error: str = "", *, scope: str = "") -> str:
+    """Write WWW-Authenticate for who came with a Bearer token: that scheme's words (RFC 6750 3), and that DPoP is taken
+    as well (RFC 9449 7.1)."""
+    named = ", ".join(f'{name}="{value}"' for name, value in (("error", error), ("scope", scope)) if value)
+    return f'Bearer {named}, DPoP algs="{" ".join(jose.Algorithm)}"'
 
 
 def check_claims(claims: Claims, *, issuer: str, audience: str, now: datetime) -> None:

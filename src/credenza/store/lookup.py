@@ -25,6 +25,7 @@ from credenza.domain.model import (
     ProjectType,
     Status,
 )
+from credenza.protocol.tls_client_name import NameKind, TlsClientName
 from credenza.store.changes import Change, ChangeKind
 from credenza.store.schema import at_micros
 
@@ -32,8 +33,9 @@ Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
 
 def _credential(joined: str, certified: str) -> str:
-    """Ask for one credential: `certified` are its thumbprint and whether its authority is trusted. It comes once per
-    service that its project may call in its environment, and once with none when there is none."""
+    """Ask for one credential: `certified` are its thumbprint, whether its authority is trusted, and the kind and value
+    of the name that its project is known by in TLS. It comes once per service that its project may call in its
+    environment, and once with none when there is none."""
     return f"""
 SELECT change_counter.number, credentials.id, credentials.client_id, credentials.kind, credentials.organization_id,
     credentials.project_id, projects.name, credentials.owner_id, credentials.environment, credentials.alias,
@@ -51,12 +53,17 @@ LEFT JOIN project_services ON project_services.project_id = credentials.project_
 """  # noqa: S608 - both are constants of this file
 
 
-KEY = _credential("credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')", "'', TRUE")
+KEY = _credential(
+    "credentials.id = {key_id} AND credentials.kind IN ('SIGNING_KEY', 'ACCOUNT_KEY')", "'', TRUE, NULL, NULL"
+)
 
 CERTIFICATE = _credential(
     "credentials.certificate_sha256 = {sha256} AND credentials.kind = 'MTLS_CERTIFICATE'\n"
-    "LEFT JOIN trusted_authorities ON trusted_authorities.id = credentials.trusted_authority_id",
-    "credentials.certificate_sha256, trusted_authorities.disabled_at IS NULL",
+    "LEFT JOIN trusted_authorities ON trusted_authorities.id = credentials.trusted_authority_id\n"
+    "LEFT JOIN tls_client_names ON tls_client_names.project_id = credentials.project_id\n"
+    "    AND tls_client_names.environment = credentials.environment",
+    "credentials.certificate_sha256, trusted_authorities.disabled_at IS NULL, tls_client_names.kind,\n"
+    "    tls_client_names.value",
 )
 
 # Our own authorities are trusted until their certificates end, those of others until they are disabled.
@@ -96,7 +103,8 @@ class KeyRecord:
 
     `services` are those its project may call in its environment. An account key belongs to a user and to no project;
     `owner_gone`: the user is disabled, or no longer in the organization. `certificate_sha256` is a TLS certificate's
-    thumbprint in hex and empty for keys; `trusted` turns false when the authority that issued it is disabled.
+    thumbprint in hex and empty for keys; `trusted` turns false when the authority that issued it is disabled;
+    `tls_client_name` is the one that its project is known by there, if one is registered.
     """
 
     key_id: str
@@ -119,6 +127,7 @@ class KeyRecord:
     services: frozenset[int]
     certificate_sha256: str = ""
     trusted: bool = True
+    tls_client_name: TlsClientName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,7 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
         services=services,
         certificate_sha256=row[19] or "",
         trusted=bool(row[20]),
+        tls_client_name=None if row[21] is None else TlsClientName(NameKind(row[21]), row[22]),
     )
 
 
