@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,10 +31,12 @@ class Answer:
 
 
 class Line:
-    """A kept-alive connection that asks one thing at a time; it is opened again when the server has closed it."""
+    """A kept-alive connection that asks one thing at a time; it is opened again when the server has closed it. With
+    `tls` it is secured, and shows the certificate that is in there."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
@@ -48,7 +51,8 @@ class Line:
         """Send bytes as they are and read the answer. Raises OSError or EOFError when there is none."""
         try:
             if self._streams is None:
-                self._streams = await asyncio.open_connection(HOST, self._port)
+                name = None if self._tls is None else "localhost"
+                self._streams = await asyncio.open_connection(HOST, self._port, ssl=self._tls, server_hostname=name)
             self._streams[1].write(request)
             return await self._answer(self._streams[0])
         except BaseException:

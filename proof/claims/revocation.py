@@ -8,14 +8,16 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from tests.gate.scene import Client
 from tests.installation import SANDBOX, now
 
-from credenza.actions import resource_servers
+from credenza.actions import certificates, resource_servers
 from credenza.cli import local
 from credenza.client import operations
 from credenza.client.auth import TokenAuth
@@ -23,6 +25,7 @@ from credenza.client.management import AsyncManagementClient
 from credenza.domain.model import ProjectId
 from proof import stage
 from proof.calls import ADMITTED, Answer, Line, make_keys, signed
+from proof.certificate_calls import Till, Tills, server_files
 from proof.claim import Claim, Progress, hold
 from proof.stage import Stage
 from proof.token_calls import Partner, Partners, introspection
@@ -36,11 +39,14 @@ TAKEN = "taken"
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A way to use a key: what is sent, how an answer to it reads, and which one is to come for ever."""
+    """A way to use a key: what is sent, how an answer to it reads, and which one is to come for ever. It goes over
+    connections that `line` makes, which are kept, or new for every use."""
 
     request: Callable[[], bytes]
     verdict: Callable[[Answer], str]
     refused: str
+    line: Callable[[int], Line] = Line
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,20 @@ def one_token_on_postgresql(uses: int) -> str:
         return _prove(where, uses, keys=_revoking_tokens(where, max(1, uses // 100)))
 
 
+def certificates_on_sqlite(calls: int) -> str:
+    with TemporaryDirectory(prefix="credenza-proof-") as directory:
+        files = server_files(Path(directory))
+        with stage.on_sqlite(workers=4, **files) as where:
+            return _prove(where, calls, keys=_proving_in_tls(where, Path(directory), max(1, calls // 100)))
+
+
+def certificates_on_postgresql(calls: int) -> str:
+    with TemporaryDirectory(prefix="credenza-proof-") as directory:
+        files = server_files(Path(directory))
+        with stage.on_postgresql(gates=2, **files) as where:
+            return _prove(where, calls, keys=_proving_in_tls(where, Path(directory), max(1, calls // 100)))
+
+
 def _prove(where: Stage, calls: int, *, keys: Sequence[Callable[[], Awaitable[_Revocable]]]) -> str:
     watched, expected = asyncio.run(_revoke_all(where, keys, -(-calls // len(keys))))
     after = [verdict for each in watched for verdict in each.after]
@@ -130,6 +150,24 @@ def _signing(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revoc
         return _Revocable([use], partial(_revoke_key, project.id, client.key_id))
 
     return [partial(key, client) for client in clients]
+
+
+def _proving_in_tls(where: Stage, directory: Path, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
+    """Certificates, shown on connections that are kept and on one that is new for every call."""
+    tills = Tills(where, directory)
+
+    async def certificate() -> _Revocable:
+        till = tills.add()
+        kept = _Use(till.call, _status, "422", till.line)
+        return _Revocable([kept, replace(kept, kept=False)], partial(_revoke_certificate, where, tills, till))
+
+    return [certificate] * count
+
+
+async def _revoke_certificate(where: Stage, tills: Tills, till: Till, _: AsyncManagementClient) -> None:
+    made = where.installation
+    revoke = partial(certificates.revoke, made.platform, made.actor, tills.project.id, till.held.id)
+    await asyncio.to_thread(partial(revoke, keep_last=False, reason="", now=now()))
 
 
 def _fetching(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
@@ -219,7 +257,7 @@ async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, ke
     watched = _Watched()
     ports = [gate.port for gate in where.gates for _ in range(_LINES_PER_GATE)]
     firing = [
-        asyncio.create_task(_fire(number, Line(port), key.uses[number % len(key.uses)], watched, calls))
+        asyncio.create_task(_fire(number, port, key.uses[number % len(key.uses)], watched, calls))
         for number, port in enumerate(ports)
     ]
     while len(watched.lines) < len(ports):
@@ -232,8 +270,8 @@ async def _revoke_under_fire(where: Stage, management: AsyncManagementClient, ke
     return watched
 
 
-async def _fire(number: int, line: Line, use: _Use, watched: _Watched, calls: int) -> None:
-    async with line:
+async def _fire(number: int, port: int, use: _Use, watched: _Watched, calls: int) -> None:
+    async with use.line(port) as line:
         while len(watched.after) < calls:
             request, began = use.request(), time.monotonic()
             try:
@@ -241,6 +279,8 @@ async def _fire(number: int, line: Line, use: _Use, watched: _Watched, calls: in
             except (OSError, EOFError):
                 verdict = "no answer"
             watched.uses.append((began, verdict))
+            if not use.kept:
+                line.drop()
             if verdict == TAKEN:
                 watched.lines.add(number)
 
@@ -277,4 +317,18 @@ CLAIMS = (
         one_token_on_postgresql,
     ),
     Claim("R1", "the same with three gates, PostgreSQL and Redis", 1_000, "revocations", on_three_nodes),
+    Claim(
+        "revoke certificates, SQLite",
+        "no revoked certificate is admitted from the answer on, on TLS connections that are open or new; 4 workers",
+        10_000,
+        "calls",
+        certificates_on_sqlite,
+    ),
+    Claim(
+        "revoke certificates, PostgreSQL",
+        "the same with two gates on PostgreSQL",
+        10_000,
+        "calls",
+        certificates_on_postgresql,
+    ),
 )
