@@ -14,8 +14,10 @@ import httpx
 import msgspec
 import pytest
 from fastapi import FastAPI, Request
+from tests.gate import certificate_scene
 from tests.gate.scene import AUTHORITY, ORDER, PRODUCTION, SANDBOX, Client, Scene, another_key, desk, furnished
 from tests.gate.street import HOST, Response, request, send_raw, served, served_on
+from tests.gate.test_mtls import desk as certificate_desk
 from tests.servers import free_port
 
 from credenza.client.middleware import ClaimedBodyMiddleware, CredenzaMiddleware
@@ -212,7 +214,7 @@ async def _no_body() -> dict[str, Any]:
 
 def _scope() -> dict[str, Any]:
     path = {"method": "GET", "scheme": "http", "path": "/", "raw_path": b"/", "query_string": b""}
-    return {"type": "http", "headers": [], "client": None, **path}
+    return {"type": "http", "headers": [], "client": None, "root_path": "", "http_version": "1.1", **path}
 
 
 @pytest.mark.anyio
@@ -249,6 +251,51 @@ def test_questions_and_answers_survive_the_wire() -> None:
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
 
 
+# ---------------------------------------------------------------------------------------------- client certificates
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("extension", "headers", "status"),
+    [
+        pytest.param(["held"], (), 200, id="proven by the server"),
+        pytest.param([], (), 422, id="none"),
+        pytest.param([], ((b"client-cert", b"held"), (b"x-client-cert", b"held")), 422, id="in headers"),
+    ],
+)
+async def test_a_certificate_counts_that_the_applications_own_server_has_proven(
+    tmp_path: Path, extension: list[str], headers: tuple[tuple[bytes, bytes], ...], status: int
+) -> None:
+    with furnished(tmp_path) as scene:
+        holder = certificate_scene.hold(scene, certificate_scene.leaf(certificate_scene.own(scene)))
+        pem = holder.certificate.public_bytes(certificate_scene.Encoding.PEM).decode()
+        scope = {
+            **_scope(),
+            "raw_path": b"/vault/1",
+            "path": "/vault/1",
+            "headers": [(b"host", AUTHORITY.encode()), *((name, holder.named.encode()) for name, _ in headers)],
+            "extensions": {"tls": {"client_cert_chain": [pem for _ in extension], "client_cert_error": None}},
+        }
+        origins = {SANDBOX: Origin.parse(SANDBOX, f"https://{AUTHORITY}")}
+        with served(DecisionApp(origins, certificate_desk(scene))) as port:
+            app = CredenzaMiddleware(application(), gate=f"http://127.0.0.1:{port}", environment="SANDBOX")
+            answered = await _call(app, scope)
+            await app.aclose()
+
+    assert answered["status"] == status
+
+
+async def _call(app: CredenzaMiddleware, scope: dict[str, Any]) -> dict[str, Any]:
+    """Call an application as a server does; the beginning of its answer."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, _no_body, send)
+    return sent[0]
+
+
 # ------------------------------------------------------------------------------------- behind a sub-request's verdict
 
 
@@ -273,5 +320,18 @@ async def test_the_body_is_checked_against_the_hash_that_the_sub_request_proved(
     headers = [("X-Credenza-Claimed-Body-Hash", value) for value in claimed]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
         response = await client.post("/orders/1", content=body, headers=headers)
+
+    assert response.status_code == status
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("said", "status"), [(["unsigned"], 200), (["unchecked"], 403), (["unsigned", "unsigned"], 403)], ids=repr
+)
+async def test_a_body_that_no_signature_covers_is_taken_where_the_proxy_says_so(said: list[str], status: int) -> None:
+    app = ClaimedBodyMiddleware(application())
+    headers = [("X-Credenza-Body", value) for value in said]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
+        response = await client.post("/orders/1", content=b"{}", headers=headers)
 
     assert response.status_code == status

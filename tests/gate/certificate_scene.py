@@ -20,7 +20,7 @@ from tests.gate.scene import ORGANIZATION, OWNER, PROJECT, SANDBOX, Scene, clien
 from credenza.domain.model import PLATFORM, EnvironmentName
 from credenza.gate.mtls import CertificateVerifier
 from credenza.gate.oauth1 import Verifier
-from credenza.protocol import issuance
+from credenza.protocol import client_cert_header, issuance
 from credenza.store import changes, schema
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import Database, writing
@@ -58,6 +58,11 @@ class Holder(Party):
     @property
     def thumbprint(self) -> str:
         return schema.thumbprint(self.der) or ""
+
+    @property
+    def named(self) -> str:
+        """The value of Client-Cert."""
+        return client_cert_header.write(self.der)
 
 
 def name(common_name: str) -> x509.Name:
