@@ -1,5 +1,6 @@
 """Certificates, read one at a time."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -148,3 +149,23 @@ def test_a_private_key_sent_by_mistake_is_refused(ec_key) -> None:
         certificate.parse(key)
 
     assert caught.value.reason == "private_key"
+
+
+def test_a_bundle_is_read_in_its_order(root: x509.Certificate, ec_key: ec.EllipticCurvePrivateKey) -> None:
+    other = certificate.parse(forged(ec_key))
+    text = b"".join(each.public_bytes(Encoding.PEM) for each in (other, root))
+
+    assert certificate.parse_bundle(text) == (other, root)
+    with pytest.raises(Malformed, match="one PEM block after another"):
+        certificate.parse_bundle(text + text[:100])
+
+
+def test_the_key_is_read_as_it_was_sent(root: x509.Certificate) -> None:
+    """The library takes spelt-out parameters for the curve that they describe (RFC 5480 2.1.1 forbids them)."""
+    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-pkeyopt", "ec_param_enc:explicit"]
+    command = ["openssl", "req", "-x509", *options, "-noenc", "-keyout", "/dev/null", "-subj", "/CN=x"]
+    explicit = certificate.parse(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    assert certificate.public_key_of(root) == root.public_key()
+    with pytest.raises(Refused, match="spells out curve parameters"):
+        certificate.public_key_of(explicit)

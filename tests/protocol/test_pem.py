@@ -103,3 +103,30 @@ def test_a_private_key_sent_by_mistake_is_refused_and_never_echoed(rsa_key, ec_k
 @pytest.mark.parametrize("octets", [b"\x30", b"\x30\x00", b"\x30\x82", b"\x30\x82\x01\x00"])
 def test_a_der_header_alone_is_left_to_the_parser(octets: bytes) -> None:
     assert read(octets) == octets
+
+
+def blocks(text: str | bytes) -> tuple[bytes, ...]:
+    return pem.read_all(text, labels=("CERTIFICATE REQUEST",), field="csr", most=2)
+
+
+def test_blocks_are_read_one_after_another_with_text_between_them(request_pem: str) -> None:
+    one = read(request_pem)
+
+    assert (one,) == blocks(request_pem) == blocks(one)
+    assert (one, one) == blocks(f"the first\n{request_pem}the second\n{request_pem}\n")
+
+
+@pytest.mark.parametrize("text", ["nothing", "-----BEGIN CERTIFICATE REQUEST-----\n", "x" * 70_000])
+def test_what_holds_no_block_is_malformed(text: str) -> None:
+    with pytest.raises(Malformed):
+        blocks(text)
+
+
+def test_more_blocks_than_may_be_are_malformed(request_pem: str) -> None:
+    with pytest.raises(Malformed, match="more than 2 PEM blocks"):
+        blocks(request_pem * 3)
+
+
+def test_a_private_key_among_blocks_is_refused(request_pem: str, rsa_key, ec_key) -> None:
+    with pytest.raises(Refused, match="private key"):
+        blocks(request_pem.encode() + private_keys(rsa_key, ec_key)[1])

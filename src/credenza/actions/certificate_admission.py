@@ -30,6 +30,7 @@ from credenza.domain.model import (
     Project,
     Provenance,
     Status,
+    UserId,
 )
 from credenza.domain.subject_policy import Owner
 from credenza.protocol import certificate, certificate_path, crl, distinguished_name, public_key
@@ -82,7 +83,7 @@ def read_certificate(platform: Platform, attempt: Attempt, new: NewCertificate) 
     with recording(platform, attempt):
         with _refusing("certificate"):
             leaf = certificate.parse(new.certificate)
-            key = leaf.public_key()
+            key = certificate.public_key_of(leaf)
             public_key.check_key_policy(key, allow_ec=True, allow_p384=True)
             subject = certificate.subject_of(leaf)
         with _refusing("chain"):
@@ -121,6 +122,7 @@ def insert_issued(
     reservation: Reservation,
     der: bytes,
     *,
+    owner_id: UserId | None,
     successor_of: CredentialId | None = None,
 ) -> Credential:
     """Store a signed certificate. It is admitted again under the lock: only now are subject and key taken."""
@@ -141,7 +143,7 @@ def insert_issued(
         not_before=reservation.not_before,
         not_after=reservation.not_after,
         slot=None,
-        owner_id=attempt.actor.user_id,
+        owner_id=owner_id,
         predecessor_id=new.predecessor_id,
         created_at=attempt.now,
         revoked_at=None,

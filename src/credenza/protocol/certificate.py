@@ -87,6 +87,14 @@ def canonical_subject(certificate: x509.Certificate) -> str:
     return distinguished_name.canonical(subject_of(certificate))
 
 
+def public_key_of(certificate: x509.Certificate) -> public_key.PublicKey:
+    """Read the key by the rules of `public_key.parse`, from the octets as they were sent: the library would accept
+    spelt-out parameters of a curve that it knows."""
+    to_be_signed = der.parse(certificate.tbs_certificate_bytes, field=_FIELD)
+    _, _, _, _, _, _, spki, *_ = to_be_signed.children
+    return public_key.parse(spki.encoded)
+
+
 def describe(certificate: x509.Certificate) -> CertificateDescription:
     issuer, subject = _names(certificate)
     key = certificate.public_key()
@@ -109,9 +117,11 @@ def _read(encoded: bytes) -> x509.Certificate:
     try:
         certificate = load_der_x509_certificate(encoded)
         # All are read lazily; reading them here means that nobody later meets a certificate that cannot be described.
-        _ = certificate.extensions, certificate.public_key(), certificate.subject, certificate.issuer
+        _ = certificate.extensions, certificate.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise Malformed(_FIELD, "The certificate cannot be read, or has an extension twice.") from error
+    for name in _names(certificate):
+        distinguished_name.parse(name)
     return certificate
 
 

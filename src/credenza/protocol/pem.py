@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import pairwise
 from typing import Final
 
 from credenza.protocol import der
@@ -53,8 +54,10 @@ def read_all(text_or_der: bytes | str, *, labels: tuple[str, ...], field: str, m
     ends = [end.end() for end in _END.finditer(text)]
     if len(ends) > most:
         raise Malformed(field, f"The {field} holds more than {most} PEM blocks.")
-    starts = (0, *ends[:-1])
-    blocks = [text[start:end] for start, end in zip(starts, ends, strict=True)] or [text]
+    blocks = [text[start:end] for start, end in pairwise((0, *ends))]
+    rest = text[ends[-1] if ends else 0 :]
+    if not ends or "-----BEGIN" in rest:
+        blocks.append(rest)  # and be told what is missing in it
     return tuple(read(block, labels=labels, field=field) for block in blocks)
 
 
