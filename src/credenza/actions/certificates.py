@@ -69,7 +69,7 @@ def add_by_csr(
     der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         credential = admission.insert_issued(
-            platform, act, attempt, act.the_project, place, new, request, reservation, der
+            platform, act, attempt, act.the_project, place, new, request, reservation, der, owner_id=actor.user_id
         )
         act.note(credential.id, f"{place.name} {new.alias}")
         return settle(platform, act, actor, once, credential, now=now)

@@ -366,8 +366,9 @@ def _complete(
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         project, place = _insert_place(platform, act, new.name, used, made, now=attempt.now)
         if isinstance(new.credential, NewRequest):
+            holder = attempt.actor.user_id
             certificate_admission.insert_issued(
-                platform, act, attempt, project, place, new.credential, request, reservation, der
+                platform, act, attempt, project, place, new.credential, request, reservation, der, owner_id=holder
             )
         else:
             alias = new.credential.alias
