@@ -1,16 +1,17 @@
 """Is this certificate good? Answered for everybody (RFC 6960), from the record of what we have issued.
 
 Good is only what we have issued and not revoked; what was reserved, abandoned or never heard of is unknown. An answer
-without a nonce is remembered as long as nothing has changed, and a minute at most.
+without a nonce is remembered as long as nothing has changed, and a minute at most; of one with a nonce what it says is
+remembered, and signed anew for each request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,7 @@ from sqlalchemy import Connection
 from credenza.actions import issuers
 from credenza.actions.context import Platform
 from credenza.actions.revocation_reasons import reason_of
+from credenza.domain.bounded_memory import BoundedMemory
 from credenza.domain.errors import Refusal
 from credenza.domain.model import PLATFORM, AuthorityId, CredentialId, Status
 from credenza.protocol import issuance, ocsp
@@ -40,7 +42,14 @@ REMEMBERED: Final = timedelta(minutes=1)
 RESPONDER_LIFE: Final = timedelta(days=7)
 RESPONDER_RENEWED: Final = timedelta(days=3)
 """Left of its life when a responder is followed by another."""
-_MOST_REMEMBERED: Final = 20_000
+LONGEST_REMEMBERED: Final = 1024
+"""Room for ten certificates; in bytes of a request."""
+USUAL_NONCES: Final = (32, 16)
+"""What clients send, in bytes: RFC 9654 2.1, and what was usual before it. The others are looked up each time."""
+_MOST_REMEMBERED: Final = 10_000
+_MOST_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+_OBJECT_BYTES: Final = 1_000
+"""Roughly what is kept around the bytes of an answer, and of each certificate that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
-    answer: Answer
+class _Finding:
+    """What an answer says, whoever signs it and whatever its nonce."""
+
+    request: ocsp.Request
+    statuses: Mapping[CertId, ocsp.Status]
+    authority_id: AuthorityId
+
+
+_Said = TypeVar("_Said", Answer, _Finding)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered(Generic[_Said]):
+    said: _Said
     change_number: int
+    since: datetime
     until: datetime
 
 
@@ -63,11 +85,13 @@ class CertificateStatus:
 
     def __init__(self, platform: Platform, change_number: Callable[[], int] | None = None) -> None:
         self._platform = platform
-        self._change_number = change_number or self._look_up_change_number
+        self.change_number = change_number or self._look_up_change_number
         self._responders: dict[AuthorityId, Responder] = {}
         self._hashes: dict[AuthorityId, IssuerHashes] = {}
-        self._remembered: dict[bytes, _Remembered] = {}
+        self._answers: BoundedMemory[_Remembered[Answer]] = _memory()
+        self._findings: BoundedMemory[_Remembered[_Finding]] = _memory()
         self._one_at_a_time = Lock()
+        self._remembering = Lock()
 
     def read_path(self, path: str) -> bytes:
         """Take a request out of a path; what is none comes out empty, and is answered as malformed."""
@@ -76,20 +100,21 @@ class CertificateStatus:
         except Malformed:
             return b""
 
-    def remembered(self, encoded: bytes, *, now: datetime) -> Answer | None:
-        """The answer that was given before, if it is still true. Never waits where the change number is at hand."""
-        found = self._remembered.get(encoded)
-        if found is None or now >= found.until or self._change_number() != found.change_number:
-            return None
-        return found.answer
+    def at_once(self, encoded: bytes, *, now: datetime) -> Answer | None:
+        """Answer from memory, or not at all. Never waits where the change number is at hand."""
+        return self.remembered(encoded, now=now) or self._signed_anew(encoded, now=now)
 
-    def answer(self, encoded: bytes, *, now: datetime) -> Answer:
-        """Answer a request (DER), whatever it is."""
+    def remembered(self, encoded: bytes, *, now: datetime) -> Answer | None:
+        """The answer that was given before, if it is still true."""
+        return self._still_true(self._answers.get(encoded), now)
+
+    def answer(self, encoded: bytes, *, now: datetime, change_number: int | None = None) -> Answer:
+        """Answer a request (DER), whatever it is. `change_number` was read before; else it is read here."""
         try:
             request = ocsp.parse(encoded)
         except Malformed:
             return Answer(ocsp.failure(Failure.MALFORMED_REQUEST))
-        change_number = self._change_number()
+        number = self.change_number() if change_number is None else change_number
         with reading(self._platform.database.records) as connection:
             authority = self._authority_of(connection, request.ids)
             if authority is None:
@@ -99,22 +124,43 @@ class CertificateStatus:
             responder = self._responder(authority, now=now)
         except Refusal:  # the authority's key is away, and it has nobody else to answer
             return Answer(ocsp.failure(Failure.TRY_LATER))
-        der = ocsp.answer(request, statuses, responder, now=now, until=now + LIFE)
-        if request.nonce:
-            return Answer(der)
-        answer = Answer(der, REMEMBERED)
-        if not any(isinstance(each, Unknown) for each in statuses.values()):
-            self._remember(encoded, answer, change_number, now)
+        finding = _Finding(request, statuses, authority.id)
+        answer = _signed(finding, responder, now=now)
+        self._remember(encoded, finding, answer, number, now)
         return answer
+
+    def _signed_anew(self, encoded: bytes, *, now: datetime) -> Answer | None:
+        """Sign what was said to a request that differs in its nonce alone, if it is still true."""
+        for length in USUAL_NONCES:
+            finding = self._still_true(self._findings.get(encoded[:-length]), now)
+            if finding is not None and len(finding.request.nonce) == length:
+                responder = self._responders.get(finding.authority_id)
+                if responder is None or not _lasts(responder, now):
+                    return None
+                request = replace(finding.request, nonce=encoded[-length:])
+                return _signed(replace(finding, request=request), responder, now=now)
+        return None
+
+    def _still_true(self, found: _Remembered[_Said] | None, now: datetime) -> _Said | None:
+        if found is None or not found.since <= now < found.until or self.change_number() != found.change_number:
+            return None
+        return found.said
 
     def _look_up_change_number(self) -> int:
         with reading(self._platform.database.records) as connection:
             return changes.current(connection)
 
-    def _remember(self, encoded: bytes, answer: Answer, change_number: int, now: datetime) -> None:
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[encoded] = _Remembered(answer, change_number, now + REMEMBERED)
+    def _remember(self, encoded: bytes, finding: _Finding, answer: Answer, change_number: int, now: datetime) -> None:
+        unknown = any(isinstance(each, Unknown) for each in finding.statuses.values())
+        if unknown or len(encoded) > LONGEST_REMEMBERED:
+            return
+        nonce, until = finding.request.nonce, now + REMEMBERED
+        size_bytes = len(encoded) + len(answer.der) + _OBJECT_BYTES * (1 + len(finding.request.ids))
+        with self._remembering:
+            if not nonce:
+                self._answers.put(encoded, _Remembered(answer, change_number, now, until), size_bytes=size_bytes)
+            elif len(nonce) in USUAL_NONCES and (stem := ocsp.stem(encoded, finding.request)):
+                self._findings.put(stem, _Remembered(finding, change_number, now, until), size_bytes=size_bytes)
 
     def _authority_of(self, connection: Connection, ids: tuple[CertId, ...]) -> Authority | None:
         """The authority of the first certificate that is one of ours; answers speak for one authority."""
@@ -139,7 +185,7 @@ class CertificateStatus:
 
     def _responder(self, authority: Authority, *, now: datetime) -> Responder:
         known = self._responders.get(authority.id)
-        if known is not None and now < known.certificate.not_valid_after_utc - RESPONDER_RENEWED:
+        if known is not None and _lasts(known, now):
             return known
         with self._one_at_a_time:
             return self._find_responder(authority, now=now)
@@ -152,6 +198,20 @@ class CertificateStatus:
         made = _open(self._platform, found)
         self._responders[authority.id] = made
         return made
+
+
+def _memory() -> BoundedMemory[_Remembered[_Said]]:
+    return BoundedMemory(most=_MOST_REMEMBERED, most_bytes=_MOST_REMEMBERED_BYTES // 2)
+
+
+def _signed(finding: _Finding, responder: Responder, *, now: datetime) -> Answer:
+    der = ocsp.answer(finding.request, finding.statuses, responder, now=now, until=now + LIFE)
+    return Answer(der) if finding.request.nonce else Answer(der, REMEMBERED)
+
+
+def _lasts(responder: Responder, now: datetime) -> bool:
+    """Whether a responder may sign on, without a look for the one that follows it."""
+    return now < responder.certificate.not_valid_after_utc - RESPONDER_RENEWED
 
 
 def renew_responders(platform: Platform, *, now: datetime) -> None:

@@ -2,7 +2,8 @@
 
 Order of use: `parse` the request, find whose certificates it asks for with `IssuerHashes`, and `answer` with what is
 known of each; `failure` says without a signature why there is no answer. Nothing here decides what is good: a serial
-number that nobody knows is answered with `Unknown` by whoever keeps the records.
+number that nobody knows is answered with `Unknown` by whoever keeps the records. Requests that have their `stem` in
+common, and their length, differ in the nonce alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, TypeAlias
@@ -141,6 +142,19 @@ def parse(encoded: bytes) -> Request:
         case (der.Element(tag=der.SEQUENCE, children=parts), *signed) if len(signed) <= 1:
             return _request(parts)
     raise _not_a_request()
+
+
+def stem(encoded: bytes, request: Request) -> bytes:
+    """Cut the nonce off a request that ends with it. Empty for one that has none, or has it elsewhere."""
+    if not request.nonce:
+        return b""
+    cut = encoded[: -len(request.nonce)]
+    # That the same octets stand at the end proves nothing. If others are read in their place, these are the nonce.
+    other = bytes(octet ^ 0xFF for octet in request.nonce)
+    try:
+        return cut if parse(cut + other) == replace(request, nonce=other) else b""
+    except Malformed:
+        return b""
 
 
 def failure(status: Failure) -> bytes:
