@@ -1,5 +1,5 @@
 """A server for `credenza call` to talk to: it answers what it got, refuses below /refused as a gate does, and tells why
-at the path of the management API.
+at the path of the management API. It has metadata as the issuer SERVER/refused, and those of another as SERVER/copied.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
 from typing import Self
+
+from credenza.client.metadata import WELL_KNOWN
 
 REFUSAL = {
     "Source": "Gateway",
@@ -51,6 +53,10 @@ class _Answering(BaseHTTPRequestHandler):
             self._answer(403, {"Errors": {"Error": [REFUSAL]}}, {"Credenza-Refusal-Id": "0f8e-refused"})
         elif self.path == "/api/refusals/0f8e-refused":
             self._answer(200, EXPLAINED, {})
+        elif self.path == f"{WELL_KNOWN}/refused":
+            self._answer(200, self._metadata(self.headers["Host"]), {})
+        elif self.path == f"{WELL_KNOWN}/copied":
+            self._answer(200, self._metadata("elsewhere"), {})
         elif self.path.startswith("/api/"):
             self._answer(404, {"Errors": {"Error": [UNKNOWN]}}, {})
         elif self.path.startswith("/broken"):
@@ -67,6 +73,11 @@ class _Answering(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(octets)
+
+    @staticmethod
+    def _metadata(host: str) -> dict[str, str]:
+        issuer = f"http://{host}/refused"
+        return {"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token"}
 
     def log_message(self, *_: object) -> None:
         """The access log would only disturb."""

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.gate.street import HOST, served
 from tests.servers import free_port
 
-from credenza.client.errors import InsecureUrl
-from credenza.client.issuer import Issuer, IssuerUnavailable, Standing
+from credenza.client.errors import InsecureUrl, IssuerUnavailable
+from credenza.client.issuer import Issuer, Standing
 from credenza.protocol import jose
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from credenza.client.issuer import IssuerUnavailable
+from credenza.client.errors import IssuerUnavailable
 from credenza.client.issuer_keys import AGAIN_S, FRESH_S, USABLE_S, IssuerKeys
 from credenza.protocol.public_key import PublicKey
 

@@ -1,6 +1,7 @@
 """OAuth 2.0 in the SDK: a token is fetched once, shown with a proof each time, and renewed before anybody misses it."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from tests.client.token_server import CLIENT_ID, ISSUER, KID, TokenServer, Wire
 from tests.clock import Clock
 
 from credenza.client.auth import PrivateKeyJwtAuth
-from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import ClientKey, GivenKey
 from credenza.client.oauth2 import Tokens
 from credenza.protocol import dpop
@@ -233,6 +234,94 @@ def test_a_token_can_be_had_for_other_hands(server: TokenServer, auth: PrivateKe
 
     assert token.access_token.count(".") == 2
     assert token.access_token not in repr(token)
+
+
+# ------------------------------------------------------------------------------------------------- metadata (RFC 8414)
+
+
+def test_the_token_endpoint_is_the_one_that_the_metadata_name(server: TokenServer, auth: PrivateKeyJwtAuth) -> None:
+    server.metadata = httpx.Response(200, json={"issuer": ISSUER, "token_endpoint": "https://tokens.test/oauth/token"})
+    with client(server, auth) as http:
+        assert http.get(URL).text == "hello"
+
+    assert [str(each.url) for each in server.metadata_requests] == [
+        "https://api.test/.well-known/oauth-authorization-server"
+    ]
+    assert [str(each.url) for each in server.token_requests] == ["https://tokens.test/oauth/token"]
+
+
+def test_the_metadata_are_read_once(server: TokenServer, auth: PrivateKeyJwtAuth, clock: Clock) -> None:
+    with client(server, auth) as http:
+        for _ in range(3):
+            http.get(URL)
+            clock.advance(server.life)
+
+    assert (len(server.metadata_requests), len(server.token_requests)) == (1, 3)
+
+
+def test_the_metadata_are_read_again_when_the_token_endpoint_has_moved(
+    server: TokenServer, auth: PrivateKeyJwtAuth, clock: Clock
+) -> None:
+    with client(server, auth) as http:
+        http.get(URL)
+        clock.advance(server.life)
+        server.metadata = httpx.Response(200, json={"issuer": ISSUER, "token_endpoint": "https://new.test/oauth/token"})
+        server.answer_instead = lambda each: httpx.Response(404) if each.url.path == "/oauth/token" else None
+        with pytest.raises(TokenRefused):
+            http.get(URL)
+        server.answer_instead = lambda _request: None
+        assert http.get(URL).text == "hello"
+
+    assert server.token_requests[-1].url.host == "new.test"
+
+
+NO_METADATA = [
+    (httpx.Response(404, text="Nothing here."), "answers 404, not with an issuer's metadata: is https://api.test"),
+    (httpx.Response(200, text="<html>"), "does not answer with metadata"),
+    (httpx.Response(200, json={"token_endpoint": f"{ISSUER}/oauth/token"}), "does not answer with metadata"),
+    (httpx.Response(200, json={"issuer": ISSUER}), "name no token_endpoint"),
+]
+OTHERS = [f"{ISSUER}/", f"{ISSUER}:443", "https://API.test", "http://api.test", "https://evil.test"]
+NO_METADATA += [
+    (httpx.Response(200, json={"issuer": each, "token_endpoint": f"{ISSUER}/oauth/token"}), f"says that it is '{each}'")
+    for each in OTHERS
+]
+
+
+@pytest.mark.parametrize(("answer", "says"), NO_METADATA, ids=[says[:40] for _, says in NO_METADATA])
+def test_without_metadata_of_the_issuer_itself_no_assertion_is_sent(
+    server: TokenServer, auth: PrivateKeyJwtAuth, answer: httpx.Response, says: str
+) -> None:
+    server.metadata = answer
+    with client(server, auth) as http:
+        for ask in (lambda: http.get(URL), lambda: auth.get_token(http)):
+            with pytest.raises(IssuerUnavailable, match=re.escape(says)):
+                ask()
+
+    assert (server.token_requests, server.calls) == ([], [])
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_metadata_follow_no_redirect(server: TokenServer, auth: PrivateKeyJwtAuth, follow: bool) -> None:
+    def evil(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "evil.test":
+            document = {"issuer": ISSUER, "token_endpoint": "https://evil.test/oauth/token"}
+            return httpx.Response(200, json=document)
+        return server(request)
+
+    server.metadata = httpx.Response(302, headers={"Location": "https://evil.test/metadata"})
+    with client(server, auth, transport=Wire(evil), follow_redirects=follow) as http, pytest.raises(IssuerUnavailable):
+        http.get(URL)
+
+    assert server.token_requests == []
+
+
+def test_an_endpoint_in_the_clear_is_not_used(server: TokenServer, auth: PrivateKeyJwtAuth) -> None:
+    server.metadata = httpx.Response(200, json={"issuer": ISSUER, "token_endpoint": "http://api.test/oauth/token"})
+    with client(server, auth) as http, pytest.raises(InsecureUrl):
+        http.get(URL)
+
+    assert server.token_requests == []
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals

@@ -7,7 +7,8 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from credenza.client.issuer import IssuerUnavailable, Standing
+from credenza.client.errors import IssuerUnavailable
+from credenza.client.issuer import Standing
 from credenza.client.standings import Standings
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.clock import Clock
 
+from credenza.client.metadata import WELL_KNOWN
 from credenza.protocol import access_token, client_assertion, dpop, jose
 from credenza.protocol.access_token import Claims, Confirmation
 from credenza.protocol.errors import Malformed, Refused
@@ -20,12 +21,15 @@ KID = "ab" * 16 + "0" * 16
 
 
 class TokenServer:
-    """Answers POST /oauth/token and, with a token, everything else. `nonce` makes proofs without it be refused."""
+    """Answers with its metadata, POST /oauth/token and, with a token, everything else. `nonce` makes proofs without it
+    be refused."""
 
     def __init__(self, clock: Clock, keys: dict[str | None, PublicKey]) -> None:
         self.clock = clock
         self.keys = keys
         self.nonce = ""
+        self.metadata = httpx.Response(200, json={"issuer": ISSUER, "token_endpoint": f"{ISSUER}/oauth/token"})
+        self.metadata_requests: list[httpx.Request] = []
         self.life = timedelta(seconds=900)
         self.revoked: set[str] = set()
         self.token_requests: list[httpx.Request] = []
@@ -37,6 +41,11 @@ class TokenServer:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         request.read()
+        if request.url.path == WELL_KNOWN:
+            self.metadata_requests.append(request)
+            return httpx.Response(
+                self.metadata.status_code, headers=self.metadata.headers, content=self.metadata.content
+            )
         (self.token_requests if request.url.path == "/oauth/token" else self.calls).append(request)
         instead = self.answer_instead(request)
         if instead is not None:

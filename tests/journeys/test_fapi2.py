@@ -303,6 +303,8 @@ def test_5_3_2_1_10_where_nonces_are_wanted_both_servers_hand_them_out(strict: S
     assert error_of(first) == (400, "use_dpop_nonce")
     assert error_of(third) == (401, "use_dpop_nonce")
     assert [each.status_code for each in (second, fourth, fifth)] == [200, 200, 200]
+    # contracts 3.4: successes bring the next one along, so that nobody who keeps calling is challenged again.
+    assert all(each.headers["dpop-nonce"] for each in (second, fourth, fifth))
     # RFC 9449 8: NQCHAR, which is what may stand in a header without being quoted.
     assert nonce
     assert all(0x21 <= ord(each) <= 0x7E and each not in '"\\' for each in nonce)
@@ -354,16 +356,18 @@ def test_6_1_a_token_lives_for_15_minutes_at_most_and_says_so(client: Freehand) 
 
 
 def test_5_3_3_1_our_client_does_as_the_profile_asks(strict: Street) -> None:
-    """1 and 2: DPoP and private_key_jwt; 3: the token in the header; 5: aud is the issuer; 8: nonces."""
+    """1 and 2: DPoP and private_key_jwt; 3: the token in the header; 5: aud is the issuer; metadata; 8: nonces."""
     partner, sent = strict.partner(new_ec()), list[httpx.Request]()
     with strict.sdk(partner, scopes=[READ]) as http:
         http.event_hooks["request"].append(lambda each: sent.append(each) or each.read())
         answer = http.get(strict.parcel)
 
+    found, *sent = sent
     asking = [each for each in sent if each.method == "POST"]
     form = httpx.QueryParams(asking[-1].content.decode())
     claims = json.loads(jose.parse(form["client_assertion"]).payload)
     assert answer.status_code == 200
+    assert str(found.url) == f"{strict.server.origin}/.well-known/oauth-authorization-server"
     assert len(asking) == 2  # the first one was told the nonce
     assert [claims["aud"], claims["iss"], claims["sub"]] == [strict.server.origin, partner.client_id, partner.client_id]
     assert "client_secret" not in form

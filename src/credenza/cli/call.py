@@ -20,7 +20,7 @@ from credenza.cli.habits import Output
 from credenza.cli.signing import OAuth2Client, Signer
 from credenza.cli.token_get import refused_token
 from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
-from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.protocol.oauth1 import SignatureMethod
 
@@ -110,6 +110,8 @@ def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, ver
         raise CommandFailed(str(error), ExitCode.USAGE) from None
     except TokenRefused as refused:
         raise refused_token(refused) from None
+    except IssuerUnavailable as error:
+        raise CommandFailed(str(error)) from None
     except httpx.TimeoutException:
         raise CommandFailed(f"{request.url.host} did not answer in time. Wait longer with --timeout SECONDS.") from None
     except httpx.TransportError as error:

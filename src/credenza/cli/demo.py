@@ -22,14 +22,27 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from credenza.actions import sign_in_links
-from credenza.cli import demo_seed, demo_tls, demo_upstream, files, listeners, local, logs, output, profiles, serve
+from credenza.cli import (
+    demo_seed,
+    demo_tls,
+    demo_upstream,
+    files,
+    listeners,
+    local,
+    logs,
+    output,
+    preparing,
+    profiles,
+    serve,
+)
 from credenza.cli.demo_seed import PartnerKey, Seeded
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.profiles import Config, Profile
-from credenza.cli.serve import Role, Started
+from credenza.cli.roles import Role
+from credenza.cli.serve import Started
 from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
-from credenza.client.errors import TokenRefused
+from credenza.client.errors import IssuerUnavailable, TokenRefused
 from credenza.client.keys import ClientKey, GivenKey
 from credenza.protocol import pkcs12
 from credenza.settings import Settings
@@ -81,7 +94,7 @@ def demo(
     settings = _settings(directory)
     logs.configure(settings.log_level)
     running = _bind(settings)
-    serve.prepare(settings, Role.ALL)
+    preparing.prepare(settings, Role.ALL)
     known = _load(directory) or _seed(directory, settings)
     _write_env(known, settings)
     output.note(context, _welcome(known, _sign_in_link(settings)))
@@ -263,7 +276,7 @@ async def _call_on(known: Demo, settings: Settings) -> None:
     async with _program(known) as program, _terminal(known) as terminal:
         while True:
             for name, (environment, target) in _CALLS.items():
-                with suppress(httpx.TransportError, TokenRefused):
+                with suppress(httpx.TransportError, TokenRefused, IssuerUnavailable):
                     caller = terminal if name == _TERMINAL else program
                     await caller.get(origins[environment] + target, auth=auths[name])
                 await asyncio.sleep(random.uniform(0.5, 3.0))  # noqa: S311 - a pace, not a secret

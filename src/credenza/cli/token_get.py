@@ -11,7 +11,7 @@ from credenza.cli import habits, output, passwords, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client.auth import PrivateKeyJwtAuth
-from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.client.oauth2 import Token
 
@@ -44,6 +44,8 @@ def get(
         raise CommandFailed(str(error), ExitCode.USAGE) from None
     except TokenRefused as refused:
         raise refused_token(refused) from None
+    except IssuerUnavailable as error:
+        raise CommandFailed(str(error)) from None
     except httpx.TransportError as error:
         raise CommandFailed(f"{place} cannot be reached: {error}.") from None
     _print(context, token)

@@ -16,7 +16,7 @@ from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from credenza.client.errors import TokenRefused
+from credenza.client.errors import IssuerUnavailable, TokenRefused
 from credenza.client.keys import KeySource
 from credenza.client.oauth2 import REDIRECTED, USE_NONCE, Token, TokenClient, Tokens, challenge_error, check_secure
 from credenza.protocol import oauth1
@@ -97,8 +97,9 @@ class PrivateKeyJwtAuth(httpx.Auth):
         with httpx.Client(auth=PrivateKeyJwtAuth("https://api.example.com", client_id, key)) as http: ...
 
     A token is fetched when it is first needed and a minute before its end, once for all calls that wait for it. What
-    asks for a nonce is sent once more, and so is a call whose token has died before its time; never more often. Raises
-    TokenRefused.
+    asks for a nonce is sent once more, and so is a call whose token has died before its time; never more often. The
+    token endpoint is found in the issuer's metadata (RFC 8414), once. Raises TokenRefused, and IssuerUnavailable where
+    these are not the issuer's own.
     """
 
     def __init__(
@@ -108,7 +109,6 @@ class PrivateKeyJwtAuth(httpx.Auth):
         keys: KeySource,
         *,
         scopes: Iterable[str] = (),
-        token_endpoint: str = "",
         dpop_key: PrivateKey | None = None,
         tokens: Tokens | None = None,
         clock: Callable[[], datetime] = _system_clock,
@@ -119,7 +119,6 @@ class PrivateKeyJwtAuth(httpx.Auth):
             keys,
             dpop_key or ec.generate_private_key(ec.SECP256R1()),
             scopes=scopes,
-            token_endpoint=token_endpoint,
             tokens=tokens,
             clock=clock,
         )
@@ -162,8 +161,8 @@ class PrivateKeyJwtAuth(httpx.Auth):
                         wanted = flow.send(response)
 
     def _flow(self, request: httpx.Request) -> _Flow:
-        """The whole conversation. None asks for a turn at the token endpoint, which ends when the request is sent;
-        answers of that endpoint, and those alone, come with their body read."""
+        """The whole conversation. None asks for a turn at the issuer, which ends when the request is sent; answers of
+        the issuer, and those alone, come with their body read."""
         client = self._client
         check_secure(str(request.url))
         held = client.token()
@@ -187,7 +186,7 @@ class PrivateKeyJwtAuth(httpx.Auth):
         return self._client.token() or (yield from self._fetch())
 
     def get_token(self, http: httpx.Client) -> Token:
-        """Get a token for other hands. Raises TokenRefused."""
+        """Get a token for other hands. Raises TokenRefused and IssuerUnavailable."""
         flow = self._fetch()
         wanted = next(flow)
         while True:
@@ -200,12 +199,22 @@ class PrivateKeyJwtAuth(httpx.Auth):
 
     def _fetch(self) -> Generator[httpx.Request, httpx.Response, Token]:
         client = self._client
+        if not client.token_endpoint:
+            yield from self._find()
         response = yield self._token_request()
         new_nonce = client.note_nonce(client.token_endpoint, response.headers)
         if new_nonce and client.wants_nonce(response.status_code, response.content):
             response = yield self._token_request()
             client.note_nonce(client.token_endpoint, response.headers)
         return client.read_token(response.status_code, response.headers, response.content)
+
+    def _find(self) -> Generator[httpx.Request, httpx.Response, None]:
+        place = httpx.URL(self._client.metadata_url)
+        response = yield httpx.Request("GET", place, headers={"Accept": "application/json"})
+        # Whoever may redirect could name an endpoint of their own, and use what is sent there at the issuer's.
+        if response.url != place:
+            raise IssuerUnavailable(f"{place} redirects to {response.url.host}; an issuer speaks for itself.")
+        self._client.read_metadata(response.status_code, response.content)
 
     def _token_request(self) -> httpx.Request:
         headers, body = self._client.token_request()

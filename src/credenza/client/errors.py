@@ -40,6 +40,10 @@ class TokenRefused(Exception):  # noqa: N818 - an answer, not an error of ours
         self.refusal_id = refusal_id
 
 
+class IssuerUnavailable(Exception):  # noqa: N818 - what whoever called is told, not an error of ours
+    """The issuer does not answer, or not as one does."""
+
+
 class InsecureUrl(ValueError):  # noqa: N818 - likewise
     """Credentials would be sent in the clear."""
 

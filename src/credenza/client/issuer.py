@@ -15,6 +15,9 @@ import anyio
 import httpx
 import msgspec
 
+from credenza.client import metadata
+from credenza.client.errors import IssuerUnavailable
+from credenza.client.metadata import Metadata
 from credenza.client.oauth2 import check_secure
 from credenza.protocol import jose
 from credenza.protocol.errors import Malformed, Refused
@@ -24,16 +27,6 @@ DEADLINE_S: Final = 5.0
 _LONGEST_ANSWER = 256 * 1024
 
 _Shape = TypeVar("_Shape")
-
-
-class IssuerUnavailable(Exception):  # noqa: N818 - what whoever called is told, not an error of ours
-    """The issuer does not answer, or not as one does."""
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    issuer: str
-    jwks_uri: str
-    introspection_endpoint: str = ""
 
 
 class _KeySet(msgspec.Struct, frozen=True):
@@ -60,7 +53,7 @@ class Issuer:
         check_secure(issuer)
         self._issuer = issuer
         self._credentials = credentials
-        self._metadata: _Metadata | None = None
+        self._metadata: Metadata | None = None
         self._http = httpx.AsyncClient(verify=verify, timeout=DEADLINE_S, follow_redirects=False)
 
     async def aclose(self) -> None:
@@ -77,15 +70,10 @@ class Issuer:
         places = await self._places()
         return _read(await self._fetch("POST", places.introspection_endpoint, {"token": token}), Standing)
 
-    async def _places(self) -> _Metadata:
+    async def _places(self) -> Metadata:
         if self._metadata is None:
-            parts = urlsplit(self._issuer)
-            # RFC 8414 3.1: between host and path.
-            place = f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
-            found = _read(await self._fetch("GET", place), _Metadata)
-            if found.issuer != self._issuer:  # RFC 8414 3.3
-                raise IssuerUnavailable(f"{self._issuer} says that it is {found.issuer[:200]!r}.")
-            self._metadata = found
+            body = await self._fetch("GET", metadata.place(self._issuer))
+            self._metadata = metadata.read(self._issuer, 200, body)
         return self._metadata
 
     async def _fetch(self, method: str, url: str, form: Mapping[str, str] | None = None) -> bytes:

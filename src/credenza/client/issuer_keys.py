@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio
 
-from credenza.client.issuer import IssuerUnavailable
+from credenza.client.errors import IssuerUnavailable
 from credenza.protocol.public_key import PublicKey
 
 FRESH_S: Final = 300.0

@@ -1,7 +1,8 @@
 """How a client gets an OAuth 2.0 token and shows it, without doing it: FAPI 2.0 with private_key_jwt and DPoP.
 
 What is to be sent comes out of `TokenClient`, what was answered goes into it; `client.auth` moves both over httpx. Each
-message has an assertion and a proof of its own, a repeated one too: what is good once must not be sent twice.
+message has an assertion and a proof of its own, a repeated one too: what is good once must not be sent twice. Where the
+token endpoint is, the issuer's metadata say.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from credenza.client.errors import InsecureUrl, TokenRefused
+from credenza.client import metadata
+from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import KeySource
 from credenza.protocol import client_assertion, dpop, jose
 from credenza.protocol.jose import PrivateKey
@@ -24,11 +26,12 @@ from credenza.wire.decisions import DPOP_NONCE
 RENEWED_AHEAD: Final = timedelta(seconds=60)
 USE_NONCE: Final = "use_dpop_nonce"
 REDIRECTED: Final = "The token endpoint redirects; an assertion is sent to no other place."
+_NO_ENDPOINT = ("redirect", "unexpected_answer")
 _ID_BYTES = 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 TokenPlace: TypeAlias = tuple[str, str, str, str]
-"""Token endpoint, client id, scope, thumbprint of the DPoP key."""
+"""Issuer, client id, scope, thumbprint of the DPoP key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,6 @@ class TokenClient:
         dpop_key: PrivateKey,
         *,
         scopes: Iterable[str] = (),
-        token_endpoint: str = "",
         tokens: Tokens | None = None,
         clock: Callable[[], datetime],
         draw_id: Callable[[], str] = new_id,
@@ -83,15 +85,15 @@ class TokenClient:
         self.issuer = issuer
         self.client_id = client_id
         self.scope = " ".join(sorted(set(scopes)))
-        self.token_endpoint = token_endpoint or f"{issuer}/oauth/token"
+        self.token_endpoint = ""
         self._keys = keys
         self._dpop_key = dpop_key
-        self._place = (self.token_endpoint, client_id, self.scope, jose.thumbprint(dpop_key.public_key()))
+        self._place = (issuer, client_id, self.scope, jose.thumbprint(dpop_key.public_key()))
         self._tokens: Tokens = {} if tokens is None else tokens
         self._nonces: dict[str, str] = {}
         self._clock = clock
         self._draw_id = draw_id
-        check_secure(self.token_endpoint)
+        check_secure(issuer)
 
     def token(self) -> Token | None:
         """The token at hand, unless it is time for the next."""
@@ -102,6 +104,19 @@ class TokenClient:
         """Let go of a token that was refused."""
         if self._tokens.get(self._place) is token:
             del self._tokens[self._place]
+
+    @property
+    def metadata_url(self) -> str:
+        """What to GET while `token_endpoint` is empty; the answer goes to `read_metadata`."""
+        return metadata.place(self.issuer)
+
+    def read_metadata(self, status: int, body: bytes) -> None:
+        """Learn where the token endpoint is. Raises IssuerUnavailable and InsecureUrl."""
+        endpoint = metadata.read(self.issuer, status, body).token_endpoint
+        if not endpoint:
+            raise IssuerUnavailable(f"{self.issuer} gives no tokens: its metadata name no token_endpoint.")
+        check_secure(endpoint)
+        self.token_endpoint = endpoint
 
     def token_request(self) -> tuple[dict[str, str], bytes]:
         """Write headers and body of a POST to the token endpoint."""
@@ -132,7 +147,12 @@ class TokenClient:
 
     def read_token(self, status: int, headers: Mapping[str, str], body: bytes) -> Token:
         """Read the token endpoint's answer, and keep the token. Raises TokenRefused."""
-        answer = self._granted(status, headers, body)
+        try:
+            answer = self._granted(status, headers, body)
+        except TokenRefused as refused:
+            if refused.error in _NO_ENDPOINT:
+                self.token_endpoint = ""  # it may have moved: the metadata are read again
+            raise
         token = Token(answer.access_token, self._clock() + timedelta(seconds=answer.expires_in), answer.scope)
         self._tokens[self._place] = token
         return token
@@ -143,13 +163,18 @@ class TokenClient:
             raise TokenRefused(status, "redirect", REDIRECTED)
         answer = _read(body)
         if status != 200 or not answer.access_token:
-            description = answer.error_description or ("" if answer.error else _foreign(self))
+            description = answer.error_description or ("" if answer.error else self._foreign())
             raise TokenRefused(status, answer.error or "unexpected_answer", description, refusal_id=refusal_id)
         if answer.token_type.lower() != "dpop" or answer.expires_in <= 0:
             raise TokenRefused(
                 status, "unexpected_answer", f"It is a {answer.token_type!r} token; one bound to a DPoP key was asked."
             )
         return answer
+
+    def _foreign(self) -> str:
+        return (
+            f"{self.token_endpoint} did not answer as a token endpoint does, though {self.issuer} names it as its own."
+        )
 
     def wants_nonce(self, status: int, body: bytes) -> bool:
         """Whether the token endpoint wants the same again, with the nonce it has sent (RFC 9449 8)."""
@@ -199,10 +224,6 @@ def _read(body: bytes) -> _Answer:
         return msgspec.json.decode(body, type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _Answer()
-
-
-def _foreign(client: TokenClient) -> str:
-    return f"{client.token_endpoint} did not answer as a token endpoint does. Is {client.issuer} the issuer?"
 
 
 def _origin(url: str) -> str:

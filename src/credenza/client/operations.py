@@ -64,10 +64,12 @@ from credenza.wire.projects import (
     NewProject,
     NewProjectService,
     NewTeamMember,
+    NewTlsClientName,
     Project,
     ProjectDetails,
     ProjectEdit,
     ProjectSummary,
+    TlsClientName,
 )
 from credenza.wire.refusals import Caller, CallRefusal, OAuth1Use
 from credenza.wire.services import NewService, Service
@@ -384,6 +386,22 @@ def upgrade_project(project_id: str) -> Operation[ProjectDetails]:
     return Operation("POST", f"/api/projects/{project_id}/upgrade", _one(ProjectDetails))
 
 
+def get_tls_client_name(project_id: str, environment: EnvironmentName) -> Operation[TlsClientName]:
+    """Where none is registered, a certificate's own subject counts, and this is not found."""
+    return Operation("GET", _tls_client_name(project_id, environment), _one(TlsClientName))
+
+
+def register_tls_client_name(
+    project_id: str, environment: EnvironmentName, new: NewTlsClientName
+) -> Operation[TlsClientName]:
+    """Have the project's TLS clients known by one name of their certificates (RFC 8705 2.1.2)."""
+    return Operation("PUT", _tls_client_name(project_id, environment), _one(TlsClientName), body=new)
+
+
+def remove_tls_client_name(project_id: str, environment: EnvironmentName) -> Operation[Reach]:
+    return Operation("DELETE", _tls_client_name(project_id, environment), _reach)
+
+
 def list_project_members(project_id: str) -> Operation[tuple[Member, ...]]:
     return Operation("GET", f"/api/projects/{project_id}/members", _many(Member))
 
@@ -597,6 +615,10 @@ def get_metrics() -> Operation[bytes]:
 
 _PROJECT_CREDENTIAL_DETAILS: TypeAdapter[ProjectCredentialDetails] = TypeAdapter(ProjectCredentialDetails)
 _PROJECT_CREDENTIALS: TypeAdapter[tuple[ProjectCredential, ...]] = TypeAdapter(tuple[ProjectCredential, ...])
+
+
+def _tls_client_name(project_id: str, environment: EnvironmentName) -> str:
+    return f"/api/projects/{project_id}/environments/{environment}/tls-client-name"
 
 
 def _one(shape: type[Result]) -> Callable[[httpx.Response], Result]:

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 import anyio
 
-from credenza.client.issuer import IssuerUnavailable, Standing
+from credenza.client.errors import IssuerUnavailable
+from credenza.client.issuer import Standing
 
 _REMEMBERED = 20_000
 

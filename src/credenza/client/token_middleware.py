@@ -20,7 +20,8 @@ from typing import Final
 
 from credenza.client import asgi
 from credenza.client.asgi import App, Receive, Scope, Send, values
-from credenza.client.issuer import Issuer, IssuerUnavailable
+from credenza.client.errors import IssuerUnavailable
+from credenza.client.issuer import Issuer
 from credenza.client.issuer_keys import IssuerKeys
 from credenza.client.proof_memory import MemoryFull, ProofMemory
 from credenza.client.standings import Standings
