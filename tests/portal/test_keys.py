@@ -308,6 +308,31 @@ def test_a_rotated_key_names_its_successor_and_both_work(shop: Shop) -> None:
     assert [each.status for each in shop.credentials()] == [Status.ACTIVE, Status.ACTIVE]
 
 
+def test_an_oauth_2_0_key_is_replaced_by_adding_one_that_is_linked_to_it(house: House) -> None:
+    shop = Shop(house, ProjectType.OAUTH2_FAPI)
+    browser = shop.browser()
+    offered = browser.get(shop.key_path()).text + browser.get(shop.path("/sandbox")).text
+    form = browser.get(shop.key_path("/switch")).text
+
+    refused = browser.post(shop.key_path("/switch"), alias="successor", csr="no request")
+    follow(browser, browser.post(shop.key_path("/switch"), alias="successor", csr=shop.csr()))
+
+    assert offered.count(f'href="{shop.key_path("/switch")}"') == 2
+    assert f"credenza key add --generate --replaces {shop.key.id}" in form
+    assert f'href="{shop.key_path("/switch")}?method=paste"' in form
+    assert (refused.status_code, "A key after" in refused.text) == (400, True)
+    page = browser.get(shop.key_path()).text
+    assert re.search(r"Followed by</dt><dd><a[^>]*><bdi class=\"name\">successor", page)
+
+
+def test_who_has_no_place_left_is_told_so_before_switching(house: House) -> None:
+    shop = Shop(house, ProjectType.OAUTH2_FAPI)
+    shop.add("second")
+    shop.add("third")
+
+    assert "All 3 places for OAuth 2.0 keys are taken." in shop.browser().get(shop.key_path("/switch")).text
+
+
 # ------------------------------------------------------------------------------------------------- lists and details
 
 

@@ -21,7 +21,7 @@ def test_who_has_nothing_yet_is_taught_the_first_steps(house: House) -> None:
 def test_keys_that_end_soon_and_refused_calls_are_to_be_acted_on(house: House, tmp_path: Path) -> None:
     page = house.visit(house.furnish(tmp_path)).get(house.path("/overview"))
 
-    assert f'/keys/{house.keys["checkout-2025"]}/rotate"' in page.text
+    assert f'/keys/{house.keys["checkout-2025"]}">Finish' in page.text
     assert f'/refusals/{REFUSAL_ID}"' in page.text
     assert "wrong signature" in page.text
 

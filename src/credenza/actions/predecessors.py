@@ -7,8 +7,6 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, CredentialKind, EnvironmentName, Status
 from credenza.store import credentials
 
-_NAMES = {CredentialKind.SIGNING_KEY: "signing key", CredentialKind.MTLS_CERTIFICATE: "certificate"}
-
 
 def check(act: Act, predecessor_id: CredentialId | None, kind: CredentialKind, environment: EnvironmentName) -> None:
     """Refuse to follow what is not of this project, environment and kind, or what is revoked."""
@@ -20,12 +18,12 @@ def check(act: Act, predecessor_id: CredentialId | None, kind: CredentialKind, e
     if found is None or (found.project_id, found.environment, found.kind) != here:
         raise Refusal(
             Code.CREDENTIAL_NOT_FOUND,
-            f"The project has no such {_NAMES[kind]} in {environment} that a new one could replace.",
+            f"The project has none like it in {environment} that a new one could replace.",
             field="predecessorId",
         )
     if found.status is Status.REVOKED:
         raise Refusal(
             Code.NOT_ACTIVE,
-            f"The {_NAMES[kind]} {found.id} is revoked, and there is nothing to replace: leave predecessorId out.",
+            "What it is to replace is revoked already: add the new one without naming that.",
             field="predecessorId",
         )

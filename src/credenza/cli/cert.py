@@ -150,6 +150,7 @@ def rotate(
     force: Force = False,
 ) -> None:
     """Add a certificate that is to replace another. Both work until you revoke the old one."""
+    _check_id(certificate_id)
     wanted = _Wanted(
         alias, certificate_id, generate, csr_file, cert, common_name, organization, unit, out, password_file, force
     )
@@ -240,10 +241,14 @@ def _by_certificate(
 
 
 def _get(client: ManagementClient, project: str, certificate_id: str) -> MtlsCertificateDetails:
-    """Read a certificate. A key id has no dashes, and is another command's."""
+    _check_id(certificate_id)
+    return client.send(operations.get_certificate(project, certificate_id))
+
+
+def _check_id(certificate_id: str) -> None:
+    """A key id has no dashes, and is another command's."""
     if "-" not in certificate_id:
         raise CommandFailed(f"{certificate_id} is no certificate's id. List them: credenza cert list", ExitCode.USAGE)
-    return client.send(operations.get_certificate(project, certificate_id))
 
 
 def _show(context: typer.Context, held: MtlsCertificate) -> None:

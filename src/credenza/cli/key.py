@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,10 +40,20 @@ Out = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+
+
+def _key_id(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch("[0-9a-f]{48}", text):
+        raise typer.BadParameter(f"{text} is no key id, which has 48 hexadecimal digits: credenza key list")
+    return text
+
+
 Replaces = Annotated[
     str | None,
     typer.Option(
-        metavar="KID", help="The key that it is to replace: notices about that one stop when it falls silent."
+        metavar="KID",
+        help="The key that it is to replace: notices about that one stop when it falls silent.",
+        callback=_key_id,
     ),
 ]
 

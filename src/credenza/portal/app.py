@@ -173,6 +173,8 @@ PAGES: Sequence[Row] = (
     Row("GET", f"{_K}/replace", key_changes.ask_replace),
     Row("GET", f"{_K}/rotate", key_changes.ask_rotate),
     Row("POST", f"{_K}/rotate", key_changes.rotate),
+    Row("GET", f"{_K}/switch", key_changes.ask_switch),
+    Row("POST", f"{_K}/switch", key_changes.switch),
     Row("POST", f"{_K}/renew", key_changes.renew),
     Row("GET", f"{_K}/revoke", key_changes.ask_revoke),
     Row("POST", f"{_K}/revoke", key_changes.revoke),

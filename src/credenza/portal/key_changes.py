@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from credenza.actions import oauth_keys, traces
 from credenza.actions.oauth_keys import KeyInContext
+from credenza.actions.projects import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import EnvironmentName, Status
@@ -76,6 +77,29 @@ def rotate(visit: Visit) -> Response:
     return visit.go(f"/projects/{project_id(visit)}/keys/{made.id}/start")
 
 
+def ask_switch(visit: Visit) -> Response:
+    return _switch_form(visit, None)
+
+
+def switch(visit: Visit) -> Response:
+    """Add the key that is to replace another: OAuth 2.0 keys are not rotated (settled 7)."""
+    place = _in_context(visit).credential.environment
+    try:
+        made = oauth_keys.add_by_csr(
+            visit.portal.platform,
+            visit.actor,
+            project_id(visit),
+            new_key.read(visit),
+            place,
+            predecessor_id=key_id(visit),
+            now=visit.now,
+            once=new_key.once(visit),
+        )
+    except Refusal as refusal:
+        return _switch_form(visit, refusal)
+    return visit.go(f"/projects/{project_id(visit)}/keys/{made.id}/start")
+
+
 def renew(visit: Visit) -> Response:
     oauth_keys.renew(
         visit.portal.platform, visit.actor, project_id(visit), key_id(visit), now=visit.now, once=new_key.once(visit)
@@ -125,21 +149,38 @@ def _in_context(visit: Visit) -> KeyInContext:
 def _add_form(visit: Visit, refusal: Refusal | None) -> Response:
     sight, name = project_frame.enter(visit), environment_of(visit)
     base = f"/projects/{sight.project.id}/{name.lower()}/keys"
-    full = sight.key_limit is not None and sight.counted_keys >= sight.key_limit
     return project_frame.show(
         visit,
         sight,
         "key_new.html",
         environment=name,
         refusal=refusal,
-        counted=_counted(visit) if full else (),
+        counted=_counted(visit, sight),
         predecessor=None,
         **new_key.form(visit, f"{base}/new", base, sight.project.type),
     )
 
 
-def _counted(visit: Visit) -> tuple[key_views.KeyView, ...]:
-    """The keys that take up a project's places: whoever has none left sees which one is not used."""
+def _switch_form(visit: Visit, refusal: Refusal | None) -> Response:
+    sight, found = project_frame.enter(visit), _in_context(visit)
+    base = f"/projects/{sight.project.id}/keys/{key_id(visit)}/switch"
+    return project_frame.show(
+        visit,
+        sight,
+        "key_new.html",
+        environment=found.credential.environment,
+        refusal=refusal,
+        counted=_counted(visit, sight),
+        predecessor=found.credential,
+        rotates=False,
+        **new_key.form(visit, base, base, sight.project.type),
+    )
+
+
+def _counted(visit: Visit, sight: ProjectInSight) -> tuple[key_views.KeyView, ...]:
+    """The keys that take up all of a project's places: whoever has none left sees which one is not used."""
+    if sight.key_limit is None or sight.counted_keys < sight.key_limit:
+        return ()
     found = [
         key
         for name in EnvironmentName
@@ -165,6 +206,7 @@ def _rotate_form(visit: Visit, refusal: Refusal | None) -> Response:
         refusal=refusal,
         counted=(),
         predecessor=found.credential,
+        rotates=True,
         **new_key.form(visit, base, base, sight.project.type),
     )
 
