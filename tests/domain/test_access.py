@@ -31,6 +31,14 @@ token_key.rotate         catalog
 token_key.retire         catalog
 token.revoke             credentials
 certificate.subject.release credentials
+authority.list           catalog
+authority.make           catalog
+authority.import         catalog
+authority.sign           catalog
+trust.list               catalog
+trust.add                catalog
+trust.change             catalog
+trust.disable            catalog
 database.restore         credentials
 database.release         credentials
 
@@ -49,6 +57,9 @@ invitation.accept        people       anybody                                   
 passkey.add              people       anybody                                   | person
 passkey.list             read         anybody                                   | person
 passkey.remove           people       anybody                                   | person
+passkey.rename           people       anybody                                   | person
+identity.list            read         anybody                                   | person
+identity.unlink          people       anybody                                   | person
 identity.link            people       anybody                                   | person
 organization.list        read         anybody
 service.list             read         anybody
@@ -103,6 +114,11 @@ key.revoke               credentials  admin                   / owner admin
 key.renew                credentials  admin                   / owner admin     | person
 certificate.add          credentials  admin                   / owner admin
 certificate.revoke       credentials  admin                   / owner admin
+enrolment_secret.list    read         admin compliance_admin  / owner admin read_only
+enrolment_secret.create  credentials  admin                   / owner admin
+enrolment_secret.revoke  credentials  admin                   / owner admin
+certificate.enrol        credentials                          /
+certificate.reenrol      credentials                          /
 project.leave            people                               / owner admin read_only
 """
 ROWS = {Action(line.split()[0]): line for line in TABLE.split("\n") if line}
@@ -150,6 +166,22 @@ def test_who_has_not_signed_in_does_what_concerns_itself_alone(action: Action) -
     all_roles = Standing(OrganizationRole.ADMIN, ProjectRole.OWNER)
 
     assert access.allowed(visitor, action, all_roles) is (PERMISSIONS[action].on is access.On.SELF)
+
+
+DEVICES = {
+    ActorKind.ENROLMENT_SECRET: Action.CERTIFICATE_ENROL,
+    ActorKind.CERTIFICATE: Action.CERTIFICATE_REENROL,
+}
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_a_device_gets_or_follows_up_its_certificate_and_does_nothing_else(kind: ActorKind) -> None:
+    """Whatever roles the maker of its secret holds."""
+    device = Actor(kind, "d", USER, OrganizationId("o"))
+    all_roles = Standing(OrganizationRole.ADMIN, ProjectRole.OWNER)
+
+    assert [each for each in Action if access.allowed(device, each, all_roles)] == [DEVICES[kind]]
+    access.check(device, DEVICES[kind], FOREIGN)
 
 
 @pytest.mark.parametrize("action", Action)

@@ -45,6 +45,8 @@ from credenza.store.leases import LEASE
 
 log = structlog.get_logger()
 
+_NEEDS_NO_ROLE = (ActorKind.OPERATOR, ActorKind.ENROLMENT_SECRET, ActorKind.CERTIFICATE)
+
 
 class Vault(Protocol):
     """Wraps secrets with a key that is not in the database."""
@@ -253,8 +255,8 @@ def _standing(
 
 
 def _check_target(attempt: Attempt, organization_id: OrganizationId | None, project: Project | None) -> None:
-    """An operator may do everything, but not to what does not exist."""
-    if attempt.actor.kind is not ActorKind.OPERATOR:
+    """An operator may do everything, and a device what is its own, but not to what does not exist."""
+    if attempt.actor.kind not in _NEEDS_NO_ROLE:
         return
     on = access.PERMISSIONS[attempt.action].on
     if on is access.On.PROJECT and project is None:

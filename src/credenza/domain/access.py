@@ -127,6 +127,14 @@ class Action(StrEnum):
     CERTIFICATE_VIEW = "certificate.view"
     CERTIFICATE_REVOKE = "certificate.revoke"
     CERTIFICATE_SUBJECT_RELEASE = "certificate.subject.release"
+    CERTIFICATE_ENROL = "certificate.enrol"
+    CERTIFICATE_REENROL = "certificate.reenrol"
+    ENROLMENT_SECRET_CREATE = "enrolment_secret.create"
+    ENROLMENT_SECRET_LIST = "enrolment_secret.list"
+    ENROLMENT_SECRET_REVOKE = "enrolment_secret.revoke"
+    TLS_CLIENT_NAME_REGISTER = "tls_client_name.register"
+    TLS_CLIENT_NAME_VIEW = "tls_client_name.view"
+    TLS_CLIENT_NAME_REMOVE = "tls_client_name.remove"
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
     EXPIRY_VIEW = "expiry.view"
@@ -150,7 +158,8 @@ class Permission:
     """One row of the table: what the action is done to, the token scope it needs, the roles that may.
 
     `machine` is False where a person must ask: an account-level key may not (settled 8). `fresh` asks a person at a
-    browser for a proof of who they are that is only minutes old (ASVS 7.5.3).
+    browser for a proof of who they are that is only minutes old (ASVS 7.5.3). `device` is what alone may do it, for the
+    project that it belongs to: nobody else has a role for that.
     """
 
     on: On
@@ -159,6 +168,7 @@ class Permission:
     project_roles: frozenset[ProjectRole] = frozenset()
     machine: bool = True
     fresh: bool = False
+    device: ActorKind | None = None
 
 
 _O, _P = OrganizationRole, ProjectRole
@@ -186,6 +196,10 @@ def _project_read(scope: Scope = Scope.READ) -> Permission:
 
 def _project_write(scope: Scope, *, machine: bool = True, fresh: bool = False) -> Permission:
     return Permission(On.PROJECT, scope, _ADMIN, _PROJECT_ADMINS, machine, fresh)
+
+
+def _by_device(kind: ActorKind) -> Permission:
+    return Permission(On.PROJECT, Scope.CREDENTIALS, device=kind)
 
 
 PERMISSIONS: dict[Action, Permission] = {
@@ -288,9 +302,19 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.CERTIFICATE_VIEW: _project_read(),
     Action.CERTIFICATE_ADD: _project_write(Scope.CREDENTIALS),
     Action.CERTIFICATE_REVOKE: _project_write(Scope.CREDENTIALS, fresh=True),
+    Action.CERTIFICATE_ENROL: _by_device(ActorKind.ENROLMENT_SECRET),
+    Action.CERTIFICATE_REENROL: _by_device(ActorKind.CERTIFICATE),
+    Action.ENROLMENT_SECRET_CREATE: _project_write(Scope.CREDENTIALS),
+    Action.ENROLMENT_SECRET_LIST: _project_read(),
+    Action.ENROLMENT_SECRET_REVOKE: _project_write(Scope.CREDENTIALS),
+    Action.TLS_CLIENT_NAME_REGISTER: _project_write(Scope.CREDENTIALS),
+    Action.TLS_CLIENT_NAME_VIEW: _project_read(),
+    Action.TLS_CLIENT_NAME_REMOVE: _project_write(Scope.CREDENTIALS),
     Action.REFUSAL_VIEW: _project_read(),
     Action.USAGE_VIEW: _project_read(),
 }
+
+_DEVICES = frozenset({ActorKind.ENROLMENT_SECRET, ActorKind.CERTIFICATE})
 
 MACHINE_SCOPES = frozenset(
     permission.scope for permission in PERMISSIONS.values() if permission.machine and permission.on is not On.PLATFORM
@@ -333,6 +357,8 @@ def check(actor: Actor, action: Action, standing: Standing) -> None:
 def check_sight(actor: Actor, action: Action, standing: Standing) -> None:
     """Refuse an outsider without telling that the thing exists."""
     permission = PERMISSIONS[action]
+    if permission.device is not None and permission.device is actor.kind:
+        return  # it was found by what it holds, together with its project
     if permission.on is On.PROJECT and actor.kind is not ActorKind.OPERATOR and not standing.sees_project:
         raise Refusal(Code.PROJECT_NOT_FOUND, "No such project.", field="projectId")
     if permission.on is On.ORGANIZATION and actor.kind is not ActorKind.OPERATOR and standing.organization_role is None:
@@ -343,6 +369,8 @@ def allowed(actor: Actor, action: Action, standing: Standing) -> bool:
     permission = PERMISSIONS[action]
     if actor.kind is ActorKind.OPERATOR:
         return True
+    if actor.kind in _DEVICES or permission.device is not None:
+        return actor.kind is permission.device
     if actor.scopes and permission.scope not in actor.scopes:
         return False
     if actor.kind is ActorKind.ACCOUNT_KEY and not permission.machine:
@@ -359,6 +387,8 @@ def _code(permission: Permission) -> Code:
 
 
 def _sentence(actor: Actor, action: Action, permission: Permission) -> str:
+    if permission.device is not None:
+        return f"{action} is what a device asks for itself (EST, RFC 7030)."
     if actor.scopes and permission.scope not in actor.scopes:
         return f"This access token lacks the scope {permission.scope}; {action} needs it. Make a token that has it."
     if actor.kind is ActorKind.ACCOUNT_KEY and not permission.machine:

@@ -91,13 +91,16 @@ class ProjectRole(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """A visitor has not signed in: what it holds, a password or a one-time link, is what the action checks."""
+    """A visitor has not signed in: what it holds, a password or a one-time link, is what the action checks. A device
+    asks for itself, with an enrolment secret or with the certificate that it has."""
 
     OPERATOR = "operator"
     ACCESS_TOKEN = "access_token"
     ACCOUNT_KEY = "account_key"
     SESSION = "session"
     VISITOR = "visitor"
+    ENROLMENT_SECRET = "enrolment_secret"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True)

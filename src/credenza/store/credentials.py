@@ -139,6 +139,12 @@ def find(connection: Connection, credential_id: CredentialId) -> Credential | No
     return None if row is None else _credential(row)
 
 
+def find_by_certificate(connection: Connection, certificate_der: bytes) -> Credential | None:
+    query = select(*_COLUMNS).where(credentials.c.certificate_sha256 == thumbprint(certificate_der))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _credential(row)
+
+
 def not_found() -> Refusal:
     return Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
 

@@ -12,7 +12,15 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from credenza.domain.model import CredentialId, CredentialKind, OrganizationId, ProjectId, Status
-from credenza.store.schema import access_tokens, credentials, organizations, projects, resource_servers, token_keys
+from credenza.store.schema import (
+    access_tokens,
+    credentials,
+    enrolment_secrets,
+    organizations,
+    projects,
+    resource_servers,
+    token_keys,
+)
 
 REASON = "restored from a backup and not released yet"
 
@@ -34,14 +42,16 @@ class Held:
 
 
 def impose(connection: Connection, *, now: datetime) -> int:
-    """Hold every active credential, end what operators replace (access tokens, token keys, resource servers), and say
-    how many credentials are held."""
+    """Hold every active credential, end what is replaced (access tokens, enrolment secrets, token keys, resource
+    servers), and say how many credentials are held."""
     connection.execute(
         update(credentials)
         .where(credentials.c.status == Status.ACTIVE)
         .values(status=Status.INACTIVE, revoked_reason=REASON)
     )
     connection.execute(update(access_tokens).where(access_tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+    unused = enrolment_secrets.c.used_at.is_(None) & enrolment_secrets.c.revoked_at.is_(None)
+    connection.execute(update(enrolment_secrets).where(unused).values(revoked_at=now))
     connection.execute(update(resource_servers).where(resource_servers.c.removed_at.is_(None)).values(removed_at=now))
     retired = {"signs_until": now, "published_until": now, "retired_at": now}
     connection.execute(update(token_keys).where(token_keys.c.retired_at.is_(None)).values(retired))

@@ -1,7 +1,7 @@
 """What was taken back since a backup was made: read before the database is replaced, and taken back again after.
 
-Nothing is given back by a restore (R8): not a revoked credential or token, not a disabled user, an earlier password, a
-removed passkey, a deleted project, a lowered role or a retired service.
+Nothing is given back by a restore (R8): not a revoked credential or token, not a used enrolment secret, a disabled
+user, an earlier password, a removed passkey, a deleted project, a lowered role or a retired service.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from credenza.store.schema import (
     authenticators,
     calendar_feeds,
     credentials,
+    enrolment_secrets,
     identities,
     memberships,
     passkeys,
@@ -49,6 +50,8 @@ class _Rule:
 _RULES = (
     _Rule(credentials, credentials.c.status != Status.ACTIVE, ("status", "revoked_at", "revoked_reason", "slot")),
     _Rule(access_tokens, access_tokens.c.revoked_at.is_not(None), ("revoked_at",)),
+    _Rule(enrolment_secrets, enrolment_secrets.c.used_at.is_not(None), ("used_at",)),
+    _Rule(enrolment_secrets, enrolment_secrets.c.revoked_at.is_not(None), ("revoked_at",)),
     _Rule(users, users.c.disabled_at.is_not(None), ("disabled_at",)),
     _Rule(passwords, passwords.c.hash != "", ("hash", "stands_alone", "changed_at")),
     _Rule(authenticators, authenticators.c.confirmed_at.is_not(None), ("wrapped_secret", "last_step", "confirmed_at")),
