@@ -18,18 +18,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from credenza.actions import (
     access_tokens,
     account_keys,
+    certificates,
     oauth_keys,
     organizations,
     people,
     project_members,
     projects,
     services,
+    trusted_authorities,
 )
-from credenza.actions.certificate_admission import NewRequest
+from credenza.actions.certificate_admission import NewCertificate, NewRequest
 from credenza.actions.context import Platform
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment, NewProject
 from credenza.actions.services import NewService
+from credenza.actions.trusted_authorities import NewTrust
 from credenza.domain.access import Scope
 from credenza.domain.expiry import add_months
 from credenza.domain.model import (
@@ -49,7 +52,8 @@ from credenza.domain.model import (
     ServiceEnvironment,
     User,
 )
-from credenza.protocol import csr
+from credenza.protocol import csr, issuance
+from credenza.protocol.distinguished_name import to_name
 from credenza.protocol.jose import PrivateKey
 
 _DOMAIN = "acme.example"
@@ -238,12 +242,62 @@ def add_terminals(platform: Platform, directory: Path, seeded: Seeded, *, upstre
     places = tuple(ServiceEnvironment(each, "/terminals", upstream, 13, None) for each in EnvironmentName)
     new = NewService("Terminals", AuthenticationType.MTLS, "What tills in shops report and ask for.", places)
     terminals = services.create(platform, _OPERATOR, new, now=add_months(now, -14))
-    private_key, asked = desk.ec_key("terminal-sandbox")
+    keys = _terminals(desk, seeded.owner, seeded.organization.id, terminals)
+    return replace(seeded, keys=seeded.keys | keys)
+
+
+def _terminals(desk: _Desk, owner: Actor, organization_id: OrganizationId, terminals: Service) -> dict[str, PartnerKey]:
+    """A project with certificates in every state: one about to end, its successor, a stolen one, one of the maker's."""
+    old, asked = desk.ec_key("terminal-2025")
+    then = desk.now - timedelta(days=383)  # 13 months less 12 days, give or take
     first = NewRequest(asked.alias, asked.csr)
     request = NewProject(ProjectType.MTLS, "Shops", "EUROPE", terminals.id, _SANDBOX, first)
-    view = projects.create(platform, seeded.owner, seeded.organization.id, request, now=add_months(now, -2))
-    held = {"terminal-sandbox": desk.keep(private_key, view.credentials[0])}
-    return replace(seeded, keys=seeded.keys | held)
+    view = projects.create(desk.platform, owner, organization_id, request, now=then)
+    project_id, old_held = view.project.id, view.credentials[0]
+    keys = {"terminal-2025": desk.keep(old, old_held)}
+    ages = {"terminal-sandbox": timedelta(days=60), "terminal-stolen": timedelta(days=200)}
+    for name, age in ages.items():
+        private_key, asked = desk.ec_key(name)
+        after = old_held.id if name == "terminal-sandbox" else None
+        new = NewRequest(asked.alias, asked.csr, after)
+        held = certificates.add_by_csr(desk.platform, owner, project_id, new, _SANDBOX, now=desk.now - age)
+        keys[name] = desk.keep(private_key, held)
+        if name == "terminal-stolen":
+            certificates.revoke(
+                desk.platform, owner, project_id, held.id, keep_last=True, reason="till stolen", now=desk.now - _DAY
+            )
+    _bring(desk, owner, project_id)
+    return keys
+
+
+def _bring(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
+    """Trust the maker of the tills, and bring a certificate of theirs."""
+    maker, till = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    period = issuance.validity(desk.now - _DAY, ends_at=add_months(desk.now, 24))
+    root = issuance.make_root(
+        maker,
+        subject=to_name((("O", "Till Makers"), ("CN", "Till Makers Root CA"))),
+        public_key=maker.public_key(),
+        serial_number=_serial(desk),
+        validity=period,
+    )
+    leaf = issuance.make_leaf(
+        maker,
+        root,
+        profile=issuance.CLIENT_LEAF,
+        subject=to_name((("O", "Till Makers"), ("CN", f"till-{int(desk.now.timestamp())}"))),
+        public_key=till.public_key(),
+        serial_number=_serial(desk),
+        validity=period,
+    )
+    trust = NewTrust(_SANDBOX, "Till Makers Root CA", root.public_bytes(Encoding.PEM))
+    trusted_authorities.add(desk.platform, _OPERATOR, trust, now=desk.now)
+    new = NewCertificate("till-of-the-maker", leaf.public_bytes(Encoding.PEM))
+    certificates.add_issued_elsewhere(desk.platform, owner, project_id, new, _SANDBOX, now=desk.now)
+
+
+def _serial(desk: _Desk) -> int:
+    return issuance.serial_from(desk.platform.random(issuance.SERIAL_RANDOM_BYTES))
 
 
 def _team(desk: _Desk, owner: Actor, project_id: ProjectId) -> None:
