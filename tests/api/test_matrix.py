@@ -14,12 +14,25 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 from tests.api.desk import OPERATOR, ROLES, STRANGER, Desk, request_for
 from tests.clock import NOON
 
-from credenza.actions import access_tokens, account_keys, calendar_feeds, deliveries, invitations, traces, webhooks
+from credenza.actions import (
+    access_tokens,
+    account_keys,
+    calendar_feeds,
+    deliveries,
+    invitations,
+    tls_client_names,
+    traces,
+    webhooks,
+)
 from credenza.domain.access import Scope
-from credenza.domain.model import OrganizationRole
+from credenza.domain.model import EnvironmentName, OrganizationRole
+from credenza.protocol.tls_client_name import NameKind
+from credenza.store import schema
+from credenza.store.engine import writing
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +119,9 @@ MAY: dict[str, frozenset[str]] = {
     "disableTrustedAuthority": NOBODY,
     "getProjectDetails": READERS,
     "upgradeProject": WRITERS,
+    "getTlsClientName": READERS,
+    "registerTlsClientName": WRITERS,
+    "removeTlsClientName": WRITERS,
     "listProjectMembers": READERS,
     "setProjectMember": WRITERS,
     "leaveProject": frozenset({"colleague", "reader"}),
@@ -230,6 +246,7 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "checkCsr": lambda desk: {"csr": request_for(0)},
     "addWebhook": lambda desk: {"url": "https://example.com/hook"},
     "markRead": lambda desk: {},
+    "registerTlsClientName": lambda desk: {"kind": "subject_dn", "value": "CN=till 7"},
 }
 
 
@@ -248,7 +265,25 @@ def prepared(desk: Desk) -> Desk:
     calendar_feeds.make(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)
     added = webhooks.add(desk.platform, OPERATOR, desk.organization.id, url="https://example.com/hook", now=NOON)
     webhooks.send_test(desk.platform, OPERATOR, desk.organization.id, added.webhook.id, now=NOON)
+    speak_oauth2(desk)
+    name = (EnvironmentName.SANDBOX, NameKind.SAN_DNS, "till7.example")
+    tls_client_names.register(desk.platform, OPERATOR, desk.view.project.id, *name, now=NOON)
+    speak_oauth1(desk)
     return desk
+
+
+def speak_oauth2(desk: Desk) -> None:
+    """Only such projects are known by a name in TLS; their keys are neither rotated nor renewed."""
+    _make(desk, "OAUTH2_FAPI")
+
+
+def speak_oauth1(desk: Desk) -> None:
+    _make(desk, "OAUTH10A")
+
+
+def _make(desk: Desk, project_type: str) -> None:
+    with writing(desk.database.records) as connection:
+        connection.execute(update(schema.projects).values(type=project_type))
 
 
 def reason_of(response: httpx.Response) -> str:
@@ -292,6 +327,8 @@ async def test_whoever_may_look_is_shown(desk: Desk, operation: str) -> None:
 async def test_whoever_may_change_does(desk: Desk, operation: str, name: str) -> None:
     if operation == "renewCredential":
         desk.grow_old()
+    if operation == "registerTlsClientName":
+        speak_oauth2(desk)
     async with desk.http(name) as http:
         response = await Call(desk, operation).send(http)
 

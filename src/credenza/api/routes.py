@@ -28,6 +28,7 @@ from credenza.api import (
     people,
     projects,
     services,
+    tls_client_names,
     traces,
     trusted_authorities,
     webhooks,
@@ -172,12 +173,18 @@ _AUTHORITIES = (
 
 _Q = "/api/projects/{project_id}"
 _K = f"{_Q}/credentials/{{credential_id}}"
+_T = f"{_Q}/environments/{{environment_name}}/tls-client-name"
 _S = "/api/certificate-subjects"
 _PROJECTS = (
     Route("GET", _Q, projects.get_details, "getProjectDetails", _SEEN),
     Route("POST", f"{_Q}/upgrade", projects.upgrade, "upgradeProject", (
         *_CHANGED, R.PROJECT_TYPE_NOT_SUPPORTED, R.INVALID_PROJECT_CONFIG, R.OAUTH2_KEYS_MAX_EXCEEDED,
     )),
+    Route("GET", _T, tls_client_names.get, "getTlsClientName", (*_SEEN, R.NOT_FOUND)),
+    Route("PUT", _T, tls_client_names.register, "registerTlsClientName", (
+        *_CHANGED, R.PROJECT_TYPE_NOT_SUPPORTED, R.INVALID_PROJECT_STATUS,
+    )),
+    Route("DELETE", _T, tls_client_names.remove, "removeTlsClientName", (*_CHANGED, R.NOT_FOUND), 204),
     Route("GET", f"{_Q}/members", projects.list_members, "listProjectMembers", _SEEN),
     Route("POST", f"{_Q}/members", projects.set_member, "setProjectMember", (
         *_CHANGED, R.NOT_FOUND, R.MEMBERS_MAX_EXCEEDED,

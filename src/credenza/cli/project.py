@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from credenza.cli import bundles, habits, output, remote
+from credenza.cli import bundles, habits, output, remote, tls_client_name
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.client import operations
 from credenza.wire.credentials import (
@@ -28,6 +28,7 @@ from credenza.wire.projects import (
 )
 
 app = typer.Typer()
+app.add_typer(tls_client_name.app, name="tls-name")
 
 _COLUMNS = ("id", "name", "type", "environments", "keys")
 

@@ -58,6 +58,23 @@ class ProjectEdit(RequestShape):
     ambiguous_readings: StrictBool | None = None
 
 
+TlsNameKind: TypeAlias = Literal["subject_dn", "san_dns", "san_uri", "san_ip", "san_email"]
+
+
+class NewTlsClientName(RequestShape):
+    """A name in certificates; a subject as RFC 4514 writes it, its last attribute first: `CN=till 7,O=Acme,C=DE`."""
+
+    kind: TlsNameKind
+    value: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class TlsClientName(AnswerShape):
+    """The one name that a project's TLS clients are known by at the token endpoint of an environment."""
+
+    kind: TlsNameKind
+    value: str
+
+
 class NewEnvironment(RequestShape):
     name: EnvironmentName
     credential: NewCredential
