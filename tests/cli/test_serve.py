@@ -10,9 +10,9 @@ from tests.cli.installation import Installation
 from tests.clock import NOON
 from tests.store.rows import Rows
 
-from credenza.cli import local, serve
+from credenza.cli import local, preparing
 from credenza.cli.failure import CommandFailed
-from credenza.cli.serve import Role
+from credenza.cli.roles import Role
 from credenza.domain.model import PLATFORM
 from credenza.store import leases, quarantine, schema
 from credenza.store.engine import Database, open_database, writing
@@ -25,14 +25,14 @@ def test_an_installation_in_quarantine_says_so_at_every_start_and_what_ends_it(
     installation.done("org", "create", "Acme")
     database = open_database(f"sqlite:///{installation.directory}/credenza.db")
     Rows(database).signing_key()
-    serve.prepare(local.load_settings(), role)
+    preparing.prepare(local.load_settings(), role)
     before = capsys.readouterr().err
     with writing(database.records) as connection:
         quarantine.impose(connection, now=NOON)
     database.close()
 
     for _ in range(2):
-        serve.prepare(local.load_settings(), role)
+        preparing.prepare(local.load_settings(), role)
         said = capsys.readouterr().err
 
         assert "IN QUARANTINE: 1 credentials" in said
@@ -65,12 +65,12 @@ def test_a_gate_without_shared_replay_memory_does_not_start_beside_another(
     on_postgresql.done("db", "upgrade")
     on_postgresql.done("org", "create", "Acme")
     database = open_database(on_postgresql.setting("DATABASE_URL"))
-    serve.prepare(local.load_settings(), role)
+    preparing.prepare(local.load_settings(), role)
     live_gate(database, memory=memory, renewed_at=local.now() + timedelta(minutes=1))
     database.close()
 
     with pytest.raises(CommandFailed, match=r"gate-1\.example\.org.*CREDENZA_REPLAY_URL"):
-        serve.prepare(local.load_settings(), role)
+        preparing.prepare(local.load_settings(), role)
 
     found = {each["name"]: each for each in on_postgresql.run("doctor", "-o", "json").document}
     assert found["replay_memory_of_the_fleet"]["ok"] is False
@@ -84,7 +84,7 @@ def test_a_gate_that_has_died_is_in_nobody_s_way(on_postgresql: Installation) ->
     live_gate(database, memory="another machine's", renewed_at=local.now() - timedelta(minutes=1))
     database.close()
 
-    serve.prepare(local.load_settings(), Role.GATE)
+    preparing.prepare(local.load_settings(), Role.GATE)
 
     found = {each["name"]: each for each in on_postgresql.run("doctor", "-o", "json").document}
     assert found["replay_memory_of_the_fleet"]["ok"] is True

@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert, update
 from tests.clock import NOON, Clock
 
@@ -44,6 +43,7 @@ from credenza.store import changes, migrate, schema
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, open_database, writing
+from credenza.store.engine_traces import EngineTraces
 from credenza.store.replay import LmdbReplay
 
 SANDBOX, PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
@@ -300,9 +300,9 @@ def desk(scene: Scene, **policy: Any) -> Desk:
     return Desk(
         scene.verifier(**policy),
         clock=scene.clock.now,
-        usage=Usage(scene.database.traces, report=_fail),
-        refusals=Refusals(scene.database.traces, clock=scene.clock.now, report=_fail),
-        metrics=Metrics(CollectorRegistry()),
+        usage=Usage(EngineTraces(scene.database.traces), report=_fail),
+        refusals=Refusals(EngineTraces(scene.database.traces), clock=scene.clock.now, report=_fail),
+        metrics=Metrics(),
     )
 
 

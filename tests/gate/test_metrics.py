@@ -1,13 +1,13 @@
 """What a gate counts, as Prometheus reads it."""
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
 from credenza.gate.decision import Code
 from credenza.gate.metrics import Metrics
 
 
 def test_decisions_are_counted_by_environment_and_outcome() -> None:
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics()
 
     metrics.admitted("SANDBOX", 0.001)
     metrics.admitted("SANDBOX", 0.001)
@@ -20,7 +20,7 @@ def test_decisions_are_counted_by_environment_and_outcome() -> None:
 
 
 def test_the_time_of_a_decision_falls_into_every_bucket_that_it_does_not_exceed() -> None:
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics()
 
     metrics.admitted("SANDBOX", 0.00005)
     metrics.admitted("SANDBOX", 0.00006)
@@ -34,7 +34,7 @@ def test_the_time_of_a_decision_falls_into_every_bucket_that_it_does_not_exceed(
 
 
 def test_a_scrape_says_what_each_figure_is() -> None:
-    text = generate_latest(Metrics(CollectorRegistry()).registry).decode()
+    text = generate_latest(Metrics().registry).decode()
 
     assert "# TYPE credenza_gate_decisions_total counter" in text
     assert "# TYPE credenza_gate_decision_seconds histogram" in text

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TypeAlias
 
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from tests.clock import NOON
 from tests.gate.certificate_scene import Holder, foreign, hold, issuing, leaf, own, verifier
@@ -36,6 +35,7 @@ from credenza.gate.usage import Usage
 from credenza.store import changes, schema
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import reading, writing
+from credenza.store.engine_traces import EngineTraces
 from credenza.store.lookup import KeySnapshot
 
 DAY = timedelta(days=1)
@@ -336,9 +336,9 @@ def desk(scene: Scene) -> Desk:
     return Desk(
         verifier(scene),
         clock=scene.clock.now,
-        usage=Usage(scene.database.traces, report=_fail),
-        refusals=Refusals(scene.database.traces, clock=scene.clock.now, report=_fail),
-        metrics=Metrics(CollectorRegistry()),
+        usage=Usage(EngineTraces(scene.database.traces), report=_fail),
+        refusals=Refusals(EngineTraces(scene.database.traces), clock=scene.clock.now, report=_fail),
+        metrics=Metrics(),
     )
 
 

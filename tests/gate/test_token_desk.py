@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from tests.gate.scene import furnished
 from tests.gate.test_token_status import Counter
@@ -21,20 +20,21 @@ from credenza.gate.token_server import Denial, TokenCall
 from credenza.gate.usage import Usage
 from credenza.store import schema
 from credenza.store.engine import reading
+from credenza.store.engine_traces import EngineTraces
 
 
 class Office(Counter):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
         traces = self.scene.database.traces
-        self.refusals = Refusals(traces, clock=self.scene.clock.now, report=_fail)
+        self.refusals = Refusals(EngineTraces(traces), clock=self.scene.clock.now, report=_fail)
         self.desk = TokenDesk(
             self.server,
             self.status,
             clock=self.scene.clock.now,
-            usage=Usage(traces, report=_fail),
+            usage=Usage(EngineTraces(traces), report=_fail),
             refusals=self.refusals,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=Metrics(),
         )
 
     def revocation(self, **form: str) -> TokenCall:

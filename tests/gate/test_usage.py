@@ -14,6 +14,7 @@ from credenza.gate.refusals import KEPT_FOR, PER_CREDENTIAL_AND_MINUTE, PER_MINU
 from credenza.gate.usage import Usage
 from credenza.store import traces, traffic
 from credenza.store.engine import Database, reading, writing
+from credenza.store.engine_traces import EngineTraces
 from credenza.store.traces import CALLER_LIMIT, OTHERS, Caller, StoredRefusal
 
 pytestmark = pytest.mark.anyio
@@ -31,12 +32,12 @@ def reports() -> list[Exception]:
 
 @pytest.fixture
 def usage(database: Database, reports: list[Exception]) -> Usage:
-    return Usage(database.traces, report=reports.append)
+    return Usage(EngineTraces(database.traces), report=reports.append)
 
 
 @pytest.fixture
 def refusals(database: Database, clock: Clock, reports: list[Exception]) -> Refusals:
-    return Refusals(database.traces, clock=clock.now, report=reports.append)
+    return Refusals(EngineTraces(database.traces), clock=clock.now, report=reports.append)
 
 
 def call(
@@ -135,7 +136,7 @@ async def test_memory_holds_a_hundred_callers_of_a_credential_and_then_the_other
 
 
 async def test_memory_holds_so_many_callers_of_all_credentials(database: Database, reports: list[Exception]) -> None:
-    usage = Usage(database.traces, report=reports.append, capacity=10)
+    usage = Usage(EngineTraces(database.traces), report=reports.append, capacity=10)
 
     for number in range(50):
         call(usage, address=f"192.0.2.{number}")
@@ -153,7 +154,7 @@ async def test_a_long_user_agent_is_one_caller(usage: Usage) -> None:
 async def test_the_loop_goes_on_while_a_flush_waits_for_the_database(
     postgresql_database: Database, reports: list[Exception]
 ) -> None:
-    usage = Usage(postgresql_database.traces, report=reports.append)
+    usage = Usage(EngineTraces(postgresql_database.traces), report=reports.append)
     call(usage)
     with writing(postgresql_database.traces) as connection:
         connection.execute(text("LOCK TABLE callers"))
@@ -241,7 +242,7 @@ async def test_refusals_that_could_not_be_written_are_written_later(
 async def test_the_queue_is_bounded_while_the_database_fails(
     database: Database, clock: Clock, reports: list[Exception]
 ) -> None:
-    refusals = Refusals(database.traces, clock=clock.now, report=reports.append, queue_limit=30)
+    refusals = Refusals(EngineTraces(database.traces), clock=clock.now, report=reports.append, queue_limit=30)
     mend = break_traces(database, "refusals")
     for number in range(50):
         keep(refusals, number, credential_id=str(number))

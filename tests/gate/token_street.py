@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from prometheus_client import CollectorRegistry
 from tests.gate.scene import PAYMENTS, PROJECT, SANDBOX, Scene, call
 from tests.gate.token_scene import ISSUER, NONCE_SECRET, Desk
 
@@ -26,6 +25,7 @@ from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
 from credenza.protocol import dpop
 from credenza.store.changes import ChangeKind
+from credenza.store.engine_traces import EngineTraces
 
 LIFE = timedelta(seconds=30)
 TARGET = "/payments/42?full=yes"
@@ -61,9 +61,9 @@ class TokenStreet(Desk):
         return desk.Desk(
             Verifier(**shared, tokens=tokens),
             clock=scene.clock.now,
-            usage=Usage(scene.database.traces, report=_fail),
-            refusals=Refusals(scene.database.traces, clock=scene.clock.now, report=_fail),
-            metrics=Metrics(CollectorRegistry()),
+            usage=Usage(EngineTraces(scene.database.traces), report=_fail),
+            refusals=Refusals(EngineTraces(scene.database.traces), clock=scene.clock.now, report=_fail),
+            metrics=Metrics(),
             signer=IdentitySigner(issuers, {SANDBOX: ISSUER}, life=LIFE),
         )
 

@@ -17,7 +17,7 @@ from credenza.store import changes, resource_servers, revoked_tokens, token_keys
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, reading, writing
-from credenza.store.schema import micros
+from credenza.store.instants import micros
 from credenza.store.token_lookup import (
     Introspector,
     IntrospectorSnapshot,

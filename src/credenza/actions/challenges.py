@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from credenza.actions.context import Platform
 from credenza.domain.errors import Code, Refusal
 from credenza.store import spent
-from credenza.store.schema import at_micros, micros
+from credenza.store.instants import at_micros, micros
 
 LIFE = timedelta(minutes=5)
 _LABEL = "challenge"

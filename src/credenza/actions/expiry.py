@@ -14,7 +14,7 @@ from credenza.domain.expiry import Ending, day_starts, month_starts
 from credenza.domain.lists import EndingOrder
 from credenza.domain.model import Actor, EnvironmentName, OrganizationId, ProjectId, UserId
 from credenza.store import endings
-from credenza.store.schema import at_micros, micros
+from credenza.store.instants import at_micros, micros
 
 MONTHS = 13
 

@@ -53,7 +53,7 @@ COMMANDS = (
     Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
     Entry("project", "Projects, their environments and their people.", ("project",)),
     Entry("resource-server", "APIs that may introspect tokens, for operators.", ("resource_server",)),
-    Entry("serve", "Serve the management API and the gates.", ("serve",)),
+    Entry("serve", "Serve the management API and the gates.", ("server",)),
     Entry("service", "The catalog, for operators.", ("service",)),
     Entry("sign", "Sign a request, an assertion or a proof, and print it.", ("sign", "sign_oauth2")),
     Entry("token", "Get an OAuth 2.0 token; personal access tokens, for operators.", ("token", "token_get")),
@@ -61,7 +61,6 @@ COMMANDS = (
     Entry("user", "Users, for operators.", ("user",)),
     Entry("version", "Print the version.", ("version",)),
     Entry("webhook", "Webhooks that are told of what expires.", ("webhook",)),
-    Entry("worker", "One process of serve --workers.", ("worker",), hidden=True),
 )
 
 

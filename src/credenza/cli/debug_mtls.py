@@ -10,7 +10,7 @@ import typer
 from cryptography import x509
 from sqlalchemy import Connection
 
-from credenza.cli import bundles, debugging, habits, installation, mtls_diagnosis, output, refusals, remote
+from credenza.cli import bundles, databases, debugging, habits, installation, mtls_diagnosis, output, refusals, remote
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.cli.mtls_diagnosis import Asked, Installed, Verdict
@@ -69,7 +69,7 @@ def debug_mtls(
 
 def _of_installation(asked: Asked, now: datetime) -> tuple[tuple[x509.Certificate, ...], Installed]:
     """Read what a gate of this installation would."""
-    with installation.database(installation.load_settings()) as database, reading(database.records) as connection:
+    with databases.database(installation.load_settings()) as database, reading(database.records) as connection:
         trust, routes = Trust(), RouteTable()
         trust.replace(lookup.trust_snapshot(_rows(connection, lookup.TRUST)))
         routes.replace(lookup.route_snapshot(_rows(connection, lookup.ROUTES)))

@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from credenza.cli import authority_checks, database_checks, local, machine_checks, output
 from credenza.cli.checks import Check
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.cli.serve import Role, listening
+from credenza.cli.roles import Role
+from credenza.cli.serve import listening
 from credenza.settings import Settings
 from credenza.store.engine import Database, open_database
 

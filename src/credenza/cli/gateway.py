@@ -8,7 +8,8 @@ import typer
 
 from credenza.cli import installation
 from credenza.cli.failure import CommandFailed
-from credenza.cli.serve import Role, run
+from credenza.cli.roles import Role
+from credenza.cli.server import run
 
 app = typer.Typer()
 

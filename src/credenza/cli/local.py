@@ -18,8 +18,9 @@ from credenza.adapters.key_token import KeyAway
 from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.adapters.weak_keys import WeakKeys
+from credenza.cli.databases import database, has_started
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.cli.installation import database, has_started, load_settings, now
+from credenza.cli.installation import load_settings, now
 from credenza.domain import subject_policy
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, EnvironmentName, Organization

@@ -5,23 +5,17 @@ Data goes to stdout, everything else to stderr. Nobody who uses the command line
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
-import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]  # what add_completion does
 
 from credenza.cli import commands
-from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.ending import ending
+from credenza.cli.failure import ExitCode
 from credenza.cli.habits import Habits
-from credenza.protocol.errors import Malformed, Refused
-
-_PACKAGE = Path(__file__).parent.parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,18 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A terminal that has no check mark gets a question mark, not an exception.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    try:
-        return _run(arguments)
-    except (CommandFailed, Malformed, Refused) as failure:
-        return _fail(str(failure), failure.exit_code if isinstance(failure, CommandFailed) else ExitCode.ERROR)
-    except typer.TyperException as error:
-        return _fail(_usage(error), ExitCode(error.exit_code))
-    except typer.Abort:
-        return _fail("Stopped; nothing was changed.", ExitCode.ERROR)
-    except OSError as error:
-        return _system_failure(error)
-    except Exception as error:  # noqa: BLE001 - whatever is left is a fault of ours, and no traceback explains it to a user
-        return _fail(_fault(error), ExitCode.ERROR)
+    return ending(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -51,36 +34,3 @@ def _run(arguments: Sequence[str] | None) -> int:
     sys.stdout.flush()
     # Without standalone mode the number of a typer.Exit is returned, and None by a command that just ends.
     return outcome if isinstance(outcome, int) else ExitCode.OK
-
-
-def _fail(message: str, exit_code: int) -> int:
-    print(message if message.startswith("Usage:") else f"credenza: {message}", file=sys.stderr)
-    return exit_code
-
-
-def _usage(error: typer.TyperException) -> str:
-    # pydantic, which typer asks to read values, says what kind of error it is before it says which.
-    message = error.format_message().replace("Value error, ", "")
-    context = getattr(error, "ctx", None)
-    if message.startswith("Usage:") or context is None:
-        return message
-    return f"{message}\nSee: {context.command_path} --help"
-
-
-def _system_failure(error: OSError) -> int:
-    if error.errno == errno.EPIPE:
-        # The reader of a pipe has seen enough (`credenza ... | head`). Python would complain again while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    what = error.strerror or type(error).__name__
-    return _fail(f"{error.filename}: {what}." if error.filename else f"{what}.", ExitCode.ERROR)
-
-
-def _fault(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)][-1]
-    # The message of an unexpected exception may hold what was being worked on, a secret for one.
-    return (
-        f"This is a fault of Credenza itself: {type(error).__name__} in {Path(place.filename).relative_to(_PACKAGE)}, "
-        f"line {place.lineno}. Please report this line and the command."
-    )

@@ -12,10 +12,10 @@ from importlib import import_module
 from pathlib import Path
 
 import structlog
-from sqlalchemy import make_url
 
 from credenza.adapters.vault import LocalVault
 from credenza.cli import installation, origins
+from credenza.cli.installation import LateDatabase
 from credenza.gate import refusals, usage
 from credenza.gate.bearer import TokenVerifier
 from credenza.gate.flushing import Flusher
@@ -32,8 +32,9 @@ from credenza.protocol import client_assertion, dpop
 from credenza.settings import Settings
 from credenza.store import enforced
 from credenza.store.embedded import EmbeddedReader
-from credenza.store.engine import Database
+from credenza.store.embedded_traces import EmbeddedTraces, traces_path
 from credenza.store.replay import LmdbReplay
+from credenza.store.trace_writing import TraceFile
 
 log = structlog.get_logger()
 
@@ -59,21 +60,26 @@ class Plane:
 
 
 @asynccontextmanager
-async def open_plane(settings: Settings, database: Database, vault: LocalVault | None) -> AsyncIterator[Plane]:
+async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVault | None) -> AsyncIterator[Plane]:
     """`vault` is the key-encryption key where this process gives tokens."""
     async with AsyncExitStack() as stack:
         routes, issuers, trust = RouteTable(), Issuers(vault), Trust()
         replay = _open_replay(settings, stack)
-        if database.embedded:
-            keyring, freshness = _embedded(settings, routes, issuers, trust, stack)
+        records = installation.embedded_path(settings)
+        traces: TraceFile
+        if records is not None:
+            keyring, freshness = _embedded(records, routes, issuers, trust, stack)
+            traces = EmbeddedTraces(traces_path(records))
+            stack.callback(traces.close)
         else:
             # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
             postgresql = import_module("credenza.cli.postgresql_plane")
             keyring, freshness = await postgresql.open_freshness(
                 settings, routes, issuers, trust, stack, report=_report
             )
-        counted = Usage(database.traces, report=_report)
-        kept = Refusals(database.traces, clock=installation.now, report=_report)
+            traces = import_module("credenza.store.engine_traces").EngineTraces(database.open().traces)
+        counted = Usage(traces, report=_report)
+        kept = Refusals(traces, clock=installation.now, report=_report)
         noted = _Enforced(settings.data_dir, keyring)
         for flush, every in (
             (counted.flush, usage.FLUSH_EVERY),
@@ -108,11 +114,9 @@ async def open_plane(settings: Settings, database: Database, vault: LocalVault |
 
 
 def _embedded(
-    settings: Settings, routes: RouteTable, issuers: Issuers, trust: Trust, stack: AsyncExitStack
+    records: Path, routes: RouteTable, issuers: Issuers, trust: Trust, stack: AsyncExitStack
 ) -> tuple[Keyring, Freshness]:
-    path = make_url(settings.database).database
-    assert path is not None, "an embedded database is a file"
-    reader = EmbeddedReader(Path(path))
+    reader = EmbeddedReader(records)
     stack.callback(reader.close)
     reader.watch()
     keyring = Keyring(SqliteKeys(reader), clock=time.monotonic)
@@ -167,5 +171,6 @@ class _Enforced:
             self._noted = number
 
 
-def _report(error: Exception) -> None:
+def _report(failure: Exception) -> None:
+    error = failure.__cause__ or failure
     log.warning("gate.database", error=type(error).__name__, text=str(error).splitlines()[0] if str(error) else "")

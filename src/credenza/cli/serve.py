@@ -1,37 +1,28 @@
-"""`credenza serve`: the composition root. It builds everything, serves it, and takes it down.
-
-The parent prepares the installation and binds the sockets; then it serves by itself, or has worker processes serve.
-"""
+"""What one process serves. The composition root: it builds everything, serves it, and takes it down."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from importlib import import_module
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
-import structlog
-import typer
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry
 
-from credenza.cli import connection, installation, listeners, logs, output, proxies, token_plane
+from credenza.cli import connection, installation, listeners, proxies, token_plane
 from credenza.cli.failure import CommandFailed
+from credenza.cli.installation import LateDatabase
 from credenza.cli.listeners import Listener
 from credenza.cli.plane import Plane, open_plane
+from credenza.cli.roles import Role
 from credenza.cli.tls import ClientTrust
-from credenza.cli.workers import Pool
 from credenza.domain.model import EnvironmentName
 from credenza.gate.app import GateApp, Limits, Origin
 from credenza.gate.check import DecisionApp
@@ -39,26 +30,9 @@ from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder
 from credenza.gate.metrics import Metrics
 from credenza.settings import Settings
-from credenza.store import changes, enforced, quarantine
-from credenza.store.enforced import OlderDatabase
-from credenza.store.engine import Database, reading
-from credenza.store.replay import LmdbReplay
-
-log = structlog.get_logger()
-app = typer.Typer()
 
 _GATES_OWN_ANSWER_S = 2.0
 """What a gate is given, once a body is late, to say so in its own envelope before the listener cuts the connection."""
-
-_OPEN_FILES = 65_536
-
-
-class Role(StrEnum):
-    """Which plane a process serves."""
-
-    ALL = "all"
-    MANAGE = "manage"
-    GATE = "gate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +42,6 @@ class Started:
     settings: Settings
     role: Role
     sockets: Mapping[str, socket.socket]
-
-
-@app.command()
-def serve(
-    context: typer.Context,
-    role: Annotated[Role, typer.Option(help="Which plane: all, manage or gate.")] = Role.ALL,
-    workers: Annotated[int, typer.Option(help="Worker processes on this machine.", min=1, max=64)] = 1,
-) -> None:
-    """Serve the management API and the gates of both environments."""
-    run(context, installation.load_settings(), role, workers)
-
-
-def run(context: typer.Context, settings: Settings, role: Role, workers: int) -> None:
-    os.umask(0o077)  # what the server writes is for its own account alone
-    _allow_open_files()
-    logs.configure(settings.log_level)
-    link = prepare(settings, role)
-    sockets = {each.name: _bind(each) for each in listening(settings, role)}
-    for each in listening(settings, role):
-        output.note(context, f"{each.name} listens on {each.bind}")
-    if link is not None:
-        output.note(context, f"Make the first admin here, once, within 24 hours:\n  {link}")
-    if workers == 1:
-        serve_here(Started(settings, role, sockets))
-    else:
-        Pool(("--role", role), sockets, workers).run()
-
-
-def _allow_open_files() -> None:
-    """Every connection is an open file, and shells usually allow 1,024; what the machine allows is ours to use."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def prepare(settings: Settings, role: Role) -> str | None:
-    """Bring the installation to where it can be served; the link for the first admin when there is nobody yet."""
-    with installation.database(settings) as database:
-        fresh = not installation.has_started(database)
-        _check_not_older(settings, database)
-        _announce_quarantine(database)
-        if not database.embedded:
-            import_module("credenza.cli.postgresql_plane").check_memory(settings, database)
-        if fresh:
-            _establish_replay(settings)
-        return None if role is Role.GATE else _management().prepare(settings, database)
-
-
-def _management() -> ModuleType:
-    """The management plane, imported by those who serve it: a gate alone is smaller and starts sooner without."""
-    return import_module("credenza.cli.management_plane")
 
 
 def listening(settings: Settings, role: Role) -> tuple[Listener, ...]:
@@ -138,6 +60,18 @@ def _gate(settings: Settings, name: EnvironmentName, bind: str) -> Listener:
     return Listener(f"{name.lower()} gate", bind, settings.tls_certificate, settings.tls_private_key, name)
 
 
+def bind(settings: Settings, role: Role) -> dict[str, socket.socket]:
+    """The sockets of a role's listeners, by their names. Raises CommandFailed."""
+    return {each.name: _bind(each) for each in listening(settings, role)}
+
+
+def _bind(listener: Listener) -> socket.socket:
+    try:
+        return listeners.bind(listener)
+    except OSError as error:
+        raise CommandFailed(f"{error.strerror}. Stop what listens there, or choose another address.") from error
+
+
 def serve_here(started: Started) -> None:
     """Serve in this process until it is told to stop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -150,7 +84,7 @@ async def serve_until_stopped(started: Started) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with installation.database(settings) as database:
+    with LateDatabase(settings) as database:
         async with AsyncExitStack() as stack:
             vault = token_plane.open_vault(settings)
             plane = await stack.enter_async_context(open_plane(settings, database, vault))
@@ -180,7 +114,7 @@ def _clients(settings: Settings, plane: Plane, environment: EnvironmentName) -> 
 
 
 async def _applications(
-    started: Started, database: Database, plane: Plane, stack: AsyncExitStack, stopping: asyncio.Event
+    started: Started, database: LateDatabase, plane: Plane, stack: AsyncExitStack, stopping: asyncio.Event
 ) -> Mapping[str, Any]:
     """The application behind each listener, by its name."""
     settings = started.settings
@@ -189,19 +123,26 @@ async def _applications(
         clock=installation.now,
         usage=plane.usage,
         refusals=plane.refusals,
-        metrics=Metrics(CollectorRegistry()),
+        metrics=Metrics(),
         signer=token_plane.identity_signer(settings, plane),
     )
     applications: dict[str, Any] = {}
     if started.role is not Role.GATE:
-        applications["management API"] = _management().application(settings, database, plane, desk, stack, stopping)
+        applications["management API"] = _management().application(
+            settings, database.open(), plane, desk, stack, stopping
+        )
     if started.role is not Role.MANAGE:
         applications |= await _gates(settings, database, plane, desk, stack)
     return applications
 
 
+def _management() -> ModuleType:
+    """The management plane, imported by those who serve it: a gate alone is smaller and starts sooner without."""
+    return import_module("credenza.cli.management_plane")
+
+
 async def _gates(
-    settings: Settings, database: Database, plane: Plane, desk: Desk, stack: AsyncExitStack
+    settings: Settings, database: LateDatabase, plane: Plane, desk: Desk, stack: AsyncExitStack
 ) -> Mapping[str, Any]:
     forwarder = await stack.enter_async_context(Forwarder(timeout=timedelta(seconds=settings.upstream_timeout_s)))
     limits = Limits(
@@ -235,51 +176,3 @@ async def _gates(
         terminators=proxies.terminators(settings, settings.decision_bind),
     )
     return gates | {"decisions": decisions}
-
-
-def _bind(listener: Listener) -> socket.socket:
-    try:
-        return listeners.bind(listener)
-    except OSError as error:
-        raise CommandFailed(f"{error.strerror}. Stop what listens there, or choose another address.") from error
-
-
-def _check_not_older(settings: Settings, database: Database) -> None:
-    with reading(database.records) as connection:
-        number = changes.current(connection)
-    try:
-        enforced.check_not_older(settings.data_dir, number)
-    except OlderDatabase as error:
-        raise CommandFailed(str(error)) from error
-
-
-def _announce_quarantine(database: Database) -> None:
-    """Say at every start that restored credentials are refused: partners call, and the gate is right to say no."""
-    with reading(database.records) as connection:
-        held = quarantine.count(connection)
-    if held == 0:
-        return
-    log.warning("installation.quarantined", held=held)
-    print(
-        f"IN QUARANTINE: {held} credentials were restored from a backup and are refused.\n"
-        "See them with: credenza db quarantine; revoke what was revoked since; then: credenza db release",
-        file=sys.stderr,
-    )
-
-
-def _establish_replay(settings: Settings) -> None:
-    """A new installation's replay memory has nothing to forget: its very first call may be admitted."""
-    if not settings.replay_url:
-        LmdbReplay.establish(settings.data_dir / "replay")
-        return
-    window = timedelta(seconds=settings.max_skew_s)
-
-    async def establish() -> None:
-        redis = import_module("credenza.store.redis_replay")
-        memory = redis.RedisReplay(settings.replay_url, remember=2 * window, ahead=window)
-        try:
-            await memory.establish()
-        finally:
-            await memory.close()
-
-    asyncio.run(establish())

@@ -10,6 +10,7 @@ from credenza.adapters import vault
 from credenza.adapters.vault import LocalVault, WrongKey
 from credenza.cli import installation, origins
 from credenza.cli.failure import CommandFailed
+from credenza.cli.installation import LateDatabase
 from credenza.cli.plane import Plane
 from credenza.cli.token_records import TokenRecords
 from credenza.domain.model import EnvironmentName
@@ -20,7 +21,6 @@ from credenza.gate.token_desk import TokenDesk
 from credenza.gate.token_server import TokenServer
 from credenza.gate.token_status import TokenStatus
 from credenza.settings import Settings
-from credenza.store.engine import Database
 
 
 def open_vault(settings: Settings) -> LocalVault | None:
@@ -46,7 +46,9 @@ def identity_signer(settings: Settings, plane: Plane) -> IdentitySigner | None:
     return IdentitySigner(plane.issuers, issuers, life=timedelta(seconds=settings.identity_life_s))
 
 
-def token_apps(settings: Settings, database: Database, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, TokenApp]:
+def token_apps(
+    settings: Settings, database: LateDatabase, plane: Plane, desk: Desk
+) -> Mapping[EnvironmentName, TokenApp]:
     """Make the token server of each environment; none without the key-encryption key."""
     if plane.vault is None:
         return {}

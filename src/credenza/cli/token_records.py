@@ -8,26 +8,20 @@ from __future__ import annotations
 import asyncio
 from importlib import import_module
 from threading import Lock
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
-from credenza.cli import installation
+from credenza.cli.installation import LateDatabase
 from credenza.domain import secret_text
 from credenza.domain.tokens import RevokedToken
-from credenza.gate.keyring import GateClosed
 from credenza.settings import Settings
-from credenza.store.engine import Database
 
 if TYPE_CHECKING:
     from credenza.actions.context import Platform
 
-log = structlog.get_logger()
-
 
 class TokenRecords:
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: LateDatabase) -> None:
         self._settings = settings
         self._database = database
         self._opening = Lock()
@@ -46,23 +40,13 @@ class TokenRecords:
     def _platform(self) -> Platform:
         with self._opening:
             if self._opened is None:
-                try:
-                    self._opened = import_module("credenza.cli.local").prepare(self._settings, self._database)
-                except SQLAlchemyError as error:
-                    raise _away(error) from error
+                self._opened = _actions().open_platform(self._settings, self._database)
             opened: Platform = self._opened
             return opened
 
     def _revoke(self, token: RevokedToken, client_id: str) -> None:
-        platform = self._platform()
-        try:
-            import_module("credenza.actions.tokens").revoke(
-                platform, token, client_id=client_id, now=installation.now()
-            )
-        except SQLAlchemyError as error:
-            raise _away(error) from error
+        _actions().revoke(self._platform(), token, client_id=client_id)
 
 
-def _away(error: SQLAlchemyError) -> GateClosed:
-    log.warning("token_records.failed", error=type(error).__name__)
-    return GateClosed("database")
+def _actions() -> ModuleType:
+    return import_module("credenza.cli.token_actions")

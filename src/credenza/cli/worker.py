@@ -1,28 +1,32 @@
-"""`credenza worker`: one process of `credenza serve --workers N`, started with its parent's sockets. Not for people."""
+"""One process of `credenza serve --workers N`, started with its parent's sockets: `python -m credenza.cli.worker`.
+
+Not for people, and so no command: without the command line it is smaller and starts sooner.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
-from typing import Annotated
+import sys
 
 import msgspec
-import typer
 
 from credenza.cli import installation, logs
-from credenza.cli.serve import Role, Started, serve_here
+from credenza.cli.ending import ending
+from credenza.cli.failure import ExitCode
+from credenza.cli.roles import Role
+from credenza.cli.serve import Started, serve_here
 
-app = typer.Typer()
 
-
-@app.command()
-def worker(
-    descriptors: Annotated[str, typer.Argument(help="JSON: listener to file descriptor.")],
-    role: Annotated[Role, typer.Option()] = Role.ALL,
-) -> None:
-    """Serve on sockets that were bound by the parent."""
+def serve(role: Role, descriptors: str) -> int:
+    """Serve on sockets that were bound by the parent; `descriptors` is JSON, listener to file descriptor."""
     os.umask(0o077)
     settings = installation.load_settings()
     logs.configure(settings.log_level)
     numbers = msgspec.json.decode(descriptors, type=dict[str, int])
     serve_here(Started(settings, role, {name: socket.socket(fileno=number) for name, number in numbers.items()}))
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(ending(lambda: serve(Role(sys.argv[1]), sys.argv[2])))

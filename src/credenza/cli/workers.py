@@ -13,6 +13,8 @@ from types import FrameType
 import msgspec
 import structlog
 
+from credenza.cli.roles import Role
+
 log = structlog.get_logger()
 
 _PATIENCE_S = 15
@@ -22,8 +24,8 @@ _RESTART_PAUSE_S = 1.0
 class Pool:
     """Keeps `count` workers running until it is told to stop."""
 
-    def __init__(self, arguments: tuple[str, ...], sockets: Mapping[str, socket.socket], count: int) -> None:
-        self._arguments = arguments
+    def __init__(self, role: Role, sockets: Mapping[str, socket.socket], count: int) -> None:
+        self._role = role
         self._sockets = sockets
         self._count = count
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -41,7 +43,7 @@ class Pool:
     def _start(self) -> subprocess.Popen[bytes]:
         descriptors = {name: bound.fileno() for name, bound in self._sockets.items()}
         return subprocess.Popen(
-            [sys.executable, "-m", "credenza", "worker", msgspec.json.encode(descriptors).decode(), *self._arguments],
+            [sys.executable, "-m", "credenza.cli.worker", self._role, msgspec.json.encode(descriptors).decode()],
             pass_fds=tuple(descriptors.values()),
         )
 

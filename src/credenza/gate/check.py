@@ -20,7 +20,6 @@ from hashlib import sha256
 from hmac import compare_digest
 
 import msgspec
-from prometheus_client import generate_latest
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate import arrival
@@ -82,7 +81,7 @@ class DecisionApp:
         if not rest and verb == "health":
             await self._health(send)
         elif not rest and verb == "metrics":
-            await send_answer(send, 200, [("Content-Type", _PLAIN)], generate_latest(self._desk.metrics.registry))
+            await send_answer(send, 200, [("Content-Type", _PLAIN)], self._desk.metrics.exposed())
         elif len(rest) == 1 and rest[0] in self._origins and verb in ("check", "decide"):
             await self._decide(verb, self._origins[EnvironmentName(rest[0])], scope, receive, send)
         else:

@@ -19,7 +19,7 @@ from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.traces import MTLS, OAUTH1, OAUTH2, StoredRefusal
+from credenza.store.trace_writing import MTLS, OAUTH1, OAUTH2, StoredRefusal
 
 # Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
 # to fill the list of its callers with addresses of their choice.

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from credenza.domain.model import ChangeNumber, EnvironmentName
 from credenza.protocol.oauth1 import Reading
-from credenza.store.changes import ChangeKind
+from credenza.store.change_kinds import ChangeKind
 from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
 from credenza.wire.decisions import Identity
 

@@ -1,63 +1,50 @@
-"""What a gate counts about itself, for Prometheus. Plain numbers while calls come, families when somebody scrapes."""
+"""What a gate counts about itself: plain numbers while calls come. `exposition` tells them to Prometheus."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import accumulate
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from credenza.gate.decision import Code
 
-_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 
 
-class Metrics(Collector):
-    """Counts on the event loop alone. A scrape may come from another thread: what it reads, it copies at once."""
+class Metrics:
+    """Counts on the event loop alone."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self._decisions: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._took = [0] * (len(_BUCKETS_S) + 1)
-        self._seconds = 0.0
-        registry.register(self)
+    def __init__(self) -> None:
+        self.decisions: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.took = [0] * (len(BUCKETS_S) + 1)
+        self.seconds = 0.0
+        self._registry: CollectorRegistry | None = None
 
     def admitted(self, environment: str, seconds: float) -> None:
-        self._decisions[environment, "admitted"] += 1
+        self.decisions[environment, "admitted"] += 1
         # Prometheus' buckets are inclusive: `le` is "less or equal".
-        self._took[bisect_left(_BUCKETS_S, seconds)] += 1
-        self._seconds += seconds
+        self.took[bisect_left(BUCKETS_S, seconds)] += 1
+        self.seconds += seconds
 
     def refused(self, environment: str, code: Code) -> None:
-        self._decisions[environment, code.value] += 1
+        self.decisions[environment, code.value] += 1
 
     def token(self, environment: str, outcome: str) -> None:
-        self._tokens[environment, outcome] += 1
+        self.tokens[environment, outcome] += 1
 
-    def collect(self) -> Iterator[Metric]:
-        decisions = CounterMetricFamily(
-            "credenza_gate_decisions",
-            "Calls admitted, and calls refused by code.",
-            labels=("environment", "outcome"),
-        )
-        for labels, count in self._decisions.copy().items():
-            decisions.add_metric(labels, count)
-        yield decisions
-        tokens = CounterMetricFamily(
-            "credenza_token_requests",
-            "Tokens granted, and requests refused by fault.",
-            labels=("environment", "outcome"),
-        )
-        for labels, count in self._tokens.copy().items():
-            tokens.add_metric(labels, count)
-        yield tokens
-        seconds = HistogramMetricFamily("credenza_gate_decision_seconds", "Time to decide a call.")
-        bounds = [*map(str, _BUCKETS_S), "+Inf"]
-        seconds.add_metric((), list(zip(bounds, accumulate(tuple(self._took)), strict=True)), self._seconds)
-        yield seconds
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What is scraped. Made, and Prometheus' library imported, for whoever wants it first: it takes 3 MB."""
+        if self._registry is None:
+            self._registry = import_module("credenza.gate.exposition").registry_of(self)
+        return self._registry
+
+    def exposed(self) -> bytes:
+        """All that is in the registry, in Prometheus' words."""
+        text: bytes = import_module("credenza.gate.exposition").exposed(self.registry)
+        return text

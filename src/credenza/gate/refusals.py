@@ -7,12 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
-from credenza.store import traces
-from credenza.store.engine import writing
-from credenza.store.traces import StoredRefusal
+from credenza.store import trace_writing
+from credenza.store.trace_writing import StoredRefusal, TraceFile, Unwritten
 
 FLUSH_EVERY = timedelta(seconds=0.25)
 KEPT_FOR = timedelta(hours=1)
@@ -29,13 +25,13 @@ class Refusals:
 
     def __init__(
         self,
-        engine: Engine,
+        traces: TraceFile,
         *,
         clock: Callable[[], datetime],
         report: Callable[[Exception], None],
         queue_limit: int = _QUEUE_LIMIT,
     ) -> None:
-        self._engine = engine
+        self._traces = traces
         self._clock = clock
         self._report = report
         self._queue: deque[StoredRefusal] = deque(maxlen=queue_limit)
@@ -65,7 +61,7 @@ class Refusals:
             return
         try:
             await asyncio.to_thread(self._write, batch, now)
-        except SQLAlchemyError as error:
+        except Unwritten as error:
             self._report(error)
             # Full, the queue drops what is oldest: it expires first.
             self._queue = deque([*batch, *self._queue], maxlen=batch.maxlen)
@@ -73,6 +69,6 @@ class Refusals:
             self._swept_at = now
 
     def _write(self, batch: deque[StoredRefusal], now: datetime) -> None:
-        with writing(self._engine) as connection:
-            traces.insert_refusals(connection, batch)
-            traces.delete_expired(connection, now=now)
+        with self._traces.writing() as transaction:
+            trace_writing.insert_refusals(transaction, batch)
+            trace_writing.delete_expired(transaction, now=now)

@@ -8,16 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
 from credenza.domain.model import CredentialId, OrganizationId
-from credenza.store import traces, traffic
-from credenza.store.engine import writing
-from credenza.store.traces import CALLER_LIMIT, LONGEST_USER_AGENT, OAUTH1, OTHERS, Caller
-from credenza.store.traffic import Traffic
+from credenza.store import trace_writing
+from credenza.store.trace_writing import (
+    CALLER_LIMIT,
+    LONGEST_USER_AGENT,
+    OAUTH1,
+    OTHERS,
+    Caller,
+    TraceFile,
+    Traffic,
+    Unwritten,
+)
 
 FLUSH_EVERY = timedelta(seconds=5)
+
+_TRAFFIC_KEPT_FOR = timedelta(days=1)
 
 _CAPACITY = 100_000
 """Callers held between two flushes, of all credentials together; what a database that hangs may cost in memory."""
@@ -37,8 +43,8 @@ class _Count:
 class Usage:
     """`report` takes what went wrong with the database; the counts are kept and written with the next flush."""
 
-    def __init__(self, engine: Engine, *, report: Callable[[Exception], None], capacity: int = _CAPACITY) -> None:
-        self._engine = engine
+    def __init__(self, traces: TraceFile, *, report: Callable[[Exception], None], capacity: int = _CAPACITY) -> None:
+        self._traces = traces
         self._report = report
         self._capacity = capacity
         self._counts: dict[_Place, _Count] = {}
@@ -85,7 +91,7 @@ class Usage:
             return
         try:
             await asyncio.to_thread(self._write, counts, totals)
-        except SQLAlchemyError as error:
+        except Unwritten as error:
             self._report(error)
             self._put_back(counts)
             self._put_totals_back(totals)
@@ -103,10 +109,10 @@ class Usage:
 
     def _write(self, counts: dict[_Place, _Count], totals: dict[str, _Count]) -> None:
         latest = max(each.last_seen_at for each in totals.values())
-        with writing(self._engine) as connection:
-            traces.add_callers(connection, (_caller(place, count) for place, count in counts.items()))
-            traffic.add(connection, (_traffic(name, count) for name, count in totals.items()))
-            traffic.delete_before(connection, latest - traffic.KEPT_FOR)
+        with self._traces.writing() as transaction:
+            trace_writing.add_callers(transaction, (_caller(place, count) for place, count in counts.items()))
+            trace_writing.add_traffic(transaction, (_traffic(name, count) for name, count in totals.items()))
+            trace_writing.delete_traffic_before(transaction, latest - _TRAFFIC_KEPT_FOR)
 
     def _put_back(self, counts: dict[_Place, _Count]) -> None:
         for place, earlier in counts.items():

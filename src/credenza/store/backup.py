@@ -30,7 +30,8 @@ from credenza.domain.outbox import State
 from credenza.store import changes, schema
 from credenza.store.archive import Batch, Cell
 from credenza.store.changes import ChangeKind
-from credenza.store.schema import Instant, at_micros, micros
+from credenza.store.instants import at_micros, micros
+from credenza.store.schema import Instant
 
 HISTORY = frozenset(
     {

@@ -6,37 +6,15 @@ been seen (settled 22). Lock order everywhere: project, then this counter, then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from sqlalchemy import Connection, insert, select, text, update
 
 from credenza.domain.model import ChangeNumber, OrganizationId
+from credenza.store.change_kinds import Change, ChangeKind
 from credenza.store.schema import change_counter, changes
 
+__all__ = ["CHANNEL", "Change", "ChangeKind", "current", "record", "since"]
+
 CHANNEL = "credenza_changes"
-
-
-class ChangeKind(StrEnum):
-    """What to forget: one credential; everything of a project, an organization or a user; the routes; what the token
-    servers are made of (keys, resource servers); one token, by the hash of its `jti`; and whose certificates are
-    trusted."""
-
-    CREDENTIAL = "credential"
-    PROJECT = "project"
-    ORGANIZATION = "organization"
-    USER = "user"
-    CATALOG = "catalog"
-    ISSUER = "issuer"
-    TOKEN = "token"
-    TRUST = "trust"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    number: ChangeNumber
-    kind: ChangeKind
-    subject: str
 
 
 def record(

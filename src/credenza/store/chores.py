@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, or_, select, update
 
 from credenza.domain.model import PLATFORM
-from credenza.store.schema import at_micros, chores
+from credenza.store.instants import at_micros
+from credenza.store.schema import chores
 from credenza.store.upsert import insert_if_absent, insert_into
 
 _NEVER = at_micros(0)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from credenza.domain.model import ChangeNumber
 from credenza.store import lookup, token_lookup, wal_index
-from credenza.store.engine import STATEMENT_DEADLINE
+from credenza.store.deadline import STATEMENT_DEADLINE
+from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, TrustSnapshot
-from credenza.store.schema import micros
 from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _KEY = lookup.KEY.format(key_id="?")

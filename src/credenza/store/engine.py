@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -19,8 +18,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
-STATEMENT_DEADLINE = timedelta(seconds=5)
-"""No statement, lock wait or connection attempt outlives this; a hung database must not hang us."""
+from credenza.store.deadline import STATEMENT_DEADLINE
+from credenza.store.embedded_traces import traces_path
 
 POOL_SIZE = 10
 
@@ -57,10 +56,6 @@ def open_database(url: str) -> Database:
         engine: Engine = postgresql.open_engine(parsed.set(drivername="postgresql+psycopg"))
         return Database(engine, engine)
     raise ValueError(f"Unknown database {parsed.get_backend_name()}: use sqlite:///… or postgresql://…")
-
-
-def traces_path(records_path: Path) -> Path:
-    return records_path.with_name("traces.db")
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from credenza.domain.model import (
     Status,
 )
 from credenza.protocol.tls_client_name import NameKind, TlsClientName
-from credenza.store.changes import Change, ChangeKind
-from credenza.store.schema import at_micros
+from credenza.store.change_kinds import Change, ChangeKind
+from credenza.store.instants import at_micros
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 

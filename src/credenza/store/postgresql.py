@@ -20,8 +20,8 @@ from psycopg import AsyncConnection, OperationalError
 from credenza.domain.model import ChangeNumber
 from credenza.store import lookup, token_lookup
 from credenza.store.changes import CHANNEL
+from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows, TrustSnapshot
-from credenza.store.schema import micros
 from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 CONNECT_DEADLINE_S = 2

@@ -9,7 +9,8 @@ from psycopg.abc import RV, PQGen
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 
-from credenza.store.engine import POOL_SIZE, STATEMENT_DEADLINE
+from credenza.store.deadline import STATEMENT_DEADLINE
+from credenza.store.engine import POOL_SIZE
 
 _CLIENT_DEADLINE_S = STATEMENT_DEADLINE.total_seconds() + 0.5  # the server's own comes first, with a better reason
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from credenza.domain.model import ChangeNumber, EnvironmentName
 from credenza.domain.token_keys import IssuerKind, TokenKey
+from credenza.store.instants import at_micros
 from credenza.store.lookup import Rows
-from credenza.store.schema import at_micros
 
 TOKEN_KEYS = """
 SELECT change_counter.number, token_keys.kid, token_keys.environment, token_keys.issuer, token_keys.generation,

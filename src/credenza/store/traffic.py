@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, func, select
 
 from credenza.domain.model import OrganizationId
+from credenza.store import trace_writing
+from credenza.store.engine_traces import EngineTransaction
 from credenza.store.schema import traffic
-from credenza.store.upsert import insert_into
+from credenza.store.trace_writing import Traffic
 
-KEPT_FOR = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """The calls of one minute, which starts at `minute`; `last_at` is the latest of them."""
-
-    organization_id: OrganizationId
-    minute: datetime
-    admitted: int
-    refused: int
-    last_at: datetime
+__all__ = ["Traffic", "add", "delete_before", "last_at", "list_since"]
 
 
 def add(connection: Connection, counted: Iterable[Traffic]) -> None:
-    # In one order everywhere, so that two gates cannot wait for each other's rows.
-    for each in sorted(counted, key=lambda one: (one.organization_id, one.minute)):
-        statement = insert_into(connection, traffic).values(**asdict(each))
-        new = statement.excluded
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["organization_id", "minute"],
-                set_={
-                    "admitted": traffic.c.admitted + new.admitted,
-                    "refused": traffic.c.refused + new.refused,
-                    "last_at": case((new.last_at > traffic.c.last_at, new.last_at), else_=traffic.c.last_at),
-                },
-            )
-        )
+    trace_writing.add_traffic(EngineTransaction(connection), counted)
+
+
+def delete_before(connection: Connection, moment: datetime) -> int:
+    return trace_writing.delete_traffic_before(EngineTransaction(connection), moment)
 
 
 def list_since(connection: Connection, organization_id: OrganizationId, since: datetime) -> tuple[Traffic, ...]:
@@ -58,7 +39,3 @@ def last_at(connection: Connection, organization_id: OrganizationId) -> datetime
     query = select(func.max(traffic.c.last_at)).where(traffic.c.organization_id == organization_id)
     found: datetime | None = connection.execute(query).scalar_one()
     return found
-
-
-def delete_before(connection: Connection, moment: datetime) -> int:
-    return connection.execute(delete(traffic).where(traffic.c.minute < moment)).rowcount

@@ -1,0 +1,11 @@
+"""Which plane a process serves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    ALL = "all"
+    MANAGE = "manage"
+    GATE = "gate"
