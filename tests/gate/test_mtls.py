@@ -23,6 +23,7 @@ from tests.gate.scene import (
     _fail,
     call,
 )
+from tests.store.trace_files import traces_of
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Admitted, Call, Code, Decision, Refused
@@ -35,7 +36,6 @@ from credenza.gate.usage import Usage
 from credenza.store import changes, schema
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import reading, writing
-from credenza.store.engine_traces import EngineTraces
 from credenza.store.lookup import KeySnapshot
 
 DAY = timedelta(days=1)
@@ -336,8 +336,8 @@ def desk(scene: Scene) -> Desk:
     return Desk(
         verifier(scene),
         clock=scene.clock.now,
-        usage=Usage(EngineTraces(scene.database.traces), report=_fail),
-        refusals=Refusals(EngineTraces(scene.database.traces), clock=scene.clock.now, report=_fail),
+        usage=Usage(traces_of(scene.database), report=_fail),
+        refusals=Refusals(traces_of(scene.database), clock=scene.clock.now, report=_fail),
         metrics=Metrics(),
     )
 
@@ -422,19 +422,8 @@ def test_calls_by_certificate_count_among_the_gates_decisions(scene: Scene) -> N
     for asked in (by_certificate(holder.der), by_certificate(b""), by_certificate(holder.der, environment=PRODUCTION)):
         asyncio.run(at.decide(asked))
 
-    counted = {(s.labels["environment"], s.labels["outcome"]): s.value for s in _samples(at.metrics)}
-    assert counted == {
+    assert dict(at.metrics.decisions) == {
         ("SANDBOX", "admitted"): 1,
         ("SANDBOX", "certificate_missing"): 1,
         ("PRODUCTION", "other_environment"): 1,
     }
-
-
-def _samples(metrics: Metrics) -> list:
-    return [
-        sample
-        for family in metrics.collect()
-        if family.name == "credenza_gate_decisions"
-        for sample in family.samples
-        if sample.name.endswith("_total")
-    ]
