@@ -122,7 +122,7 @@ def test_a_slow_attempt_is_told_that_its_twin_was_faster_and_nothing_is_done_twi
 @issuing_action
 def test_a_slow_attempt_does_not_use_a_serial_that_its_twin_gave_up(shop: Shop, make: Make) -> None:
     request = make(shop)
-    platform = shop.stage.platform
+    platform, known = shop.stage.platform, set(shop.stage.rows(certificates))
     reached_before: list[str] = []
 
     def break_down(reached: str) -> None:
@@ -142,7 +142,7 @@ def test_a_slow_attempt_does_not_use_a_serial_that_its_twin_gave_up(shop: Shop, 
     shop.stage.clock.advance(PATIENCE)
     answer = request.ask(platform, ONCE)
 
-    assert sorted(row.state for row in shop.stage.rows(certificates)) == ["ABANDONED", "ISSUED", "ISSUED"]
+    assert sorted(row.state for row in set(shop.stage.rows(certificates)) - known) == ["ABANDONED", "ISSUED"]
     assert request.ask(platform, ONCE) == answer
 
 
@@ -150,7 +150,7 @@ def test_a_slow_attempt_does_not_use_a_serial_that_its_twin_gave_up(shop: Shop, 
 def test_a_refused_request_frees_its_key(shop: Shop, make: Make) -> None:
     """Refused at its last step: what it had reserved is abandoned, and the same request may be tried again."""
     request = make(shop)
-    platform = shop.stage.platform
+    platform, known = shop.stage.platform, set(shop.stage.rows(certificates))
 
     def refuse(reached: str) -> None:
         if reached == "before_commit":
@@ -161,7 +161,7 @@ def test_a_refused_request_frees_its_key(shop: Shop, make: Make) -> None:
 
     assert shop.stage.rows(idempotency) == []
     assert request.ask(platform, ONCE)
-    assert sorted(row.state for row in shop.stage.rows(certificates)) == ["ABANDONED", "ISSUED", "ISSUED"]
+    assert sorted(row.state for row in set(shop.stage.rows(certificates)) - known) == ["ABANDONED", "ISSUED"]
 
 
 def test_an_answer_with_a_secret_is_gone_after_10_minutes(shop: Shop) -> None:
