@@ -139,6 +139,9 @@ def test_who_may_not_add_certificates_makes_no_secret(mtls_shop: Shop, stage: St
     named = {"alias": "x", "environment": None, "hours": 24}
     stage.refused("enrolment_secret.create", Code.PROJECT_FORBIDDEN, *call, **named)
     stage.looked(enrolment_secrets.list_latest, reader.actor, mtls_shop.project.id)
+    stranger = stage.member(mtls_shop.organization, OrganizationRole.USER)
+    looking = (enrolment_secrets.list_latest, stranger.actor, mtls_shop.project.id)
+    stage.refused("enrolment_secret.list", Code.PROJECT_NOT_FOUND, *looking)
 
 
 def test_a_secret_is_revoked_once_for_all_unless_it_was_used(mtls_shop: Shop, stage: Stage) -> None:

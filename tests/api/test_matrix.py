@@ -23,6 +23,7 @@ from credenza.actions import (
     account_keys,
     calendar_feeds,
     deliveries,
+    enrolment_secrets,
     invitations,
     tls_client_names,
     traces,
@@ -132,6 +133,9 @@ MAY: dict[str, frozenset[str]] = {
     "revokeCredential": WRITERS,
     "rotateCredential": WRITERS,
     "renewCredential": WRITERS,
+    "listEnrolmentSecrets": READERS,
+    "createEnrolmentSecret": WRITERS,
+    "revokeEnrolmentSecret": WRITERS,
     "listCallers": READERS,
     "getOauth1Use": READERS,
     "listRefusals": READERS,
@@ -176,6 +180,7 @@ def places_of(desk: Desk) -> dict[str, str]:
         "feed_id": calendar_feeds.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "webhook_id": webhooks.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "delivery_id": deliveries.list_page(desk.platform, OPERATOR, desk.organization.id, limit=1, now=NOON)[0].id,
+        "secret_id": enrolment_secrets.list_latest(desk.platform, OPERATOR, desk.view.project.id, now=NOON)[0].id,
         "refusal_id": traces.refusals(desk.platform, OPERATOR, desk.view.project.id, limit=1, now=NOON)[0].id,
     }
 
@@ -194,6 +199,7 @@ UNKNOWN = {
     "feed_id": UNKNOWN_UUID,
     "webhook_id": UNKNOWN_UUID,
     "delivery_id": UNKNOWN_UUID,
+    "secret_id": UNKNOWN_UUID,
     "refusal_id": UNKNOWN_KEY[:32],
 }
 
@@ -246,6 +252,7 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "checkCsr": lambda desk: {"csr": request_for(0)},
     "addWebhook": lambda desk: {"url": "https://example.com/hook"},
     "markRead": lambda desk: {},
+    "createEnrolmentSecret": lambda desk: {"alias": "till"},
     "registerTlsClientName": lambda desk: {"kind": "subject_dn", "value": "CN=till 7"},
 }
 
@@ -268,6 +275,8 @@ def prepared(desk: Desk) -> Desk:
     speak_oauth2(desk)
     name = (EnvironmentName.SANDBOX, NameKind.SAN_DNS, "till7.example")
     tls_client_names.register(desk.platform, OPERATOR, desk.view.project.id, *name, now=NOON)
+    secret = {"alias": "till", "environment": None, "hours": 24}
+    enrolment_secrets.create(desk.platform, OPERATOR, desk.view.project.id, **secret, now=NOON)
     speak_oauth1(desk)
     return desk
 
@@ -327,7 +336,7 @@ async def test_whoever_may_look_is_shown(desk: Desk, operation: str) -> None:
 async def test_whoever_may_change_does(desk: Desk, operation: str, name: str) -> None:
     if operation == "renewCredential":
         desk.grow_old()
-    if operation == "registerTlsClientName":
+    if operation in ("registerTlsClientName", "createEnrolmentSecret"):
         speak_oauth2(desk)
     async with desk.http(name) as http:
         response = await Call(desk, operation).send(http)

@@ -19,6 +19,7 @@ from credenza.api import (
     authorities,
     credentials,
     csr_checks,
+    enrolment_secrets,
     expiry,
     health,
     inbox,
@@ -210,6 +211,13 @@ _PROJECTS = (
     Route("DELETE", f"{_S}/{{credential_id}}", credentials.release_subject, "releaseCertificateSubject", (
         R.FORBIDDEN, R.NOT_FOUND, R.CREDENTIAL_NOT_FOUND, R.INVALID_CREDENTIAL_STATUS,
     )),
+    Route("GET", f"{_Q}/enrolment-secrets", enrolment_secrets.list_latest, "listEnrolmentSecrets", _SEEN),
+    Route("POST", f"{_Q}/enrolment-secrets", enrolment_secrets.create, "createEnrolmentSecret", (
+        *_CHANGED, R.INVALID_PROJECT_STATUS, R.INVALID_KEY_TYPE,
+    ), 201),
+    Route("DELETE", f"{_Q}/enrolment-secrets/{{secret_id}}", enrolment_secrets.revoke, "revokeEnrolmentSecret", (
+        *_CHANGED, R.NOT_FOUND, R.INVALID_CREDENTIAL_STATUS,
+    ), 204),
     Route("GET", f"{_K}/callers", traces.callers, "listCallers", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
     Route("GET", f"{_Q}/oauth1-use", traces.oauth1_use, "getOauth1Use", _SEEN),
     Route("GET", f"{_Q}/refusals", traces.refusals, "listRefusals", _SEEN),

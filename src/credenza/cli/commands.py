@@ -44,6 +44,7 @@ COMMANDS = (
     Entry("debug", "Explain step by step why a call is refused.", ("debug", "debug_oauth2", "debug_mtls")),
     Entry("demo", "Serve a seeded demo on this machine.", ("demo",)),
     Entry("doctor", "Check this installation from end to end, for operators.", ("doctor",)),
+    Entry("enrolment", "Secrets with which devices enrol by themselves.", ("enrolment",)),
     Entry("expiry", "What expires: list it, check it, put it into a calendar.", ("expiry",)),
     Entry("gateway", "Serve the gates alone.", ("gateway",)),
     Entry("key", "Keys of projects, and private keys in files.", ("key", "key_export")),

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from credenza.cli import connection, installation, listeners, proxies, token_plane
+from credenza.cli import connection, enrolment_plane, installation, listeners, proxies, token_plane
 from credenza.cli.failure import CommandFailed
 from credenza.cli.installation import LateDatabase
 from credenza.cli.listeners import Listener
@@ -155,6 +155,7 @@ async def _gates(
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
     tokens = token_plane.token_apps(settings, database, plane, desk)
+    corners = enrolment_plane.corners(settings, database, plane)
     binds = {EnvironmentName.SANDBOX: settings.sandbox_bind, EnvironmentName.PRODUCTION: settings.production_bind}
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(
@@ -165,6 +166,7 @@ async def _gates(
             trusted_proxies=settings.trusted_proxies,
             terminators=proxies.terminators(settings, binds[name]),
             tokens=tokens.get(name),
+            corner=corners.get(name),
         )
         for name, origin in origins.items()
     }

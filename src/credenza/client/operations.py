@@ -43,6 +43,7 @@ from credenza.wire.credentials import (
     ReleasedSubject,
     Status,
 )
+from credenza.wire.enrolment import EnrolmentSecret, IssuedEnrolmentSecret, NewEnrolmentSecret
 from credenza.wire.expiry import CalendarFeed, Ending, MadeCalendarFeed, MonthCount
 from credenza.wire.health import Health
 from credenza.wire.inbox import InboxCount, InboxItem, ReadMark
@@ -508,6 +509,18 @@ def rotate_credential(project_id: str, credential_id: str, new: NewKey) -> Opera
 
 def renew_credential(project_id: str, credential_id: str) -> Operation[Credential]:
     return Operation("POST", f"/api/projects/{project_id}/credentials/{credential_id}/renew", _one(Credential))
+
+
+def list_enrolment_secrets(project_id: str) -> Operation[tuple[EnrolmentSecret, ...]]:
+    return Operation("GET", f"/api/projects/{project_id}/enrolment-secrets", _many(EnrolmentSecret))
+
+
+def create_enrolment_secret(project_id: str, new: NewEnrolmentSecret) -> Operation[IssuedEnrolmentSecret]:
+    return Operation("POST", f"/api/projects/{project_id}/enrolment-secrets", _one(IssuedEnrolmentSecret), body=new)
+
+
+def revoke_enrolment_secret(project_id: str, secret_id: str) -> Operation[None]:
+    return Operation("DELETE", f"/api/projects/{project_id}/enrolment-secrets/{secret_id}", _nothing)
 
 
 def list_callers(project_id: str, credential_id: str) -> Operation[tuple[Caller, ...]]:

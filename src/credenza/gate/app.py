@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate import arrival
@@ -60,6 +60,13 @@ class Limits:
     body_deadline_s: float = 60.0
 
 
+class Corner(Protocol):
+    """A place of the origin that is another application's. Like the gate's own it is told what has arrived."""
+
+    def serves(self, path: str) -> bool: ...
+    async def __call__(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None: ...
+
+
 class GateApp:
     """Owns nothing that it is given; open the forwarder before the first call."""
 
@@ -73,8 +80,10 @@ class GateApp:
         trusted_proxies: Networks = (),
         terminators: Terminators = NOBODY,
         tokens: TokenApp | None = None,
+        corner: Corner | None = None,
     ) -> None:
         self._tokens = tokens
+        self._corner = corner
         self._origin = origin
         self._desk = desk
         self._forwarder = forwarder
@@ -131,6 +140,9 @@ class GateApp:
     async def _serve(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
         if self._tokens is not None and self._tokens.serves(arrived.path):
             await self._tokens(call_id, arrived, receive, send)
+            return
+        if self._corner is not None and self._corner.serves(arrived.path):
+            await self._corner(call_id, arrived, receive, send)
             return
         body = await self._body(call_id, arrived, scope, receive)
         if isinstance(body, Refused):
