@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     production_origin: Origin = Field(
         "http://localhost:8444", description="Public origin of PRODUCTION; signatures name it."
     )
+    sandbox_mtls_origin: Origin | None = Field(
+        None,
+        description="Where SANDBOX asks for client certificates when that is another origin than `sandbox_origin`, as "
+        "behind a proxy that asks under one name alone; told in `mtls_endpoint_aliases` (RFC 8705 5).",
+    )
+    production_mtls_origin: Origin | None = Field(None, description="The same for PRODUCTION.")
     decision_bind: Bind = Field(
         "127.0.0.1:8082", description="Where proxies and the Python middleware ask for decisions. Never public."
     )

@@ -12,3 +12,15 @@ def audiences(settings: Settings) -> tuple[Audience, ...]:
         Audience(EnvironmentName.SANDBOX, settings.sandbox_origin),
         Audience(EnvironmentName.PRODUCTION, settings.production_origin),
     )
+
+
+def mutual_tls(settings: Settings, environment: EnvironmentName) -> str | None:
+    """Where clients of an environment prove themselves by certificate; None where nothing vouches for any: neither our
+    own TLS nor a proxy that is believed."""
+    named = {
+        EnvironmentName.SANDBOX: settings.sandbox_mtls_origin,
+        EnvironmentName.PRODUCTION: settings.production_mtls_origin,
+    }[environment]
+    believes = settings.tls_certificate or settings.proxy_secret or settings.proxy_certificates or settings.proxy_socket
+    usual = next(each.origin for each in audiences(settings) if each.environment is environment)
+    return named or (usual if believes else None)

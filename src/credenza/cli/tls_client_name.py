@@ -12,6 +12,7 @@ from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.client import operations
 from credenza.protocol import tls_client_name
 from credenza.wire.projects import NewTlsClientName
+from credenza.wire.shape import EnvironmentName
 
 app = typer.Typer(help="The name in certificates that the project gets tokens by.")
 
@@ -61,5 +62,5 @@ def remove(context: typer.Context) -> None:
     output.note(context, "Removed. Each certificate is known by its own subject.")
 
 
-def _place(context: typer.Context) -> remote.EnvironmentName:
+def _place(context: typer.Context) -> EnvironmentName:
     return remote.environment(context) or "SANDBOX"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -10,7 +11,7 @@ import typer
 from credenza.cli import habits, output, passwords, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
-from credenza.client.auth import PrivateKeyJwtAuth
+from credenza.client.auth import PrivateKeyJwtAuth, TlsClientAuth
 from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.client.oauth2 import Token
@@ -29,16 +30,31 @@ def get(
     consumer_key: signing.ConsumerKey = None,
     key: signing.KeyFile = None,
     password_file: passwords.PasswordFile = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--cert", metavar="FILE", help="Get it by mutual TLS: certificate, PEM; --key FILE unless it has both."
+        ),
+    ] = None,
     ca: signing.CaFile = None,
 ) -> None:
-    """Get an OAuth 2.0 token with the client's key and print it. It is bound to that key: credenza sign dpop."""
-    client = signing.open_client(context, consumer_key, key, password_file)
+    """Get an OAuth 2.0 token and print it. It is bound to the client's key: credenza sign dpop.
+
+    With --cert the client authenticates by that certificate (tls_client_auth), and the token is bound to it: curl
+    --cert FILE -H "Authorization: Bearer TOKEN" URL
+    """
     place = signing.issuer_of(context, issuer)
+    trusted = remote.trusting(context, ca)
     try:
-        auth = PrivateKeyJwtAuth(
-            place, client.client_id, GivenKey(client.key), scopes=scope or (), dpop_key=client.key.private_key
-        )
-        with httpx.Client(verify=remote.trusting(context, ca)) as http:
+        if cert is None:
+            client = signing.open_client(context, consumer_key, key, password_file)
+            auth: PrivateKeyJwtAuth | TlsClientAuth = PrivateKeyJwtAuth(
+                place, client.client_id, GivenKey(client.key), scopes=scope or (), dpop_key=client.key.private_key
+            )
+        else:
+            signing.present(trusted, cert, key, password_file)
+            auth = TlsClientAuth(place, signing.client_id_of(context, consumer_key), scopes=scope or ())
+        with httpx.Client(verify=trusted) as http:
             token = auth.get_token(http)
     except InsecureUrl as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
@@ -48,7 +64,7 @@ def get(
         raise CommandFailed(str(error)) from None
     except httpx.TransportError as error:
         raise CommandFailed(f"{place} cannot be reached: {error}.") from None
-    _print(context, token)
+    _print(context, token, "DPoP" if cert is None else "Bearer")
 
 
 def refused_token(refused: TokenRefused) -> CommandFailed:
@@ -61,7 +77,7 @@ def refused_token(refused: TokenRefused) -> CommandFailed:
     return CommandFailed(f"The token endpoint says {said}{'' if said.endswith('?') else '.'}{more}", ExitCode.AUTH)
 
 
-def _print(context: typer.Context, token: Token) -> None:
+def _print(context: typer.Context, token: Token, token_type: str) -> None:
     if habits.of(context).output is Output.TABLE:
         print(token.access_token)
         output.note(context, f"Good until {token.expires_at:%Y-%m-%d %H:%M:%S} UTC, scope: {token.scope or 'all'}.")
@@ -70,7 +86,7 @@ def _print(context: typer.Context, token: Token) -> None:
         context,
         {
             "accessToken": token.access_token,
-            "tokenType": "DPoP",
+            "tokenType": token_type,
             "expiresAt": token.expires_at,
             "scope": token.scope,
         },

@@ -71,6 +71,13 @@ def token_apps(
         metrics=desk.metrics,
     )
     return {
-        each.environment: TokenApp(each.environment, each.origin, tokens, plane.issuers, clock=installation.now)
+        each.environment: TokenApp(
+            each.environment,
+            each.origin,
+            tokens,
+            plane.issuers,
+            clock=installation.now,
+            mutual_tls=origins.mutual_tls(settings, each.environment),
+        )
         for each in origins.audiences(settings)
     }

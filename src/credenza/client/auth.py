@@ -90,11 +90,8 @@ class OAuth1Auth(httpx.Auth):
         yield request
 
 
-class PrivateKeyJwtAuth(httpx.Auth):
-    """Get a token with `private_key_jwt` and show it with DPoP proofs: OAuth 2.0 as FAPI 2.0 has it.
-
-        key = KeyFile(Path("client.jwk"))
-        with httpx.Client(auth=PrivateKeyJwtAuth("https://api.example.com", client_id, key)) as http: ...
+class _TokenFlow(httpx.Auth):
+    """Get tokens of one client, and show them.
 
     A token is fetched when it is first needed and a minute before its end, once for all calls that wait for it. What
     asks for a nonce is sent once more, and so is a call whose token has died before its time; never more often. The
@@ -102,30 +99,12 @@ class PrivateKeyJwtAuth(httpx.Auth):
     these are not the issuer's own.
     """
 
-    def __init__(
-        self,
-        issuer: str,
-        client_id: str,
-        keys: KeySource,
-        *,
-        scopes: Iterable[str] = (),
-        dpop_key: PrivateKey | None = None,
-        tokens: Tokens | None = None,
-        clock: Callable[[], datetime] = _system_clock,
-    ) -> None:
-        self._client = TokenClient(
-            issuer,
-            client_id,
-            keys,
-            dpop_key or ec.generate_private_key(ec.SECP256R1()),
-            scopes=scopes,
-            tokens=tokens,
-            clock=clock,
-        )
+    def __init__(self, client: TokenClient) -> None:
+        self._client = client
         self._turns = _Turns()
 
     def __repr__(self) -> str:
-        return f"PrivateKeyJwtAuth({self._client.client_id!r})"
+        return f"{type(self).__name__}({self._client.client_id!r})"
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         flow = self._flow(request)
@@ -226,6 +205,68 @@ class PrivateKeyJwtAuth(httpx.Auth):
     def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
         request.headers.update(self._client.sign(request.method, _url_on_the_wire(request.url), token))
         return request
+
+
+class PrivateKeyJwtAuth(_TokenFlow):
+    """Get tokens with `private_key_jwt` and show them with DPoP proofs: OAuth 2.0 as FAPI 2.0 has it.
+
+    key = KeyFile(Path("client.jwk"))
+    with httpx.Client(auth=PrivateKeyJwtAuth("https://api.example.com", client_id, key)) as http: ...
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        keys: KeySource,
+        *,
+        scopes: Iterable[str] = (),
+        dpop_key: PrivateKey | None = None,
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+    ) -> None:
+        proving = dpop_key or ec.generate_private_key(ec.SECP256R1())
+        super().__init__(TokenClient(issuer, client_id, keys, proving, scopes=scopes, tokens=tokens, clock=clock))
+
+
+class CertificateBoundAuth(_TokenFlow):
+    """Get tokens with `private_key_jwt` that are bound to the certificate of the connection (RFC 8705 3). The client is
+    made with that one, as for `TlsClientAuth`."""
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        keys: KeySource,
+        *,
+        scopes: Iterable[str] = (),
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+    ) -> None:
+        super().__init__(TokenClient(issuer, client_id, keys, None, scopes=scopes, tokens=tokens, clock=clock))
+
+
+class TlsClientAuth(_TokenFlow):
+    """Get tokens with `tls_client_auth`: the certificate of the connection says who the client is (RFC 8705 2).
+
+    context = ssl.create_default_context()
+    context.load_cert_chain("client.pem", "client.key")
+    with httpx.Client(verify=context, auth=TlsClientAuth("https://api.example.com", client_id)) as http: ...
+
+    Tokens are bound to the certificate, or to `dpop_key` where one is given.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        scopes: Iterable[str] = (),
+        dpop_key: PrivateKey | None = None,
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+    ) -> None:
+        super().__init__(TokenClient(issuer, client_id, None, dpop_key, scopes=scopes, tokens=tokens, clock=clock))
 
 
 class _Turns:

@@ -17,6 +17,12 @@ WELL_KNOWN: Final = "/.well-known/oauth-authorization-server"
 _SHOWN = 200
 
 
+class Aliases(msgspec.Struct, frozen=True):
+    """RFC 8705 5: where clients with a certificate go instead."""
+
+    token_endpoint: str = ""
+
+
 class Metadata(msgspec.Struct, frozen=True):
     """RFC 8414 2, as far as it is used here. What the issuer does not offer is empty."""
 
@@ -24,6 +30,11 @@ class Metadata(msgspec.Struct, frozen=True):
     token_endpoint: str = ""
     jwks_uri: str = ""
     introspection_endpoint: str = ""
+    mtls_endpoint_aliases: Aliases = Aliases()
+
+    @property
+    def mtls_token_endpoint(self) -> str:
+        return self.mtls_endpoint_aliases.token_endpoint or self.token_endpoint
 
 
 def place(issuer: str) -> str:

@@ -1,4 +1,5 @@
-"""How a client gets an OAuth 2.0 token and shows it, without doing it: FAPI 2.0 with private_key_jwt and DPoP.
+"""How a client gets an OAuth 2.0 token and shows it, without doing it: FAPI 2.0 with private_key_jwt or
+tls_client_auth, and with tokens that are bound to a DPoP key or to a certificate.
 
 What is to be sent comes out of `TokenClient`, what was answered goes into it; `client.auth` moves both over httpx. Each
 message has an assertion and a proof of its own, a repeated one too: what is good once must not be sent twice. Where the
@@ -36,7 +37,7 @@ TokenPlace: TypeAlias = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, bound to the key that proofs are made with."""
+    """An access token, bound to the key that proofs are made with, or to the certificate of the connection."""
 
     access_token: str = field(repr=False)
     expires_at: datetime
@@ -68,14 +69,18 @@ def new_id() -> str:
 
 
 class TokenClient:
-    """One client id at one issuer. `tokens` may be shared; `dpop_key` proves possession and may be the client's own."""
+    """One client id at one issuer. `tokens` may be shared; `dpop_key` proves possession and may be the client's own.
+
+    Without `keys` the certificate of the connection says who the client is, and without `dpop_key` tokens are bound to
+    it (RFC 8705); such tokens are nobody else's, whoever shares the memory.
+    """
 
     def __init__(
         self,
         issuer: str,
         client_id: str,
-        keys: KeySource,
-        dpop_key: PrivateKey,
+        keys: KeySource | None,
+        dpop_key: PrivateKey | None,
         *,
         scopes: Iterable[str] = (),
         tokens: Tokens | None = None,
@@ -88,7 +93,8 @@ class TokenClient:
         self.token_endpoint = ""
         self._keys = keys
         self._dpop_key = dpop_key
-        self._place = (issuer, client_id, self.scope, jose.thumbprint(dpop_key.public_key()))
+        bound_to = draw_id() if dpop_key is None else jose.thumbprint(dpop_key.public_key())
+        self._place = (issuer, client_id, self.scope, bound_to)
         self._tokens: Tokens = {} if tokens is None else tokens
         self._nonces: dict[str, str] = {}
         self._clock = clock
@@ -112,7 +118,9 @@ class TokenClient:
 
     def read_metadata(self, status: int, body: bytes) -> None:
         """Learn where the token endpoint is. Raises IssuerUnavailable and InsecureUrl."""
-        endpoint = metadata.read(self.issuer, status, body).token_endpoint
+        found = metadata.read(self.issuer, status, body)
+        connects_with_certificate = self._keys is None or self._dpop_key is None
+        endpoint = found.mtls_token_endpoint if connects_with_certificate else found.token_endpoint
         if not endpoint:
             raise IssuerUnavailable(f"{self.issuer} gives no tokens: its metadata name no token_endpoint.")
         check_secure(endpoint)
@@ -120,22 +128,19 @@ class TokenClient:
 
     def token_request(self) -> tuple[dict[str, str], bytes]:
         """Write headers and body of a POST to the token endpoint."""
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "DPoP": self._proof("POST", self.token_endpoint),
-        }
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self.client_id,
-            "client_assertion_type": client_assertion.ASSERTION_TYPE,
-            "client_assertion": self.assertion(),
-        }
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        headers |= self._shown("POST", self.token_endpoint)
+        form = {"grant_type": "client_credentials", "client_id": self.client_id}
+        if self._keys is not None:
+            form |= {
+                "client_assertion_type": client_assertion.ASSERTION_TYPE,
+                "client_assertion": self._assertion(self._keys),
+            }
         return headers, urlencode(form | ({"scope": self.scope} if self.scope else {})).encode()
 
-    def assertion(self) -> str:
+    def _assertion(self, keys: KeySource) -> str:
         """Sign an assertion, for one use."""
-        key = self._keys.current()
+        key = keys.current()
         return client_assertion.write(
             client_id=self.client_id,
             kid=key.kid,
@@ -165,9 +170,10 @@ class TokenClient:
         if status != 200 or not answer.access_token:
             description = answer.error_description or ("" if answer.error else self._foreign())
             raise TokenRefused(status, answer.error or "unexpected_answer", description, refusal_id=refusal_id)
-        if answer.token_type.lower() != "dpop" or answer.expires_in <= 0:
+        wanted = "Bearer" if self._dpop_key is None else "DPoP"
+        if answer.token_type.lower() != wanted.lower() or answer.expires_in <= 0:
             raise TokenRefused(
-                status, "unexpected_answer", f"It is a {answer.token_type!r} token; one bound to a DPoP key was asked."
+                status, "unexpected_answer", f"It is a {answer.token_type!r} token; one of the type {wanted} was asked."
             )
         return answer
 
@@ -183,7 +189,8 @@ class TokenClient:
     def sign(self, method: str, url: str, token: Token) -> dict[str, str]:
         """Write the headers that show a token, and that it is ours, with one request."""
         check_secure(url)
-        return {"Authorization": f"DPoP {token.access_token}", "DPoP": self._proof(method, url, token.access_token)}
+        scheme = "Bearer" if self._dpop_key is None else "DPoP"
+        return {"Authorization": f"{scheme} {token.access_token}", **self._shown(method, url, token.access_token)}
 
     def note_nonce(self, url: str, headers: Mapping[str, str]) -> bool:
         """Keep the nonce of an answer for the next request to its origin; say whether it had one."""
@@ -192,8 +199,11 @@ class TokenClient:
             self._nonces[_origin(url)] = nonce
         return bool(nonce)
 
-    def _proof(self, method: str, url: str, access_token: str = "") -> str:
-        return dpop.write(
+    def _shown(self, method: str, url: str, access_token: str = "") -> dict[str, str]:
+        """Make a proof; a certificate has been shown before there were headers."""
+        if self._dpop_key is None:
+            return {}
+        proof = dpop.write(
             key=self._dpop_key,
             method=method,
             uri=url,
@@ -202,6 +212,7 @@ class TokenClient:
             access_token=access_token,
             nonce=self._nonces.get(_origin(url), ""),
         )
+        return {"DPoP": proof}
 
 
 def check_secure(url: str) -> None:

@@ -51,7 +51,8 @@ class _Told(NamedTuple):
 
 
 class TokenApp:
-    """Serves one issuer. `issuer` is the origin as the outside spells it, without a path."""
+    """Serves one issuer. `issuer` is the origin as the outside spells it, without a path; `mutual_tls` the one where
+    clients present certificates, which may be the same; None where they cannot."""
 
     def __init__(
         self,
@@ -61,13 +62,16 @@ class TokenApp:
         issuers: Issuers,
         *,
         clock: Callable[[], datetime],
+        mutual_tls: str | None = None,
     ) -> None:
         self._environment = environment
         self._issuer = issuer
         self._desk = desk
         self._issuers = issuers
         self._clock = clock
-        self._metadata = msgspec.json.encode(metadata(issuer))
+        self._metadata = msgspec.json.encode(metadata(issuer, mutual_tls))
+        self._alias = mutual_tls if mutual_tls != issuer else None
+        self._alias_host = (self._alias or "").partition("://")[2]
 
     def serves(self, path: str) -> bool:
         return path in (TOKEN, INTROSPECT, REVOKE, KEY_SET, METADATA)
@@ -133,12 +137,16 @@ class TokenApp:
         if needed or self._desk.requires_nonce:
             yield DPOP_NONCE, self._desk.nonce()
 
+    def _origin(self, arrived: Arrival) -> str:
+        """Of the origins that are ours, the one that was called: a proof names it. Host chooses, and names none."""
+        return self._alias if self._alias is not None and arrived.host.lower() == self._alias_host else self._issuer
+
     def _call(self, call_id: str, arrived: Arrival, body: bytes) -> TokenCall:
         return TokenCall(
             id=call_id,
             environment=self._environment,
             issuer=self._issuer,
-            uri=f"{self._issuer}{arrived.path}",
+            uri=f"{self._origin(arrived)}{arrived.path}",
             query=arrived.query,
             content_type=_content_type(arrived),
             body=body,
@@ -150,22 +158,34 @@ class TokenApp:
         )
 
 
-def metadata(issuer: str) -> dict[str, object]:
-    """RFC 8414 2. Response types are left out: a list that would be empty has to be."""
+def metadata(issuer: str, mutual_tls: str | None) -> dict[str, object]:
+    """RFC 8414 2 and RFC 8705 3.3 and 5. Response types are left out: a list that would be empty has to be."""
     algorithms = [each.value for each in Algorithm]
-    return {
+    methods = ["private_key_jwt", *(["tls_client_auth"] if mutual_tls else [])]
+    usual = {
         "issuer": issuer,
         "token_endpoint": f"{issuer}{TOKEN}",
         "jwks_uri": f"{issuer}{KEY_SET}",
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": algorithms,
         "introspection_endpoint": f"{issuer}{INTROSPECT}",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "revocation_endpoint": f"{issuer}{REVOKE}",
-        "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+    }
+    return usual | (_by_certificate(issuer, mutual_tls) if mutual_tls else {})
+
+
+def _by_certificate(issuer: str, mutual_tls: str) -> dict[str, object]:
+    # RFC 8705 5: aliases are for endpoints that stand elsewhere; without any, clients use the ones above.
+    places = {"token_endpoint": TOKEN, "revocation_endpoint": REVOKE, "introspection_endpoint": INTROSPECT}
+    aliases = {name: f"{mutual_tls}{place}" for name, place in places.items()} if mutual_tls != issuer else {}
+    return {
+        "tls_client_certificate_bound_access_tokens": True,
+        **({"mtls_endpoint_aliases": aliases} if aliases else {}),
     }
 
 
