@@ -8,7 +8,7 @@ remembered, and signed anew for each request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final, Generic, TypeVar
@@ -62,11 +62,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What an answer says, whoever signs it and whatever its nonce."""
+    """What an answer says, whoever signs it; to `request` and to others like it."""
 
     request: ocsp.Request
     statuses: Mapping[CertId, ocsp.Status]
     authority_id: AuthorityId
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    responder: Responder
+    renewed_at: datetime
 
 
 _Said = TypeVar("_Said", Answer, _Finding)
@@ -86,7 +92,7 @@ class CertificateStatus:
     def __init__(self, platform: Platform, change_number: Callable[[], int] | None = None) -> None:
         self._platform = platform
         self.change_number = change_number or self._look_up_change_number
-        self._responders: dict[AuthorityId, Responder] = {}
+        self._responders: dict[AuthorityId, _Known] = {}
         self._hashes: dict[AuthorityId, IssuerHashes] = {}
         self._answers: BoundedMemory[_Remembered[Answer]] = _memory()
         self._findings: BoundedMemory[_Remembered[_Finding]] = _memory()
@@ -124,9 +130,8 @@ class CertificateStatus:
             responder = self._responder(authority, now=now)
         except Refusal:  # the authority's key is away, and it has nobody else to answer
             return Answer(ocsp.failure(Failure.TRY_LATER))
-        finding = _Finding(request, statuses, authority.id)
-        answer = _signed(finding, responder, now=now)
-        self._remember(encoded, finding, answer, number, now)
+        answer = _signed(request, statuses, responder, now=now)
+        self._remember(encoded, _Finding(request, statuses, authority.id), answer, number, now)
         return answer
 
     def _signed_anew(self, encoded: bytes, *, now: datetime) -> Answer | None:
@@ -134,11 +139,9 @@ class CertificateStatus:
         for length in USUAL_NONCES:
             finding = self._still_true(self._findings.get(encoded[:-length]), now)
             if finding is not None and len(finding.request.nonce) == length:
-                responder = self._responders.get(finding.authority_id)
-                if responder is None or not _lasts(responder, now):
-                    return None
-                request = replace(finding.request, nonce=encoded[-length:])
-                return _signed(replace(finding, request=request), responder, now=now)
+                responder = self._ready_responder(finding.authority_id, now)
+                request = ocsp.Request(finding.request.ids, encoded[-length:])
+                return None if responder is None else _signed(request, finding.statuses, responder, now=now)
         return None
 
     def _still_true(self, found: _Remembered[_Said] | None, now: datetime) -> _Said | None:
@@ -184,11 +187,16 @@ class CertificateStatus:
         return {each: _status(found.get(ours.get(each, ""))) for each in ids}
 
     def _responder(self, authority: Authority, *, now: datetime) -> Responder:
-        known = self._responders.get(authority.id)
-        if known is not None and _lasts(known, now):
+        known = self._ready_responder(authority.id, now)
+        if known is not None:
             return known
         with self._one_at_a_time:
             return self._find_responder(authority, now=now)
+
+    def _ready_responder(self, identity: AuthorityId, now: datetime) -> Responder | None:
+        """The responder that signs without a look for the one that follows it."""
+        known = self._responders.get(identity)
+        return known.responder if known is not None and now < known.renewed_at else None
 
     def _find_responder(self, authority: Authority, *, now: datetime) -> Responder:
         with reading(self._platform.database.records) as connection:
@@ -196,7 +204,7 @@ class CertificateStatus:
         if found is None or now >= found.not_after - RESPONDER_RENEWED:
             found = _renew(self._platform, authority, found, now=now)
         made = _open(self._platform, found)
-        self._responders[authority.id] = made
+        self._responders[authority.id] = _Known(made, found.not_after - RESPONDER_RENEWED)
         return made
 
 
@@ -204,14 +212,11 @@ def _memory() -> BoundedMemory[_Remembered[_Said]]:
     return BoundedMemory(most=_MOST_REMEMBERED, most_bytes=_MOST_REMEMBERED_BYTES // 2)
 
 
-def _signed(finding: _Finding, responder: Responder, *, now: datetime) -> Answer:
-    der = ocsp.answer(finding.request, finding.statuses, responder, now=now, until=now + LIFE)
-    return Answer(der) if finding.request.nonce else Answer(der, REMEMBERED)
-
-
-def _lasts(responder: Responder, now: datetime) -> bool:
-    """Whether a responder may sign on, without a look for the one that follows it."""
-    return now < responder.certificate.not_valid_after_utc - RESPONDER_RENEWED
+def _signed(
+    request: ocsp.Request, statuses: Mapping[CertId, ocsp.Status], responder: Responder, *, now: datetime
+) -> Answer:
+    der = ocsp.answer(request, statuses, responder, now=now, until=now + LIFE)
+    return Answer(der) if request.nonce else Answer(der, REMEMBERED)
 
 
 def renew_responders(platform: Platform, *, now: datetime) -> None:

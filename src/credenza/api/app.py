@@ -21,7 +21,7 @@ from credenza.api.arrival import Door, Show, as_it_is
 from credenza.api.auth import Authentication, Verifier
 from credenza.api.metrics import Metrics
 from credenza.api.rate_limits import RateLimits, Rates
-from credenza.api.status_answers import RememberedAnswers
+from credenza.api.status_answers import RememberedAnswers, StatusAtOnce
 from credenza.gate.arrival import Networks
 
 
@@ -47,7 +47,8 @@ def create_app(
     Outages become 503. `public_url` is the origin that signatures cover, when it is not the one of the Host header.
     `pages` are the portal's routes. `rates` are counted in `seconds`. `trusted_proxies` are believed about a client's
     address. `show` puts a page in the place of an error document where a person reads it. `change_number` tells the
-    last change of the sequence that this process knows of, without waiting; without it the database is asked.
+    last change of the sequence that this process knows of, without waiting; without it the database is asked. For a
+    connection that can answer at once, `state.at_once` is the same application.
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
@@ -63,13 +64,23 @@ def create_app(
     for error in (RequestValidationError, HTTPException):
         app.add_exception_handler(error, answer)
     app.add_middleware(RememberedAnswers, responder=app.state.certificate_status)  # behind the door
+    limits = RateLimits(rates or Rates(), clock=seconds)
+    app.state.at_once = StatusAtOnce(
+        app,
+        app.state.certificate_status,
+        clock=clock,
+        outages=outages,
+        metrics=metrics,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+    )
     app.add_middleware(
         Door,
         clock=clock,
         authenticate=Authentication(platform, verifier, public_url),
         outages=outages,
         metrics=metrics,
-        limits=RateLimits(rates or Rates(), clock=seconds),
+        limits=limits,
         trusted_proxies=trusted_proxies,
         show=show,
     )

@@ -67,9 +67,10 @@ async def ask_status_in_path(request: Request, asked: str) -> Response:
 
 async def _status(request: Request, encoded: bytes) -> Response:
     responder, now = _responder(request), arrival_of(request).now
-    answer = responder.remembered(encoded, now=now)
+    answer = responder.at_once(encoded, now=now)
     if answer is None:
-        answer = await to_thread.run_sync(lambda: responder.answer(encoded, now=now))
+        number = responder.change_number()  # what tells it belongs to the event loop
+        answer = await to_thread.run_sync(lambda: responder.answer(encoded, now=now, change_number=number))
     return _answer(answer, request.method)
 
 

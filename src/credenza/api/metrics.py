@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 
 class Metrics:
+    """Labels are looked up once: that takes longer than to count."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._requests = Counter(
@@ -14,7 +16,14 @@ class Metrics:
         self._seconds = Histogram(
             "credenza_management_seconds", "Time from arrival to answer.", ("operation",), registry=registry
         )
+        self._labelled: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def count(self, operation: str, status: int, seconds: float) -> None:
-        self._requests.labels(operation, str(status or "none")).inc()
-        self._seconds.labels(operation).observe(seconds)
+        requests, durations = self._labelled.get((operation, status)) or self._label(operation, status)
+        requests.inc()
+        durations.observe(seconds)
+
+    def _label(self, operation: str, status: int) -> tuple[Counter, Histogram]:
+        found = self._requests.labels(operation, str(status or "none")), self._seconds.labels(operation)
+        self._labelled[operation, status] = found
+        return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 
@@ -19,6 +20,7 @@ from credenza.domain.model import Actor
 from credenza.domain.token_buckets import TokenBuckets
 
 _MOST_CALLERS = 20_000
+_NETWORKS = 4_096  # whose names are kept: to spell one takes longer than to count
 _IPV6_PREFIX = 64  # RFC 4291 2.5.4: what one host has to itself
 
 
@@ -51,7 +53,12 @@ class RateLimits:
 
     def count_page(self, address: str) -> None:
         wait_s = self._pages.take(network(address), now=self._clock())
-        _refuse(f"{self._rates.requests_per_minute} requests a minute from {network(address)}", wait_s)
+        if wait_s > 0:
+            _refuse(f"{self._rates.requests_per_minute} requests a minute from {network(address)}", wait_s)
+
+    def may_read(self, address: str) -> bool:
+        """Say whether `count_page` would let an address pass."""
+        return self._pages.wait_s(network(address), now=self._clock()) == 0
 
     def count_request(self, actor: Actor) -> None:
         wait_s = self._callers.take(f"{actor.kind} {actor.id}", now=self._clock())
@@ -67,6 +74,7 @@ class RateLimits:
 _KINDS = {"access_token": "access token", "account_key": "API key"}
 
 
+@lru_cache(maxsize=_NETWORKS)
 def network(address: str) -> str:
     """Name what one client has to itself: an IPv4 address, or the /64 of an IPv6 address."""
     try:

@@ -1,4 +1,4 @@
-"""A connection on which short forms are answered at once, as `cli.quick` answers what has no body.
+"""A connection on which short forms are answered at once, and what has no body as in `cli.quick`.
 
 A form that comes whole, with its head, is handed to the application in the moment when it is complete; whatever comes
 in parts, in chunks or while another request is under way goes uvicorn's way from its first byte.
@@ -14,22 +14,25 @@ from credenza.cli.connection import Connection, Headers
 from credenza.cli.quick import QuickConnection
 from credenza.gate.answers import Reply
 
-Answer: TypeAlias = Reply | Coroutine[None, None, Reply]
+Answer: TypeAlias = Reply | Coroutine[None, None, Reply] | None
+Client: TypeAlias = tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
     """`targets` are those whose forms, of at most `longest` bytes, `answer` takes: the target, the header fields, the
-    body, the scheme and the client's address."""
+    body, the scheme and the client's address. `get` takes the same of a GET, which has no body. What they answer with
+    None goes uvicorn's way."""
 
     targets: frozenset[bytes]
     longest: int
-    answer: Callable[[bytes, Headers, bytes, str, tuple[str, int] | None], Answer]
+    answer: Callable[[bytes, Headers, bytes, str, Client], Answer]
+    get: Callable[[bytes, Headers, str, Client], Answer] | None = None
 
 
 class FormConnection(QuickConnection):
     def __init__(self, *arguments: Any, forms: Forms, **named: Any) -> None:
-        super().__init__(*arguments, at_once=_nothing, **named)
+        super().__init__(*arguments, at_once=self._get, **named)
         self._forms = forms
         self._form: bytes | None = None
 
@@ -61,7 +64,12 @@ class FormConnection(QuickConnection):
         client that does not read, and one with a certificate, which travels in a scope, are uvicorn's."""
         if self.url not in self._forms.targets or self._unfinished_cycle is not None or self.flow.write_paused:
             return False
-        if self.client_certificate or self.expect_100_continue or self.parser.get_method() != b"POST" or self.parser.should_upgrade():
+        if (
+            self.client_certificate
+            or self.expect_100_continue
+            or self.parser.get_method() != b"POST"
+            or self.parser.should_upgrade()
+        ):
             return False
         lengths = [value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")]
         return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0][:9]) <= self._forms.longest
@@ -73,6 +81,9 @@ class FormConnection(QuickConnection):
             self._answer(answer)
         else:
             self._pass_on(answer)
+
+    def _get(self, target: bytes, headers: Headers, scheme: str) -> Answer:
+        return None if self._forms.get is None else self._forms.get(target, headers, scheme, self.client)
 
     def _answer_to(self, form: bytes) -> Answer:
         try:
@@ -88,10 +99,6 @@ class FormConnection(QuickConnection):
         Connection.on_headers_complete(self)
         if form:
             super().on_body(form)
-
-
-def _nothing(_target: bytes, _headers: Headers, _scheme: str) -> None:
-    """What has no body is not answered at once here."""
 
 
 async def _fail(error: Exception) -> Reply:

@@ -130,7 +130,8 @@ def _protocol(listener: Listener, app: Any, limits: Limits, clients: ClientTrust
 def _connection(app: Any, limits: Limits) -> Any:
     """What makes a connection to an application: a quick one where it can answer at once."""
     if targets := getattr(app, "forms", None):
-        return partial(FormConnection, limits=limits, forms=Forms(targets, LONGEST_FORM, app.form_at_once))
+        forms = Forms(targets, LONGEST_FORM, app.form_at_once, getattr(app, "get_at_once", None))
+        return partial(FormConnection, limits=limits, forms=forms)
     if at_once := getattr(app, "at_once", None):
         return partial(QuickConnection, limits=limits, at_once=at_once)
     return partial(Connection, limits=limits)

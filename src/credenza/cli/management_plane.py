@@ -63,7 +63,7 @@ def application(
     rotation.start(platform, stack)
     publishing.start(settings, platform, stack)
     portal = _portal(settings, platform, stopping)
-    return create_app(
+    app = create_app(
         platform,
         _Asking(desk),
         clock=local.now,
@@ -77,6 +77,7 @@ def application(
         show=unserved.pages(portal),
         change_number=_ChangeNumber(plane),
     )
+    return app.state.at_once
 
 
 def _portal(settings: Settings, platform: Platform, stopping: asyncio.Event) -> Portal:
