@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from tests.cli.installation import Installation
 from tests.clock import NOON
+from tests.installation import CredenzaServer, settings
 from tests.store.rows import Rows
 
 from credenza.cli import local, preparing
@@ -88,3 +92,41 @@ def test_a_gate_that_has_died_is_in_nobody_s_way(on_postgresql: Installation) ->
 
     found = {each["name"]: each for each in on_postgresql.run("doctor", "-o", "json").document}
     assert found["replay_memory_of_the_fleet"]["ok"] is True
+
+
+_NOT_IN_AN_IDLE_GATE = {
+    "alembic",
+    "argon2",
+    "babel",
+    "credenza.actions",
+    "credenza.api",
+    "credenza.portal",
+    "credenza.wire.shape",
+    "fastapi",
+    "jinja2",
+    "prometheus_client",
+    "psycopg",
+    "sqlalchemy",
+    "starlette",
+    "webauthn",
+    "yaml",
+}
+"""Each takes megabytes, and part of every start; all are there when somebody wants them (performance.md, P16)."""
+
+
+def test_an_idle_gate_holds_nothing_of_the_management_plane_and_no_database_toolkit(tmp_path: Path) -> None:
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    program = "tests.cli.naming_server"
+    with CredenzaServer(settings(tmp_path), role="gate", program=program, environment=path) as server:
+        server.stop()
+        held = set(server.log.read_text().splitlines())
+
+    assert "credenza.cli.server" in held
+    assert held.isdisjoint(_NOT_IN_AN_IDLE_GATE)
+
+
+def test_a_worker_holds_nothing_of_the_command_line_either() -> None:
+    program = "import sys, credenza.cli.worker; print(*sys.modules)"
+    named = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert _NOT_IN_AN_IDLE_GATE.union({"typer", "credenza.cli.commands"}).isdisjoint(named.stdout.split())

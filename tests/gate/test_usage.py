@@ -1,12 +1,13 @@
 """What gathers in memory about calls is written in batches, and survives a flush that fails and a stop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 from tests.clock import NOON, Clock
+from tests.store.trace_files import opened_traces
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.gate.flushing import Flusher
@@ -15,6 +16,7 @@ from credenza.gate.usage import Usage
 from credenza.store import traces, traffic
 from credenza.store.engine import Database, reading, writing
 from credenza.store.engine_traces import EngineTraces
+from credenza.store.trace_writing import TraceFile
 from credenza.store.traces import CALLER_LIMIT, OTHERS, Caller, StoredRefusal
 
 pytestmark = pytest.mark.anyio
@@ -31,13 +33,19 @@ def reports() -> list[Exception]:
 
 
 @pytest.fixture
-def usage(database: Database, reports: list[Exception]) -> Usage:
-    return Usage(EngineTraces(database.traces), report=reports.append)
+def kept(database: Database) -> Iterator[TraceFile]:
+    with opened_traces(database) as found:
+        yield found
 
 
 @pytest.fixture
-def refusals(database: Database, clock: Clock, reports: list[Exception]) -> Refusals:
-    return Refusals(EngineTraces(database.traces), clock=clock.now, report=reports.append)
+def usage(kept: TraceFile, reports: list[Exception]) -> Usage:
+    return Usage(kept, report=reports.append)
+
+
+@pytest.fixture
+def refusals(kept: TraceFile, clock: Clock, reports: list[Exception]) -> Refusals:
+    return Refusals(kept, clock=clock.now, report=reports.append)
 
 
 def call(
@@ -135,8 +143,8 @@ async def test_memory_holds_a_hundred_callers_of_a_credential_and_then_the_other
     assert {caller.address: caller.admitted for caller in callers(database)}[OTHERS] == 2 * CALLER_LIMIT
 
 
-async def test_memory_holds_so_many_callers_of_all_credentials(database: Database, reports: list[Exception]) -> None:
-    usage = Usage(EngineTraces(database.traces), report=reports.append, capacity=10)
+async def test_memory_holds_so_many_callers_of_all_credentials(kept: TraceFile, reports: list[Exception]) -> None:
+    usage = Usage(kept, report=reports.append, capacity=10)
 
     for number in range(50):
         call(usage, address=f"192.0.2.{number}")
@@ -240,9 +248,9 @@ async def test_refusals_that_could_not_be_written_are_written_later(
 
 
 async def test_the_queue_is_bounded_while_the_database_fails(
-    database: Database, clock: Clock, reports: list[Exception]
+    database: Database, kept: TraceFile, clock: Clock, reports: list[Exception]
 ) -> None:
-    refusals = Refusals(EngineTraces(database.traces), clock=clock.now, report=reports.append, queue_limit=30)
+    refusals = Refusals(kept, clock=clock.now, report=reports.append, queue_limit=30)
     mend = break_traces(database, "refusals")
     for number in range(50):
         keep(refusals, number, credential_id=str(number))

@@ -9,8 +9,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import typer
-
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.protocol.errors import Malformed, Refused
 
@@ -22,29 +20,16 @@ def ending(run: Callable[[], int]) -> int:
     try:
         return run()
     except (CommandFailed, Malformed, Refused) as failure:
-        return _fail(str(failure), failure.exit_code if isinstance(failure, CommandFailed) else ExitCode.ERROR)
-    except typer.TyperException as error:
-        return _fail(_usage(error), ExitCode(error.exit_code))
-    except typer.Abort:
-        return _fail("Stopped; nothing was changed.", ExitCode.ERROR)
+        return failed(str(failure), failure.exit_code if isinstance(failure, CommandFailed) else ExitCode.ERROR)
     except OSError as error:
         return _system_failure(error)
     except Exception as error:  # noqa: BLE001 - whatever is left is a fault of ours, and no traceback explains it to a user
-        return _fail(_fault(error), ExitCode.ERROR)
+        return failed(_fault(error), ExitCode.ERROR)
 
 
-def _fail(message: str, exit_code: int) -> int:
+def failed(message: str, exit_code: int) -> int:
     print(message if message.startswith("Usage:") else f"credenza: {message}", file=sys.stderr)
     return exit_code
-
-
-def _usage(error: typer.TyperException) -> str:
-    # pydantic, which typer asks to read values, says what kind of error it is before it says which.
-    message = error.format_message().replace("Value error, ", "")
-    context = getattr(error, "ctx", None)
-    if message.startswith("Usage:") or context is None:
-        return message
-    return f"{message}\nSee: {context.command_path} --help"
 
 
 def _system_failure(error: OSError) -> int:
@@ -53,7 +38,7 @@ def _system_failure(error: OSError) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     what = error.strerror or type(error).__name__
-    return _fail(f"{error.filename}: {what}." if error.filename else f"{what}.", ExitCode.ERROR)
+    return failed(f"{error.filename}: {what}." if error.filename else f"{what}.", ExitCode.ERROR)
 
 
 def _fault(error: Exception) -> str:

@@ -10,10 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]  # what add_completion does
 
 from credenza.cli import commands
-from credenza.cli.ending import ending
+from credenza.cli.ending import ending, failed
 from credenza.cli.failure import ExitCode
 from credenza.cli.habits import Habits
 
@@ -30,7 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     if "_CREDENZA_COMPLETE" in os.environ:
         completion_init()
-    outcome = commands.root().main(arguments, prog_name="credenza", standalone_mode=False, obj=Habits())
+    try:
+        outcome = commands.root().main(arguments, prog_name="credenza", standalone_mode=False, obj=Habits())
+    except typer.TyperException as error:
+        return failed(_usage(error), ExitCode(error.exit_code))
+    except typer.Abort:
+        return failed("Stopped; nothing was changed.", ExitCode.ERROR)
     sys.stdout.flush()
     # Without standalone mode the number of a typer.Exit is returned, and None by a command that just ends.
     return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+def _usage(error: typer.TyperException) -> str:
+    # pydantic, which typer asks to read values, says what kind of error it is before it says which.
+    message = error.format_message().replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    if message.startswith("Usage:") or context is None:
+        return message
+    return f"{message}\nSee: {context.command_path} --help"
