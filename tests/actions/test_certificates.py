@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.actions.foreign import Foreign, pem
 from tests.actions.stage import (
@@ -28,11 +29,21 @@ from credenza.actions.projects import NewEnvironment
 from credenza.domain import subject_policy
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import add_months
-from credenza.domain.model import Credential, CredentialId, CredentialKind, OrganizationRole, ProjectRole, Status
+from credenza.domain.model import (
+    AuthorityId,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    OrganizationRole,
+    ProjectRole,
+    Status,
+)
 from credenza.protocol import csr
-from credenza.store.engine import reading
+from credenza.store import trusted_authorities
+from credenza.store.engine import reading, writing
 from credenza.store.schema import certificate_subjects, changes
 from credenza.store.schema import certificates as serials
+from credenza.store.trusted_authorities import ForeignList
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -317,6 +328,34 @@ def test_an_authority_is_trusted_in_its_environment_alone_and_until_it_is_disabl
         "certificate.add", Code.INVALID_CERTIFICATE, certificates.add_issued_elsewhere, foreign.new("other"), None
     )
     assert look(mtls_shop, held) == held
+
+
+def test_what_its_authority_has_revoked_is_refused_by_the_list_that_was_found(mtls_shop: Shop) -> None:
+    foreign, now = Foreign(mtls_shop.stage), mtls_shop.stage.now
+    trusted = foreign.trust()
+    revoked, good = foreign.new("revoked"), foreign.new("good")
+    serial = x509.load_pem_x509_certificate(revoked.certificate).serial_number
+    listed = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(foreign.middle.name)
+        .last_update(now - DAY)
+        .next_update(now + DAY)
+        .add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build()
+        )
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .sign(foreign.middle.key, SHA256())
+    )
+    found = ForeignList(AuthorityId(trusted), "http://x", listed.public_bytes(Encoding.DER), now + DAY, now, "")
+    with writing(mtls_shop.stage.platform.database.records) as connection:
+        trusted_authorities.keep_list(connection, found)
+
+    refusal = mtls_shop.refused(
+        "certificate.add", Code.INVALID_CERTIFICATE, certificates.add_issued_elsewhere, revoked, None
+    )
+
+    assert "has revoked it" in refusal.message
+    bring(mtls_shop, good)
 
 
 def test_the_trusted_authorities_of_an_environment_are_listed_without_our_own(mtls_shop: Shop) -> None:
