@@ -164,17 +164,40 @@ def test_ec_keys_and_revocations_race_for_three_places(oauth2_shop: Shop) -> Non
     assert len({row.slot for row in active}) == len(active)
 
 
+def called(shop: Shop, scheme: str, admitted: int) -> Caller:
+    """Who has called now."""
+    now = shop.stage.now
+    return Caller(shop.organization.id, shop.key.id, 1, "192.0.2.7", "till/1.0", now, now, admitted, 2, scheme)
+
+
 def test_the_meter_says_which_calls_are_still_1_0a_and_whose(dual_shop: Shop) -> None:
     stage, gone = dual_shop.stage, dual_shop.add()
-    called = (dual_shop.organization.id, dual_shop.key.id, 1, "192.0.2.7", "till/1.0", stage.now, stage.now)
-    still, moved = Caller(*called, 30, 2), Caller(*called, 70, 0, "oauth2")
+    still, moved = called(dual_shop, "oauth1", 30), called(dual_shop, "oauth2", 70)
     with writing(stage.platform.database.traces) as connection:
         add_callers(connection, [still, moved, replace(still, credential_id=gone.id)])
     dual_shop.revoke(gone)
 
     found = dual_shop.looked(oauth1_use)
 
-    assert (found.admitted, found.oauth1, found.callers) == (100, 30, (still,))
+    (caller,) = found.callers
+    assert (found.admitted, found.oauth1) == (100, 30)
+    assert (caller.credential_id, caller.address, caller.admitted) == (still.credential_id, still.address, 30)
+
+
+def test_the_meter_falls_to_nothing_a_week_after_the_last_old_call_and_names_who_made_it(dual_shop: Shop) -> None:
+    stage, last_call = dual_shop.stage, dual_shop.stage.now
+    with writing(stage.platform.database.traces) as connection:
+        add_callers(connection, [called(dual_shop, "oauth1", 30)])
+    seen = []
+    for _ in range(8):
+        with writing(stage.platform.database.traces) as connection:
+            add_callers(connection, [called(dual_shop, "oauth2", 1)])
+        seen.append(dual_shop.looked(oauth1_use))
+        stage.clock.advance(timedelta(days=1))
+
+    assert [(each.oauth1, each.admitted) for each in seen] == [(30, 30 + day) for day in range(1, 8)] + [(0, 7)]
+    assert [each.since.hour for each in seen] == [0] * 8
+    assert [(each.last_seen_at, each.admitted) for each in seen[-1].callers] == [(last_call, 0)]
 
 
 def test_a_project_that_nobody_calls_has_an_empty_meter(dual_shop: Shop) -> None:

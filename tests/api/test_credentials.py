@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -258,9 +259,12 @@ async def test_a_refused_call_is_explained_to_the_owner_of_its_key(desk: Desk) -
         one = await client.send(operations.get_refusal(refusal_id))
         listed = await client.send(operations.list_refusals(desk.project_id))
         callers = await client.send(operations.list_callers(desk.project_id, desk.key_id))
+        use = await client.send(operations.get_oauth1_use(desk.project_id))
 
     assert listed == (one,)
     assert (one.code, one.explanation.target) == ("body_hash", "/payments/1?a=b")
     assert [(step.name, step.ok) for step in one.explanation.steps] == [("header", True), ("body", False)]
     assert [(each.reading, each.text) for each in one.explanation.base_strings] == [("mastercard", "POST&...")]
     assert callers == ()
+    assert (use.admitted, use.oauth1, use.callers) == (0, 0, ())
+    assert desk.clock.now() - timedelta(days=7) < use.since <= desk.clock.now() - timedelta(days=6)

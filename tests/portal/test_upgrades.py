@@ -3,6 +3,7 @@ and afterwards measured."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -132,16 +133,18 @@ def test_the_meter_says_which_share_is_left_and_who_makes_it(shop: Shop) -> None
     upgraded(shop)
     seen(shop, "10.1.4.9", OAUTH1, 30)
     seen(shop, "10.1.4.8", OAUTH1, 10, ago=4 * _DAY)
+    seen(shop, "10.1.4.6", OAUTH1, 500, ago=7 * _DAY)
     seen(shop, "10.1.4.7", OAUTH2, 120)
 
     page = shop.browser().get(shop.path("/oauth2")).text
 
     assert "25.0%" in page
-    assert "40 of 160 calls" in page
+    assert "40 of 160 calls in the last 7 days" in page
+    assert re.findall(r'<td class="number">(\d+)', page) == ["30", "10", "0"]
     assert "1 caller has called with OAuth 1.0a in the last 72 hours." in page
     assert "10.1.4.9" in page
     assert "10.1.4.7" not in page
-    assert page.count(">quiet<") == 1
+    assert page.count(">quiet<") == 2
     assert f"credenza project oauth1-use --project {shop.project.id}" in page
 
 
@@ -149,11 +152,27 @@ def test_the_meter_says_when_everybody_has_moved(shop: Shop) -> None:
     upgraded(shop)
     seen(shop, "10.1.4.7", OAUTH2, 120)
     everybody = shop.browser().get(shop.path("/oauth2")).text
+    seen(shop, "10.1.4.6", OAUTH1, 500, ago=8 * _DAY)
+    weeks_ago = shop.browser().get(shop.path("/oauth2")).text
     seen(shop, "10.1.4.8", OAUTH1, 10, ago=4 * _DAY)
-    long_ago = shop.browser().get(shop.path("/oauth2")).text
+    days_ago = shop.browser().get(shop.path("/oauth2")).text
 
-    assert "None: all 120 calls that were counted came with OAuth 2.0." in everybody
-    assert "Nobody has called with OAuth 1.0a in the last 72 hours." in long_ago
+    moved = "None: all 120 calls of the last 7 days came with OAuth 2.0."
+    assert moved in everybody
+    assert "10.1.4.6" not in everybody
+    assert moved in weeks_ago
+    assert "10.1.4.6" in weeks_ago
+    assert "Nobody has called with OAuth 1.0a in the last 72 hours." in days_ago
+
+
+def test_a_project_that_nobody_called_this_week_says_so(shop: Shop) -> None:
+    upgraded(shop)
+    seen(shop, "10.1.4.6", OAUTH1, 500, ago=8 * _DAY)
+
+    page = shop.browser().get(shop.path("/oauth2")).text
+
+    assert "No call was counted in the last 7 days." in page
+    assert "10.1.4.6" in page
 
 
 def test_a_project_that_was_not_upgraded_has_no_meter(shop: Shop) -> None:

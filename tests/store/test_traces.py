@@ -2,18 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sqlalchemy import func, select
 from tests.clock import NOON
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
 from credenza.store import traces
 from credenza.store.engine import Database, reading, writing
+from credenza.store.schema import daily_calls
 from credenza.store.traces import CALLER_LIMIT, OAUTH2, OTHERS, Caller, StoredRefusal
 
 KEY = CredentialId("key")
 PROJECT = ProjectId("project")
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 CALLER = Caller(
     organization_id=OrganizationId("organization"),
@@ -161,6 +165,36 @@ def test_one_caller_of_both_schemes_is_told_apart(database: Database) -> None:
     assert stored(database) == (newer, replace(CALLER, admitted=4, refused=2))
 
 
+def calls(database: Database, day: datetime) -> dict[str, int]:
+    """By address."""
+    with reading(database.traces) as connection:
+        return {place.address: count for place, count in traces.calls_since(connection, [KEY], day).items()}
+
+
+def test_admitted_calls_are_counted_by_the_day_in_which_they_came(database: Database) -> None:
+    midnight = traces.day_of(NOON)
+    evening, morning = midnight - SECOND, midnight
+
+    add(database, replace(CALLER, last_seen_at=evening, admitted=5))
+    add(database, replace(CALLER, last_seen_at=morning, admitted=3), replace(CALLER, last_seen_at=morning, admitted=1))
+    add(database, replace(CALLER, last_seen_at=morning, admitted=0, address="192.0.2.9"))
+
+    assert calls(database, midnight - DAY) == {CALLER.address: 9}
+    assert calls(database, midnight) == {CALLER.address: 4}
+
+
+def test_calls_of_a_day_that_nobody_asks_for_any_more_are_forgotten(database: Database) -> None:
+    for day in range(20):
+        several = [replace(CALLER, address=f"192.0.2.{number}") for number in range(CALLER_LIMIT + 20)]
+        add(database, *(replace(each, last_seen_at=NOON + day * DAY) for each in several))
+
+    with reading(database.traces) as connection:
+        days = connection.execute(select(daily_calls.c.day, func.count()).group_by(daily_calls.c.day)).all()
+    assert sorted(tuple(row) for row in days) == [
+        (traces.day_of(NOON) + day * DAY, CALLER_LIMIT + 1) for day in range(12, 20)
+    ]
+
+
 def test_who_only_fetches_tokens_has_called_no_service(database: Database) -> None:
     fetched = replace(CALLER, service_id=0, scheme=OAUTH2)
     others = replace(CALLER, service_id=0, address=OTHERS, user_agent="", scheme=OAUTH2)
@@ -170,3 +204,4 @@ def test_who_only_fetches_tokens_has_called_no_service(database: Database) -> No
 
     with reading(database.traces) as connection:
         assert set(traces.list_callers_of_services(connection, [KEY])) == {CALLER, others}
+    assert calls(database, traces.day_of(NOON)) == {CALLER.address: 2, OTHERS: 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
@@ -16,7 +16,21 @@ from credenza.store import credentials, traces
 from credenza.store.engine import reading
 from credenza.store.traces import Caller, StoredRefusal, Use
 
-__all__ = ["Caller", "OAuth1Use", "RefusedCall", "Use", "callers", "oauth1_use", "refusal", "refusals", "uses"]
+__all__ = [
+    "Caller",
+    "OAuth1Caller",
+    "OAuth1Use",
+    "RefusedCall",
+    "Use",
+    "callers",
+    "oauth1_use",
+    "refusal",
+    "refusals",
+    "uses",
+]
+
+_DAYS = 7
+"""The days of the meter: a week has every weekday once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +93,47 @@ def uses(
 
 
 @dataclass(frozen=True, slots=True)
-class OAuth1Use:
-    """How many of a project's admitted calls were signed with OAuth 1.0a, and who made those, the latest first."""
+class OAuth1Caller:
+    """Somebody who has called with OAuth 1.0a, and how many such calls were admitted since the meter's first day."""
 
+    credential_id: CredentialId
+    service_id: int
+    address: str
+    user_agent: str
+    last_seen_at: datetime
+    admitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth1Use:
+    """How many of a project's calls that were admitted since a day began were signed with OAuth 1.0a. `callers` are all
+    who ever made such calls, the latest first: who calls once a month is not forgotten after a week."""
+
+    since: datetime
     admitted: int
     oauth1: int
-    callers: tuple[Caller, ...]
+    callers: tuple[OAuth1Caller, ...]
 
 
 def oauth1_use(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> OAuth1Use:
-    """Say which share of a project's calls is still OAuth 1.0a, by caller (product row B12). Keys that are revoked or
-    expired call no more and are left out."""
+    """Say which share of a project's calls of the last seven days, today included (UTC), is still OAuth 1.0a, by caller
+    (product row B12). Keys that are revoked or expired call no more and are left out."""
     attempt = Attempt(actor, Action.USAGE_VIEW, now, project_id=project_id)
     with viewing(platform, attempt) as act:
         keys = credentials.list_of_project(act.connection, project_id)
         usable = [key.id for key in keys if key.status_at(now) not in (Status.REVOKED, Status.EXPIRED)]
+    since = traces.day_of(now) - timedelta(days=_DAYS - 1)
     with reading(platform.database.traces) as connection:
         found = traces.list_callers_of_services(connection, usable)
-    still = tuple(each for each in found if each.scheme == traces.OAUTH1)
-    return OAuth1Use(sum(each.admitted for each in found), sum(each.admitted for each in still), still)
+        counted = traces.calls_since(connection, usable, since)
+    still = tuple(_oauth1_caller(each, counted) for each in found if each.scheme == traces.OAUTH1)
+    oauth1 = sum(calls for place, calls in counted.items() if place.scheme == traces.OAUTH1)
+    return OAuth1Use(since, sum(counted.values()), oauth1, still)
+
+
+def _oauth1_caller(caller: Caller, counted: Mapping[traces.Place, int]) -> OAuth1Caller:
+    where = (caller.credential_id, caller.service_id, caller.address, caller.user_agent)
+    return OAuth1Caller(*where, caller.last_seen_at, counted.get(traces.Place(*where, caller.scheme), 0))
 
 
 def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: datetime) -> RefusedCall:

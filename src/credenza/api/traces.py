@@ -39,7 +39,7 @@ def callers(asked: Caller, project_id: ProjectPath, credential_id: CredentialPat
 
 
 def oauth1_use(asked: Caller, project_id: ProjectPath) -> wire.OAuth1Use:
-    """Say which share of a project's calls is still OAuth 1.0a, by caller; counted since each was first seen."""
+    """Say which share of a project's calls of the last seven days is still OAuth 1.0a, by caller."""
     found = traces.oauth1_use(asked.platform, asked.actor, ProjectId(project_id), now=asked.now)
     return wire.OAuth1Use.model_validate(found)
 

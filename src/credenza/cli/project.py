@@ -157,14 +157,18 @@ def upgrade_oauth2(context: typer.Context) -> None:
 
 @app.command("oauth1-use")
 def oauth1_use(context: typer.Context) -> None:
-    """Show which share of the project's calls is still OAuth 1.0a, and who makes them."""
+    """Show which share of the last seven days' calls is still OAuth 1.0a, and who made any."""
     with remote.client(context) as client:
         found = client.send(operations.get_oauth1_use(remote.project(context)))
     if habits.of(context).output is not habits.Output.TABLE:
         output.show(context, found)
         return
     share = found.oauth1 / found.admitted if found.admitted else 0.0
-    output.note(context, f"{found.oauth1} of {found.admitted} calls ({share:.0%}) were signed with OAuth 1.0a.")
+    output.note(
+        context,
+        f"{found.oauth1} of {found.admitted} calls since {found.since:%Y-%m-%d} (UTC), {share:.0%}, were signed with "
+        "OAuth 1.0a.",
+    )
     columns = ("address", "userAgent", "serviceId", "credentialId", "admitted", "lastSeenAt")
     output.show_list(context, found.callers, columns=columns)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from credenza.actions import projects, traces, upgrades
 from credenza.actions.projects import ProjectInSight
-from credenza.actions.traces import Caller
+from credenza.actions.traces import OAuth1Caller, OAuth1Use
 from credenza.actions.upgrades import Outlook
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -24,22 +24,25 @@ QUIET = timedelta(hours=72)
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """How far a project has come. `callers` are those who have called with OAuth 1.0a, the latest first."""
+    """How far a project has come."""
 
-    admitted: int
-    oauth1: int
-    callers: tuple[Caller, ...]
+    use: OAuth1Use
     now: datetime
 
     @property
+    def days(self) -> int:
+        """Over how many days is counted, today included."""
+        return (self.now - self.use.since).days + 1
+
+    @property
     def share(self) -> float:
-        return self.oauth1 / self.admitted if self.admitted else 0.0
+        return self.use.oauth1 / self.use.admitted if self.use.admitted else 0.0
 
     @property
     def still(self) -> int:
-        return sum(not self.is_quiet(each) for each in self.callers)
+        return sum(not self.is_quiet(each) for each in self.use.callers)
 
-    def is_quiet(self, caller: Caller) -> bool:
+    def is_quiet(self, caller: OAuth1Caller) -> bool:
         return self.now - caller.last_seen_at > QUIET
 
 
@@ -61,7 +64,7 @@ def upgrade(visit: Visit) -> Response:
 
 
 def show_use(visit: Visit) -> Response:
-    """Show which share of the calls is still OAuth 1.0a, by caller."""
+    """Show which share of the last days' calls is still OAuth 1.0a, by caller."""
     sight = project_frame.enter(visit)
     if not sight.project.dual:
         raise Refusal(Code.NOT_FOUND, "Only a project that was upgraded to OAuth 2.0 has this page.")
@@ -74,7 +77,8 @@ def show_use(visit: Visit) -> Response:
         "project_oauth2.html",
         tab="oauth2",
         upgraded=bool(visit.query("upgraded")),
-        meter=Meter(use.admitted, use.oauth1, use.callers, now),
+        use=use,
+        meter=Meter(use, now),
         keys={each.id: each for each in view.credentials},
         service_names=project_frame.service_names(sight),
         quiet_hours=QUIET // timedelta(hours=1),

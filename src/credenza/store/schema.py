@@ -947,6 +947,21 @@ traffic = Table(
 )
 Index("ix_traffic_minute", traffic.c.minute)
 
+# Admitted calls of services in the last days, by caller and day (UTC).
+daily_calls = Table(
+    "daily_calls",
+    traces,
+    _organization(),
+    Column("credential_id", String(48), primary_key=True),
+    Column("day", Instant, primary_key=True),
+    Column("service_id", Integer, primary_key=True, autoincrement=False),
+    Column("address", String(64), primary_key=True),
+    Column("user_agent", String(200), primary_key=True),
+    Column("scheme", String(8), primary_key=True),
+    Column("admitted", BigInteger, nullable=False),
+)
+Index("ix_daily_calls_day", daily_calls.c.day)
+
 # Wrong passwords and codes, per account and network. Here, because a stranger's guesses must not move the records.
 sign_in_failures = Table(
     "sign_in_failures",

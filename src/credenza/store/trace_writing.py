@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from credenza.domain.model import CredentialId, OrganizationId, ProjectId
@@ -23,6 +23,12 @@ OTHERS = "others"
 OAUTH1, OAUTH2, MTLS = "oauth1", "oauth2", "mtls"
 
 LONGEST_USER_AGENT = 200
+
+DAYS_KEPT = 7
+"""Whole days before the present one of which calls are kept by the day. A credential has at most a row a day for each
+caller that is told apart."""
+
+_DAY = timedelta(days=1)
 _BATCH = 200
 
 _Place: TypeAlias = tuple[int, str, str, str]
@@ -105,6 +111,13 @@ ON CONFLICT (credential_id, service_id, address, user_agent, scheme) DO UPDATE S
     refused = callers.refused + excluded.refused
 """
 
+_ADD_DAILY_CALLS = """
+INSERT INTO daily_calls (organization_id, credential_id, day, service_id, address, user_agent, scheme, admitted)
+VALUES (:organization_id, :credential_id, :day, :service_id, :address, :user_agent, :scheme, :admitted)
+ON CONFLICT (credential_id, day, service_id, address, user_agent, scheme) DO UPDATE SET
+    admitted = daily_calls.admitted + excluded.admitted
+"""
+
 _ADD_TRAFFIC = """
 INSERT INTO traffic (organization_id, minute, admitted, refused, last_at)
 VALUES (:organization_id, :minute, :admitted, :refused, :last_at)
@@ -131,8 +144,10 @@ def add_callers(transaction: Transaction, found: Iterable[Caller]) -> None:
         key = (caller.credential_id, *_place(caller))
         folded[key] = _sum(folded[key], caller) if key in folded else caller
     # In one order everywhere, so that two gates cannot wait for each other's rows.
-    for _, caller in sorted(folded.items()):
+    in_order = [caller for _, caller in sorted(folded.items())]
+    for caller in in_order:
         transaction.change(_ADD_CALLER, _values(caller))
+    _add_daily_calls(transaction, in_order)
 
 
 def add_traffic(transaction: Transaction, counted: Iterable[Traffic]) -> None:
@@ -153,6 +168,11 @@ def insert_refusals(transaction: Transaction, found: Iterable[StoredRefusal]) ->
 
 def delete_expired(transaction: Transaction, *, now: datetime) -> int:
     return transaction.change("DELETE FROM refusals WHERE expires_at <= :now", {"now": micros(now)})
+
+
+def day_of(at: datetime) -> datetime:
+    """The beginning of the day, in UTC."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _known(transaction: Transaction, credential_ids: list[CredentialId]) -> dict[str, set[_Place]]:
@@ -186,6 +206,16 @@ def _sum(one: Caller, other: Caller) -> Caller:
         admitted=one.admitted + other.admitted,
         refused=one.refused + other.refused,
     )
+
+
+def _add_daily_calls(transaction: Transaction, in_order: Sequence[Caller]) -> None:
+    """Count what was admitted by a service for its day, and forget the days that nobody asks for any more."""
+    for each in in_order:
+        if each.admitted and (each.service_id or each.address == OTHERS):
+            transaction.change(_ADD_DAILY_CALLS, _values(each) | {"day": micros(day_of(each.last_seen_at))})
+    if in_order:
+        oldest = day_of(max(each.last_seen_at for each in in_order)) - DAYS_KEPT * _DAY
+        transaction.change("DELETE FROM daily_calls WHERE day < :oldest", {"oldest": micros(oldest)})
 
 
 def _values(row: Caller | Traffic | StoredRefusal) -> dict[str, Any]:

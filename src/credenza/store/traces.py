@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
 
 from credenza.domain.model import CredentialId, ProjectId
 from credenza.store import trace_writing
 from credenza.store.engine_traces import EngineTransaction
-from credenza.store.schema import callers, refusals
-from credenza.store.trace_writing import CALLER_LIMIT, MTLS, OAUTH1, OAUTH2, OTHERS, Caller, StoredRefusal
+from credenza.store.schema import callers, daily_calls, refusals
+from credenza.store.trace_writing import CALLER_LIMIT, MTLS, OAUTH1, OAUTH2, OTHERS, Caller, StoredRefusal, day_of
 
 __all__ = [
     "CALLER_LIMIT",
@@ -23,9 +23,12 @@ __all__ = [
     "OAUTH2",
     "OTHERS",
     "Caller",
+    "Place",
     "StoredRefusal",
     "Use",
     "add_callers",
+    "calls_since",
+    "day_of",
     "delete_expired",
     "find_refusal",
     "in_use",
@@ -36,6 +39,17 @@ __all__ = [
     "list_refusals",
     "uses",
 ]
+
+
+class Place(NamedTuple):
+    """Whose calls are counted together."""
+
+    credential_id: CredentialId
+    service_id: int
+    address: str
+    user_agent: str
+    scheme: str
+
 
 _CALLER = (
     callers.c.organization_id,
@@ -85,6 +99,20 @@ def list_callers_of_services(connection: Connection, credential_ids: Sequence[Cr
     called = (callers.c.service_id != 0) | (callers.c.address == OTHERS)
     query = select(*_CALLER).where(callers.c.credential_id.in_(credential_ids), callers.c.admitted > 0, called)
     return tuple(map(_caller, connection.execute(query.order_by(*_LATEST_FIRST))))
+
+
+def calls_since(connection: Connection, credential_ids: Sequence[CredentialId], day: datetime) -> dict[Place, int]:
+    """Sum up by caller how many calls of services were admitted since a day began."""
+    place = (
+        daily_calls.c.credential_id,
+        daily_calls.c.service_id,
+        daily_calls.c.address,
+        daily_calls.c.user_agent,
+        daily_calls.c.scheme,
+    )
+    query = select(*place, func.sum(daily_calls.c.admitted))
+    query = query.where(daily_calls.c.credential_id.in_(credential_ids), daily_calls.c.day >= day)
+    return {Place(*row[:-1]): int(row[-1]) for row in connection.execute(query.group_by(*place))}
 
 
 def last_uses(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, datetime]:

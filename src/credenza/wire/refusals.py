@@ -55,13 +55,22 @@ class Caller(AnswerShape):
     scheme: Literal["oauth1", "oauth2", "mtls"] = "oauth1"
 
 
-class CallerOfProject(Caller):
+class OAuth1Caller(AnswerShape):
+    """Somebody who has called with OAuth 1.0a; `admitted` counts such calls since the meter's first day alone."""
+
     credential_id: str
+    service_id: int
+    address: str
+    user_agent: str
+    last_seen_at: Moment
+    admitted: int
 
 
 class OAuth1Use(AnswerShape):
-    """How many of the admitted calls of a project's usable keys were signed with OAuth 1.0a, and who made those."""
+    """How many of the calls that a project's usable keys made in the last seven days, today included, were signed with
+    OAuth 1.0a. They are counted from `since` on. `callers` are all who ever made such calls, the latest first."""
 
+    since: Moment
     admitted: int
     oauth1: int
-    callers: tuple[CallerOfProject, ...]
+    callers: tuple[OAuth1Caller, ...]
