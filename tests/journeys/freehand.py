@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +21,26 @@ Headers = Sequence[tuple[str, str]]
 Signer = Callable[[bytes], bytes]
 
 
+class Variant(NamedTuple):
+    """One of the four ways of FAPI 2.0: how the client authenticates, and what its tokens are bound to."""
+
+    method: str
+    binding: str
+
+    @property
+    def certificate(self) -> bool:
+        return "tls_client_auth" in self or "certificate" in self
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.binding}"
+
+
+USUAL = Variant("private_key_jwt", "DPoP")
+VARIANTS = [
+    Variant(method, bound) for method in ("private_key_jwt", "tls_client_auth") for bound in ("DPoP", "certificate")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Freehand:
     """A partner of a street. What is passed as None is left out of what is sent or signed."""
@@ -28,6 +48,7 @@ class Freehand:
     street: Street
     partner: Partner
     dpop_key: PrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    variant: Variant = USUAL
 
     @property
     def endpoint(self) -> str:
@@ -67,11 +88,21 @@ class Freehand:
 
     def ask(self, *, proofs: Sequence[str] | None = None, headers: Headers = (), **form: Any) -> httpx.Response:
         """Ask for a token; `form` changes or takes away what is usually sent."""
-        usual = {"grant_type": "client_credentials", "client_assertion_type": client_assertion.ASSERTION_TYPE}
-        told = _without_none(usual | {"client_assertion": self.assertion()} | form)
-        sent = [*headers, *(("DPoP", each) for each in ([self.proof()] if proofs is None else proofs))]
-        with self.street.client() as http:
+        told = _without_none({"grant_type": "client_credentials"} | self.authentication() | form)
+        if proofs is None:
+            proofs = [self.proof()] if self.variant.binding == "DPoP" else []
+        sent = [*headers, *(("DPoP", each) for each in proofs)]
+        with self.http() as http:
             return http.post(self.endpoint, data=told, headers=sent)
+
+    def authentication(self) -> dict[str, str]:
+        if self.variant.method == "tls_client_auth":
+            return {"client_id": self.partner.client_id}
+        return {"client_assertion_type": client_assertion.ASSERTION_TYPE, "client_assertion": self.assertion()}
+
+    def http(self) -> httpx.Client:
+        """With the partner's certificate, where the variant has a use for it."""
+        return self.street.client(certificate=self.partner.certificate if self.variant.certificate else None)
 
     def token(self, **form: Any) -> str:
         answer = self.ask(**form)
@@ -84,16 +115,19 @@ class Freehand:
         *,
         url: str = "",
         method: str = "GET",
-        scheme: str = "DPoP",
+        scheme: str = "",
         proofs: Sequence[str] | None = None,
         headers: Headers = (),
         **request: Any,
     ) -> httpx.Response:
         """Call the API with a token."""
         url = url or self.street.parcel
-        proofs = [self.proof(method, url, token=token)] if proofs is None else proofs
+        is_dpop = self.variant.binding == "DPoP"
+        if proofs is None:
+            proofs = [self.proof(method, url, token=token)] if is_dpop else []
+        scheme = scheme or ("DPoP" if is_dpop else "Bearer")
         sent = [("Authorization", f"{scheme} {token}"), *headers, *(("DPoP", each) for each in proofs)]
-        with self.street.client() as http:
+        with self.http() as http:
             return http.request(method, url, headers=sent, **request)
 
 

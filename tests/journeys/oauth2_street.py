@@ -13,19 +13,22 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.gate.street import Upstream, served
 from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings, upgrade
 from tests.oidc_provider import NODE
 
-from credenza.actions import oauth_keys, projects, services
+from credenza.actions import certificates, oauth_keys, projects, services
+from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject
 from credenza.actions.services import NewService
@@ -41,6 +44,7 @@ from credenza.domain.model import (
     Service,
     ServiceEnvironment,
 )
+from credenza.protocol import csr
 from credenza.protocol.jose import PrivateKey
 
 ROOT = Path(__file__).parents[2]
@@ -55,12 +59,14 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A client with the key that it has in SANDBOX."""
+    """A client with the key that it has in SANDBOX, and the certificate with its key (PEM) once it is `certified`."""
 
     project: Project
     client_id: str
     key_id: CredentialId
     private_key: PrivateKey
+    certificate: Path | None = None
+    certificate_id: CredentialId | None = None
 
     @property
     def consumer_key(self) -> str:
@@ -110,6 +116,23 @@ class Street:
         view = projects.create(made.platform, made.actor, made.organization_id, new, now=now())
         return Partner(view.project, view.credentials[0].client_id, view.credentials[0].id, private_key)
 
+    def certify(self, partner: Partner, common_name: str = "") -> Partner:
+        """Add a certificate to a partner's project; the answer is the partner that uses it."""
+        made, key = self.installation, ec.generate_private_key(ec.SECP256R1())
+        name = common_name or f"client {next(_numbers)}"
+        new = NewRequest(name, csr.build(key, common_name=name))
+        held = certificates.add_by_csr(made.platform, made.actor, partner.project.id, new, SANDBOX, now=now())
+        path = self.authority.with_name(f"{held.id}.pem")
+        leaf = x509.load_der_x509_certificate(held.certificate_der).public_bytes(Encoding.PEM)
+        path.write_bytes(leaf + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return replace(partner, certificate=path, certificate_id=held.id)
+
+    def revoke_certificate(self, partner: Partner) -> None:
+        made = self.installation
+        assert partner.certificate_id is not None
+        place = (made.platform, made.actor, partner.project.id, partner.certificate_id)
+        certificates.revoke(*place, keep_last=False, reason="lost", now=now())
+
     def add_letters(self, partner: Partner) -> None:
         made = self.installation
         projects.add_service(made.platform, made.actor, partner.project.id, SANDBOX, self.letters.id, now=now())
@@ -120,8 +143,11 @@ class Street:
             made.platform, made.actor, partner.project.id, partner.key_id, keep_last=False, reason="lost", now=now()
         )
 
-    def client(self, auth: httpx.Auth | None = None) -> httpx.Client:
-        return httpx.Client(verify=ssl.create_default_context(cafile=self.authority), auth=auth, trust_env=False)
+    def client(self, auth: httpx.Auth | None = None, *, certificate: Path | None = None) -> httpx.Client:
+        context = ssl.create_default_context(cafile=self.authority)
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+        return httpx.Client(verify=context, auth=auth, trust_env=False)
 
     def sdk(self, partner: Partner, *, scopes: Sequence[str] = (), dpop_key: PrivateKey | None = None) -> httpx.Client:
         return self.client(self.auth(partner, scopes=scopes, dpop_key=dpop_key))

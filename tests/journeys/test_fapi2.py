@@ -1,12 +1,15 @@
 """FAPI 2.0 Security Profile (Final): each clause that binds an authorization server, a resource server or a client of
-`client_credentials` with `private_key_jwt` and DPoP, shown over TLS against `credenza serve`.
+`client_credentials`, shown over TLS against `credenza serve`, in the four variants of `private_key_jwt` or
+`tls_client_auth` with tokens that are bound by DPoP or to a certificate.
 
-A test is named by its clause. Clauses on authorization codes, PAR and end users (5.3.2.1-11 and -12, 5.3.2.2, 5.3.3.3)
-bind nobody here: there is no authorization endpoint, which 5.3.2.1-2 and -7 show. Those on mTLS are not built yet.
+A test is named by its clause; what is about one way alone is shown in that one. Clauses on authorization codes, PAR and
+end users (5.3.2.1-11 and -12, 5.3.2.2, 5.3.3.3) bind nobody here: there is no authorization endpoint, which 5.3.2.1-2
+and -7 show.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import socket
@@ -14,19 +17,30 @@ import ssl
 import subprocess
 import time
 import warnings
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 from sqlalchemy import select
 from tests.installation import SANDBOX
-from tests.journeys.freehand import Freehand, error_of, hmac_with, signed_by_hand
+from tests.journeys.freehand import (
+    USUAL,
+    VARIANTS,
+    Freehand,
+    Variant,
+    error_of,
+    hmac_with,
+    signed_by_hand,
+)
 from tests.journeys.oauth2_street import SCOPES, Partner, Street, now, open_street
 from tests.protocol import forge
 from tests.servers import HOST, find_program
@@ -72,12 +86,24 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
 
 @pytest.fixture(scope="module")
 def partner(street: Street) -> Partner:
-    return street.partner(new_ec())
+    return street.certify(street.partner(new_ec()))
 
 
 @pytest.fixture
-def client(street: Street, partner: Partner) -> Freehand:
-    return Freehand(street, partner)
+def client(request: pytest.FixtureRequest, street: Street, partner: Partner) -> Freehand:
+    return Freehand(street, partner, variant=getattr(request, "param", USUAL))
+
+
+in_every_variant = pytest.mark.parametrize("client", VARIANTS, indirect=True, ids=str)
+by_certificate = pytest.mark.parametrize(
+    "client", [each for each in VARIANTS if each.binding == "certificate"], indirect=True, ids=str
+)
+variants = pytest.mark.parametrize("variant", VARIANTS, ids=str)
+
+
+def somebody(street: Street, variant: Variant) -> Freehand:
+    """A client of its own."""
+    return Freehand(street, street.certify(street.partner(new_ec())), variant=variant)
 
 
 def get(street: Street, path: str) -> httpx.Response:
@@ -205,6 +231,7 @@ def test_5_3_2_1_1_a_request_is_one_form_with_each_parameter_once_and_none_in_th
     assert client.ask(scope="", client_id="").status_code == 200  # without a value: as not sent
 
 
+@in_every_variant
 @pytest.mark.parametrize("grant_type", ["password", "authorization_code", "implicit", "refresh_token"])
 def test_5_3_2_1_2_the_password_grant_is_refused_and_so_is_every_other(client: Freehand, grant_type: str) -> None:
     answer = client.ask(grant_type=grant_type, username="ada", password="secret")
@@ -225,22 +252,41 @@ def test_5_3_2_1_4_without_a_proof_there_is_no_token(client: Freehand) -> None:
     assert error_of(client.ask(proofs=[joined])) == (400, "invalid_dpop_proof")
 
 
-def test_5_3_2_1_5_a_token_is_bound_to_the_key_of_the_proof(client: Freehand) -> None:
+@in_every_variant
+def test_5_3_2_1_5_a_token_is_bound_to_the_key_of_the_proof_or_to_the_certificate(client: Freehand) -> None:
     answer = client.ask()
-    _, claims = access_token.parse(answer.json()["access_token"])
+    members = json.loads(jose.parse(answer.json()["access_token"]).payload)
+    jkt = {"jkt": jose.thumbprint(client.dpop_key.public_key())}
+    x5t = {"x5t#S256": x5t_s256(client.partner)}
 
-    assert answer.json()["token_type"] == "DPoP"
-    assert claims.cnf.jkt == jose.thumbprint(client.dpop_key.public_key())
+    bound = {"DPoP": ("DPoP", jkt), "certificate": ("Bearer", x5t)}[client.variant.binding]
+    assert (answer.json()["token_type"], members["cnf"]) == bound
 
 
-def test_5_3_2_1_6_clients_authenticate_by_private_key_jwt_alone(street: Street, client: Freehand) -> None:
+@pytest.mark.parametrize("client", [VARIANTS[1], VARIANTS[3]], indirect=True, ids=str)
+def test_5_3_2_1_4_without_a_proof_or_a_certificate_there_is_no_token(client: Freehand) -> None:
+    with client.street.client() as http:
+        answer = http.post(client.endpoint, data={"grant_type": "client_credentials"} | client.authentication())
+
+    assert error_of(answer) in {(400, "invalid_dpop_proof"), (401, "invalid_client")}
+
+
+def x5t_s256(partner: Partner) -> str:
+    assert partner.certificate is not None
+    der = x509.load_pem_x509_certificate(partner.certificate.read_bytes()).public_bytes(Encoding.DER)
+    return urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+
+
+def test_5_3_2_1_6_clients_authenticate_by_private_key_jwt_or_mutual_tls_alone(
+    street: Street, client: Freehand
+) -> None:
     public = jose.jwk(client.partner.private_key.public_key())
     header = {"alg": "HS256", "typ": "JWT", "kid": client.partner.key_id}
     by_secret = signed_by_hand(header, client.assertion_claims(), hmac_with(json.dumps(public).encode()))
     nothing = {"client_assertion": None, "client_assertion_type": None}
     basic = httpx.BasicAuth(client.partner.client_id, "secret")._auth_header  # as `auth=` would send it
 
-    assert metadata(street)["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert metadata(street)["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "tls_client_auth"]
     assert error_of(client.ask(client_assertion=by_secret)) == (401, "invalid_client")
     assert error_of(client.ask(**nothing, client_secret="secret")) == (401, "invalid_client")
     assert client.ask(**nothing, headers=[("Authorization", basic)]).status_code == 401
@@ -277,6 +323,7 @@ def test_5_3_2_1_8_only_the_issuer_as_one_string_is_the_audience(
     assert client.ask(client_assertion=client.assertion(aud=client.street.server.origin)).status_code == 200
 
 
+@in_every_variant
 def test_5_3_2_1_9_there_are_no_refresh_tokens_to_rotate(client: Freehand) -> None:
     answer = client.ask()
 
@@ -327,8 +374,9 @@ def test_5_3_2_1_13_clocks_more_than_60_s_ahead_are_refused(client: Freehand, na
     assert error_of(client.ask(client_assertion=assertion)) == (401, "invalid_client")
 
 
-def test_5_3_2_1_14_a_token_opens_no_more_than_was_asked_for(street: Street) -> None:
-    client = Freehand(street, street.partner(new_ec()))
+@variants
+def test_5_3_2_1_14_a_token_opens_no_more_than_was_asked_for(street: Street, variant: Variant) -> None:
+    client = somebody(street, variant)
     street.add_letters(client.partner)
     narrow, wide = client.token(scope=READ), client.token()
 
@@ -339,12 +387,19 @@ def test_5_3_2_1_14_a_token_opens_no_more_than_was_asked_for(street: Street) -> 
     assert error_of(client.ask(scope=f"{READ} invoices:write")) == (400, "invalid_scope")
 
 
+@in_every_variant
 def test_5_3_2_1_14_a_token_of_one_environment_is_none_in_the_other(street: Street, client: Freehand) -> None:
     elsewhere = f"https://{HOST}:{street.server.production_port}/parcels/7"
 
-    assert error_of(client.call(client.token(), url=elsewhere)) == (401, "invalid_token")
+    token, bare = client.token(), replace(client, partner=replace(client.partner, certificate=None))
+
+    assert error_of(bare.call(token, url=elsewhere)) == (401, "invalid_token")
+    if client.variant.certificate:
+        with pytest.raises(httpx.TransportError, match="unknown ca"):
+            client.call(token, url=elsewhere)
 
 
+@in_every_variant
 def test_6_1_a_token_lives_for_15_minutes_at_most_and_says_so(client: Freehand) -> None:
     answer = client.ask()
     _, claims = access_token.parse(answer.json()["access_token"])
@@ -380,19 +435,22 @@ def test_5_3_3_1_our_client_does_as_the_profile_asks(strict: Street) -> None:
 # ------------------------------------------------------------------------------------------------ 5.3.4 resource server
 
 
-@pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP"])
-def test_5_3_4_1_a_token_comes_in_the_authorization_header(client: Freehand, scheme: str) -> None:
-    answer = client.call(client.token(), scheme=scheme)
+@in_every_variant
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper], ids=["as it is", "lower case", "upper case"])
+def test_5_3_4_1_a_token_comes_in_the_authorization_header(client: Freehand, spell: Callable[[str], str]) -> None:
+    scheme = {"DPoP": "DPoP", "certificate": "Bearer"}[client.variant.binding]
+    answer = client.call(client.token(), scheme=spell(scheme))
 
     assert answer.status_code == 200
     assert abs((parsedate_to_datetime(answer.headers["date"]) - now()).total_seconds()) < 300
 
 
+@in_every_variant
 def test_5_3_4_2_a_token_in_query_or_body_is_no_token(client: Freehand) -> None:
     token = client.token()
     url = f"{client.street.parcel}?access_token={token}"
     proof = {"DPoP": client.proof("GET", client.street.parcel, token=token)}
-    with client.street.client() as http:
+    with client.http() as http:
         in_query = http.get(url, headers=proof)
         in_body = http.post(client.street.parcel, data={"access_token": token}, headers=proof)
 
@@ -401,6 +459,7 @@ def test_5_3_4_2_a_token_in_query_or_body_is_no_token(client: Freehand) -> None:
         assert "date" in answer.headers
 
 
+@in_every_variant
 def test_5_3_4_2_a_token_comes_in_one_way_alone(client: Freehand) -> None:
     token, url = client.token(), client.street.parcel
     in_both = client.call(token, url=f"{url}?page=2&access_token={token}")
@@ -418,6 +477,7 @@ def test_5_3_4_3_who_sends_no_token_is_not_told_of_an_error(street: Street) -> N
     assert "error=" not in answer.headers.get("www-authenticate", "")
 
 
+@in_every_variant
 def test_5_3_4_3_a_token_that_was_changed_is_refused(client: Freehand) -> None:
     token = client.token()
     head, payload, signature = token.split(".")
@@ -430,6 +490,7 @@ def test_5_3_4_3_a_token_that_was_changed_is_refused(client: Freehand) -> None:
     assert client.call(token).status_code == 200
 
 
+@in_every_variant
 def test_5_3_4_3_a_token_that_has_ended_is_refused(client: Freehand) -> None:
     ended, lasting = (issued_by_the_server(client, life_s) for life_s in (-1, 600))
 
@@ -446,13 +507,12 @@ def issued_by_the_server(client: Freehand, left_s: int, **changed: Any) -> str:
         kid, wrapped = connection.execute(select(*columns).where(*first)).one()
     key = load_der_private_key(platform.vault.unwrap(token_keys.purpose(kid), wrapped), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    _, claims = access_token.parse(client.token())
     members = json.loads(jose.parse(client.token()).payload)
     members |= {"iat": now_s + left_s - 900, "exp": now_s + left_s, "jti": secrets.token_hex(16)} | changed
-    assert claims.cnf.jkt == members["cnf"]["jkt"]
     return jose.sign({"typ": access_token.TYPE, "kid": kid}, members, key)
 
 
+@in_every_variant
 @pytest.mark.parametrize(
     "changed", [{"iss": "https://other.example"}, {"aud": "https://other.example"}, {"client_id": "other"}], ids=str
 )
@@ -460,22 +520,27 @@ def test_5_3_4_3_a_token_for_somebody_else_is_refused(client: Freehand, changed:
     assert error_of(client.call(issued_by_the_server(client, 600, **changed))) == (401, "invalid_token")
 
 
+@in_every_variant
 def test_5_3_4_3_a_token_that_was_revoked_is_refused(client: Freehand) -> None:
     kept, revoked = client.token(), client.token()
-    form = {"token": revoked, "client_assertion_type": client_assertion.ASSERTION_TYPE}
-    with client.street.client() as http:
-        told = http.post(
-            f"{client.street.server.origin}/oauth/revoke", data={**form, "client_assertion": client.assertion()}
-        )
+    with client.http() as http:
+        place = f"{client.street.server.origin}/oauth/revoke"
+        told = http.post(place, data={"token": revoked} | client.authentication())
 
     assert told.status_code == 200
     assert error_of(client.call(revoked)) == (401, "invalid_token")
     assert client.call(kept).status_code == 200
 
 
-def test_5_3_4_3_a_token_dies_with_the_key_that_fetched_it(street: Street) -> None:
-    client = Freehand(street, street.partner(new_ec()))
+@variants
+@pytest.mark.parametrize("lost", ["key", "certificate"])
+def test_5_3_4_3_a_token_dies_with_the_key_or_certificate_that_it_was_fetched_with(
+    street: Street, variant: Variant, lost: str
+) -> None:
+    client = somebody(street, variant)
     token = client.token()
+    is_of_it = lost == "key" if variant.method == "private_key_jwt" else lost == "certificate"
+    dies = is_of_it or (variant.binding == "certificate" and lost == "certificate")
     asker = resource_servers.add(
         street.installation.platform, local.OPERATOR, environment=SANDBOX, name=secrets.token_hex(4), now=now()
     )
@@ -483,15 +548,19 @@ def test_5_3_4_3_a_token_dies_with_the_key_that_fetched_it(street: Street) -> No
     with street.client() as http:
         place = f"{street.server.origin}/oauth/introspect"
         before = client.call(token).status_code, http.post(place, data={"token": token}, auth=auth).json()["active"]
-        street.revoke(client.partner)
+        (street.revoke if lost == "key" else street.revoke_certificate)(client.partner)
+        if not dies:
+            assert client.call(token).status_code == 200
+            return
         after = error_of(client.call(token)), http.post(place, data={"token": token}, auth=auth).json()
 
     assert before == (200, True)
     assert after == ((401, "invalid_token"), {"active": False})
 
 
-def test_5_3_4_4_too_little_scope_is_answered_as_rfc_6750_says(street: Street) -> None:
-    client = Freehand(street, street.partner(new_ec()))
+@variants
+def test_5_3_4_4_too_little_scope_is_answered_as_rfc_6750_says(street: Street, variant: Variant) -> None:
+    client = somebody(street, variant)
     street.add_letters(client.partner)
     answer = client.call(client.token(scope="letters:read"))
 
@@ -517,6 +586,19 @@ def test_5_3_4_5_a_token_is_taken_from_the_holder_of_its_key_alone(client: Freeh
         assert 'algs="PS256 ES256"' in answer.headers["www-authenticate"]
     assert client.call(token, proofs=[]).status_code == 400
     assert client.call(token, proofs=[client.proof("GET", url, token=token)] * 2).status_code == 400
+
+
+@by_certificate
+def test_5_3_4_5_a_token_is_taken_from_the_holder_of_its_certificate_alone(client: Freehand) -> None:
+    token = client.token()
+    other = replace(client, partner=client.street.certify(client.partner))
+    nobody = replace(client, partner=replace(client.partner, certificate=None))
+    proof = client.proof("GET", client.street.parcel, token=token)
+
+    for answer in (other.call(token), nobody.call(token), client.call(token, scheme="DPoP", proofs=[proof])):
+        assert error_of(answer) == (401, "invalid_token")
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token", DPoP algs="PS256 ES256"'
+    assert [client.call(token).status_code for _ in range(3)] == [200, 200, 200]
 
 
 def test_5_3_4_5_a_bound_token_is_no_bearer_token(client: Freehand) -> None:
@@ -664,6 +746,7 @@ def add_key(client: Freehand, request: bytes) -> None:
     oauth_keys.add_by_csr(made.platform, made.actor, client.partner.project.id, new, SANDBOX, now=now())
 
 
+@in_every_variant
 def test_5_4_1_6_tokens_and_secrets_cannot_be_guessed(street: Street, client: Freehand) -> None:
     ids = {access_token.parse(client.token())[1].jti for _ in range(8)}
     asker = resource_servers.add(
