@@ -135,9 +135,6 @@ class Action(StrEnum):
     TLS_CLIENT_NAME_REGISTER = "tls_client_name.register"
     TLS_CLIENT_NAME_VIEW = "tls_client_name.view"
     TLS_CLIENT_NAME_REMOVE = "tls_client_name.remove"
-    TLS_CLIENT_NAME_REGISTER = "tls_client_name.register"
-    TLS_CLIENT_NAME_VIEW = "tls_client_name.view"
-    TLS_CLIENT_NAME_REMOVE = "tls_client_name.remove"
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
     EXPIRY_VIEW = "expiry.view"
@@ -310,9 +307,6 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.ENROLMENT_SECRET_CREATE: _project_write(Scope.CREDENTIALS),
     Action.ENROLMENT_SECRET_LIST: _project_read(),
     Action.ENROLMENT_SECRET_REVOKE: _project_write(Scope.CREDENTIALS),
-    Action.TLS_CLIENT_NAME_REGISTER: _project_write(Scope.CREDENTIALS),
-    Action.TLS_CLIENT_NAME_VIEW: _project_read(),
-    Action.TLS_CLIENT_NAME_REMOVE: _project_write(Scope.CREDENTIALS),
     Action.TLS_CLIENT_NAME_REGISTER: _project_write(Scope.CREDENTIALS),
     Action.TLS_CLIENT_NAME_VIEW: _project_read(),
     Action.TLS_CLIENT_NAME_REMOVE: _project_write(Scope.CREDENTIALS),
