@@ -13,7 +13,7 @@ from tests.protocol.authorities import NOW, Party, key_usage
 from credenza.actions import certificates, foreign_lists, trusted_authorities
 from credenza.actions.certificate_admission import NewCertificate
 from credenza.actions.trusted_authorities import NewTrust, TrustView
-from credenza.adapters.crl_fetcher import NotFetched
+from credenza.adapters.unfetched import NotFetched
 from credenza.domain.access import Action
 from credenza.domain.errors import Code
 from credenza.domain.model import ProjectType, Status

@@ -10,7 +10,8 @@ from aiohttp import web
 from tests.adapters.test_webhook import receiving
 
 from credenza.adapters import crl_fetcher
-from credenza.adapters.crl_fetcher import CrlFetcher, NotFetched
+from credenza.adapters.crl_fetcher import CrlFetcher
+from credenza.adapters.unfetched import NotFetched
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from credenza.actions import revocation
 from credenza.actions.context import Attempt, Platform, acting
-from credenza.adapters.crl_fetcher import NotFetched
+from credenza.adapters.unfetched import NotFetched
 from credenza.domain.access import Action
 from credenza.domain.model import Actor, ActorKind
 from credenza.protocol import crl

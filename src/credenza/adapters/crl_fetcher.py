@@ -17,15 +17,12 @@ from yarl import URL
 
 from credenza.adapters import guarded_connection
 from credenza.adapters.guarded_connection import NotPublic
+from credenza.adapters.unfetched import NotFetched
 from credenza.domain.webhooks import Network
 
 LARGEST_BYTES = 10 * 1024 * 1024
 _SCHEMES = frozenset({"http", "https"})
 _LONGEST_LINE_BYTES = 8 * 1024
-
-
-class NotFetched(Exception):  # noqa: N818 - says what happened
-    """There is no list. The message is for operators."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-try:
-    from badkeys.checks import checkrsa
-except ImportError:
-    checkrsa = None
 
 # An explicit list: all of these compute offline. The library's block list is a download, and its remaining
 # checks are about style and reject sound keys.
@@ -26,12 +23,14 @@ class WeakKeys:
 
     @property
     def installed(self) -> bool:
-        return checkrsa is not None
+        return find_spec("badkeys") is not None
 
     def check(self, spki_der: bytes) -> str | None:
         """Return the name of the first weakness (`sharedprimes`, for one), or None when there is none that we know."""
         public_key = load_der_public_key(spki_der)
-        if checkrsa is None or not isinstance(public_key, rsa.RSAPublicKey):
+        if not self.installed or not isinstance(public_key, rsa.RSAPublicKey):
             return None
+        # Imported with the first key: it computes with libraries of its own, which take 2 MB.
+        checkrsa = import_module("badkeys.checks").checkrsa
         numbers = public_key.public_numbers()
         return next(iter(checkrsa(numbers.n, e=numbers.e, checks=_CHECKS)), None)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Final
 
 import structlog
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from credenza.actions import certificate_status, foreign_lists, revocation_lists
 from credenza.actions.context import Platform
-from credenza.adapters.crl_fetcher import CrlFetcher
+from credenza.actions.foreign_lists import Fetcher
 from credenza.cli import local
 from credenza.gate.flushing import Flusher
 from credenza.settings import Settings
@@ -35,15 +36,30 @@ def start(settings: Settings, platform: Platform, stack: AsyncExitStack) -> None
     """Go the rounds until the stack is closed."""
     flushers = (
         Flusher(_Publishing(platform, local.now).flush, every=_EVERY),
-        Flusher(_Fetching(platform, fetcher(settings), local.now).flush, every=_FETCH_EVERY),
+        Flusher(_Fetching(platform, _LateFetcher(settings), local.now).flush, every=_FETCH_EVERY),
     )
     for each in flushers:
         each.start()
         stack.push_async_callback(each.stop)
 
 
-def fetcher(settings: Settings) -> CrlFetcher:
-    return CrlFetcher(settings.webhook_allowed_networks, settings.webhook_timeout_s, ssl.create_default_context())
+class _LateFetcher:
+    """Opens the fetcher for the first list of another authority: its HTTP library takes 8 MB."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: Fetcher | None = None
+
+    async def fetch(self, url: str) -> bytes:
+        opened = self._opened = self._opened or _fetcher(self._settings)
+        return await opened.fetch(url)
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    fetcher: Fetcher = import_module("credenza.adapters.crl_fetcher").CrlFetcher(
+        settings.webhook_allowed_networks, settings.webhook_timeout_s, ssl.create_default_context()
+    )
+    return fetcher
 
 
 class _Publishing:
@@ -74,7 +90,7 @@ class _Publishing:
 class _Fetching:
     """Fetches the lists of trusted authorities whose operator wants it, when it is this process's turn."""
 
-    def __init__(self, platform: Platform, fetcher: CrlFetcher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, platform: Platform, fetcher: Fetcher, clock: Callable[[], datetime]) -> None:
         self._platform = platform
         self._fetcher = fetcher
         self._clock = clock

@@ -10,7 +10,8 @@ import asyncio
 import ssl
 import uuid
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from importlib import import_module
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,10 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from credenza.actions import notice_figures, notices
 from credenza.actions.context import Platform
-from credenza.actions.delivery import Senders, deliver
+from credenza.actions.delivery import Mailer, Poster, Senders, deliver
 from credenza.actions.notice_figures import Figures
-from credenza.adapters.smtp import Security, SmtpMailer
-from credenza.adapters.webhook import WebhookPoster
 from credenza.cli import installation, local
 from credenza.cli.failure import CommandFailed
 from credenza.domain.outbox import Channel, State
@@ -36,7 +35,7 @@ _TURNS = 3
 
 
 def senders(settings: Settings) -> Senders:
-    return Senders(mailer=_mailer(settings) if settings.smtp_host else None, poster=_poster(settings))
+    return Senders(mailer=_mailer(settings) if settings.smtp_host else None, poster=_LatePoster(settings))
 
 
 def start(settings: Settings, platform: Platform, registry: CollectorRegistry, stack: AsyncExitStack) -> None:
@@ -126,18 +125,20 @@ class Sending:
             log.exception("outbox.broken", channel=self._channel)
 
 
-def _mailer(settings: Settings) -> SmtpMailer:
+def _mailer(settings: Settings) -> Mailer:
+    smtp = import_module("credenza.adapters.smtp")
     host = urlsplit(settings.manage_origin).hostname
-    return SmtpMailer(
+    mailer: Mailer = smtp.SmtpMailer(
         host=settings.smtp_host,
         port=settings.smtp_port,
         sender=settings.mail_from or f"credenza@{host}",
-        security=Security(settings.smtp_security),
+        security=smtp.Security(settings.smtp_security),
         username=settings.smtp_username,
         password=settings.smtp_password.get_secret_value() if settings.smtp_password else "",
         timeout_s=settings.smtp_timeout_s,
         context=_smtp_trust(settings),
     )
+    return mailer
 
 
 def _smtp_trust(settings: Settings) -> ssl.SSLContext:
@@ -147,10 +148,23 @@ def _smtp_trust(settings: Settings) -> ssl.SSLContext:
         raise CommandFailed(f"smtp_ca_file {settings.smtp_ca_file} cannot be used: {error}.") from error
 
 
-def _poster(settings: Settings) -> WebhookPoster:
-    return WebhookPoster(
+class _LatePoster:
+    """Opens the poster with the first webhook: its HTTP library takes 8 MB, and most installations have no webhooks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: Poster | None = None
+
+    async def post(self, identity: str, url: str, *, secret: bytes, body: bytes, now: datetime) -> None:
+        opened = self._opened = self._opened or _poster(self._settings)
+        await opened.post(identity, url, secret=secret, body=body, now=now)
+
+
+def _poster(settings: Settings) -> Poster:
+    poster: Poster = import_module("credenza.adapters.webhook").WebhookPoster(
         schemes=local.webhook_schemes(settings),
         allowed=settings.webhook_allowed_networks,
         timeout_s=settings.webhook_timeout_s,
         context=ssl.create_default_context(),
     )
+    return poster

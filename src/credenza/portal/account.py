@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import segno
+from importlib import import_module
+
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -80,6 +81,6 @@ def show_form(visit: Visit, refusal: Refusal | None = None) -> Response:
 
 
 def _enrolment(visit: Visit, secret: str, uri: str) -> Response:
-    # Our own address in a picture: nothing in it was chosen by anybody else.
-    picture = Markup(segno.make(uri, micro=False).svg_inline(scale=4, border=2))  # noqa: S704
+    # Imported when somebody wants a picture. Our own address is in it: nothing of it was chosen by anybody else.
+    picture = Markup(import_module("segno").make(uri, micro=False).svg_inline(scale=4, border=2))  # noqa: S704
     return render(visit, "authenticator.html", secret=secret, picture=picture)

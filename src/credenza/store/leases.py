@@ -16,15 +16,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 
 from credenza.domain.model import PLATFORM, ChangeNumber, Reach
 from credenza.store.engine import reading, writing
-from credenza.store.postgresql import Line
 from credenza.store.schema import gates, timelines
 from credenza.store.upsert import insert_if_absent
+
+if TYPE_CHECKING:
+    # Imported by those who have one: psycopg takes 9 MB that an embedded database can do without.
+    from credenza.store.postgresql import Line
 
 LEASE = timedelta(seconds=5)
 """For one PostgreSQL; 35 seconds ride out a failover."""
