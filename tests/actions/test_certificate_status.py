@@ -1,19 +1,31 @@
 """Whether a certificate is good, as OCSP answers it: security.md section 12, items 3, 8 and 9."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus
+from sqlalchemy import event
 from tests import pki_linters
 from tests.actions.stage import SANDBOX, Shop, issuing_authority
 from tests.protocol.authorities import Party
 
 from credenza.actions import revocation_lists
-from credenza.actions.certificate_status import LIFE, REMEMBERED, RESPONDER_LIFE, CertificateStatus, renew_responders
+from credenza.actions.certificate_status import (
+    LIFE,
+    LONGEST_REMEMBERED,
+    REMEMBERED,
+    RESPONDER_LIFE,
+    USUAL_NONCES,
+    CertificateStatus,
+    renew_responders,
+)
 from credenza.store.engine import writing
 from credenza.store.schema import certificates, credentials, status_responders
 
@@ -127,6 +139,94 @@ def test_a_nonce_comes_back_and_its_answer_is_not_remembered(shop: Shop) -> None
     assert answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * 16
     assert status.remembered(encoded, now=shop.stage.now) is None
     assert status.answer(encoded, now=shop.stage.now).kept_for == timedelta(0)
+
+
+@pytest.mark.parametrize("length", USUAL_NONCES)
+def test_another_nonce_costs_a_signature_and_no_look(shop: Shop, length: int) -> None:
+    status = CertificateStatus(shop.stage.platform, lambda: 1)
+    asked = {nonce: request(shop, nonce=nonce) for nonce in (b"a" * length, b"b" * length, b"c" * length)}
+    (first, *rest) = asked
+    status.answer(asked[first], now=shop.stage.now)
+
+    with looks(shop) as seen:
+        given = [status.at_once(asked[nonce], now=shop.stage.now) for nonce in rest]
+
+    assert seen == []
+    for nonce, answer in zip(rest, given, strict=True):
+        read = ocsp.load_der_ocsp_response(answer.der)
+        (responder,) = read.certificates
+        responder.public_key().verify(read.signature, read.tbs_response_bytes, ec.ECDSA(SHA256()))
+        assert read.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == nonce
+        assert read.certificate_status is OCSPCertStatus.GOOD
+        assert read.this_update_utc == shop.stage.now.replace(microsecond=0)
+        assert answer.kept_for == timedelta(0)
+
+
+@contextmanager
+def looks(shop: Shop) -> Iterator[list[str]]:
+    """The statements that were sent to the database meanwhile."""
+    seen: list[str] = []
+    engine = shop.stage.platform.database.records
+
+    def note(_connection, _cursor, statement: str, *_more) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def test_what_is_signed_anew_flips_with_the_revocation_and_is_looked_up_within_a_minute(shop: Shop) -> None:
+    status = CertificateStatus(shop.stage.platform)
+    first, second = request(shop, nonce=b"a" * 32), request(shop, nonce=b"b" * 32)
+    status.answer(first, now=shop.stage.now)
+    assert status.at_once(second, now=shop.stage.now) is not None
+    assert status.at_once(second, now=shop.stage.now + REMEMBERED) is None
+
+    shop.revoke(shop.key)
+
+    assert status.at_once(second, now=shop.stage.now) is None
+    assert answered(shop, second, status).certificate_status is OCSPCertStatus.REVOKED
+    read = ocsp.load_der_ocsp_response(status.at_once(first, now=shop.stage.now).der)
+    assert read.certificate_status is OCSPCertStatus.REVOKED
+
+
+def test_an_answer_is_not_given_before_its_own_time(shop: Shop) -> None:
+    """Whoever keeps the clock may set it back (RFC 6960 4.2.2.1: thisUpdate lies in the past)."""
+    status = CertificateStatus(shop.stage.platform)
+    encoded = request(shop)
+    status.answer(encoded, now=shop.stage.now)
+
+    assert status.at_once(encoded, now=shop.stage.now - timedelta(seconds=1)) is None
+
+
+def test_what_is_unknown_is_looked_up_each_time(shop: Shop) -> None:
+    stranger = Party("x")
+    stranger.name = issuing_authority(shop.stage.platform, SANDBOX).subject
+    status = CertificateStatus(shop.stage.platform)
+    asked = [request(shop, leaf=stranger.certify(Party("client"), serial=5), nonce=each) for each in (None, b"n" * 32)]
+    for each in asked:
+        status.answer(each, now=shop.stage.now)
+
+    assert [status.at_once(each, now=shop.stage.now) for each in asked] == [None, None]
+
+
+def test_a_long_request_and_an_unusual_nonce_are_looked_up_each_time(shop: Shop) -> None:
+    status = CertificateStatus(shop.stage.platform)
+    asked = [request(shop, nonce=b"n" * 17), padded(shop, LONGEST_REMEMBERED)]
+    for each in asked:
+        assert answered(shop, each, status).certificate_status is OCSPCertStatus.GOOD
+
+    assert [status.at_once(each, now=shop.stage.now) for each in asked] == [None, None]
+
+
+def padded(shop: Shop, octets: int, *, unlike: int = 0) -> bytes:
+    """A request with an extension that nobody reads."""
+    unread = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), unlike.to_bytes(octets))
+    builder = ocsp.OCSPRequestBuilder().add_certificate(
+        certificate(shop), issuing_authority(shop.stage.platform, SANDBOX), SHA1()
+    )
+    return builder.add_extension(unread, critical=False).build().public_bytes(Encoding.DER)
 
 
 def test_a_credential_that_is_held_after_a_restore_is_on_hold(shop: Shop) -> None:

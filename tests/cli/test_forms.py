@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.cli.test_quick import Client, client
+from tests.cli.test_quick import Client, client, get
 
 from credenza.gate.answers import Reply, reply
 from credenza.gate.begun import begin
@@ -17,15 +17,24 @@ __all__ = ["client"]  # the fixture
 
 
 class Application:
-    """Says the form it is given at `/form` and `/later`, and who was asked: itself at once, or uvicorn's way."""
+    """Says the form it is given at `/form` and `/later`, and who was asked: itself at once, or uvicorn's way. It takes
+    the GET of `/read`, too, and leaves the form at `/left`."""
 
-    forms = frozenset({b"/form", b"/later", b"/broken"})
+    forms = frozenset({b"/form", b"/later", b"/broken", b"/left"})
 
     def form_at_once(self, target: bytes, headers: Any, form: bytes, scheme: str, peer: Any) -> Any:
         if target == b"/broken":
             raise ZeroDivisionError
+        if target == b"/left":
+            return None
         assert (scheme, peer[0], (b"host", b"a") in headers) == ("http", "127.0.0.1", True)
         return begin(self._said(form, wait=target == b"/later"))
+
+    def get_at_once(self, target: bytes, headers: Any, scheme: str, peer: Any) -> Reply | None:
+        if target != b"/read":
+            return None
+        assert (scheme, peer[0], (b"host", b"a") in headers) == ("http", "127.0.0.1", True)
+        return reply(200, [("X-Way", "at once")], b"read")
 
     async def _said(self, form: bytes, *, wait: bool) -> Reply:
         if wait:
@@ -111,6 +120,21 @@ def test_what_is_no_short_form_goes_uvicorns_way(client: Client, request_: bytes
         client.file.readline()
 
     assert way(client) == ("uvicorn", b"a")
+
+
+def test_a_form_that_is_left_goes_uvicorns_way_whole(client: Client) -> None:
+    for _ in range(2):
+        client.send(post("/left", b"x" * 1000))
+        assert way(client) == ("uvicorn", b"x" * 1000)
+
+    client.send(*[post("/left", b"a"), post("/form", b"b"), post("/left", b"c")] * 20)
+    assert [way(client)[1] for _ in range(60)] == [b"a", b"b", b"c"] * 20
+
+
+def test_what_has_no_body_is_answered_at_once_where_that_is_offered(client: Client) -> None:
+    for target, said in (("/read", ("at once", b"read")), ("/else", ("uvicorn", b"")), ("/read", ("at once", b"read"))):
+        client.send(get(target))
+        assert way(client) == said
 
 
 def test_a_long_form_goes_uvicorns_way(client: Client) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, request_for, settings
+from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, request_for, settings, upgrade
 
 from credenza.actions import authorities
 from credenza.cli import local
@@ -140,6 +145,48 @@ def test_after_a_revocation_the_next_answer_says_so_and_the_list_soon_after(desk
         time.sleep(2)
     listed = desk.run("certtool", "--verify-crl", "--infile", at.crl, "--load-ca-certificate", at.issuer)
     assert "Verified." in listed, listed
+
+
+@pytest.mark.parametrize("database", ["SQLite, 2 workers", "PostgreSQL, 2 servers"])
+def test_a_revocation_turns_what_every_process_answers_on_open_connections(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with ExitStack() as stack:
+        if database.startswith("SQLite"):
+            chosen = settings(tmp_path)
+            servers = [stack.enter_context(CredenzaServer(chosen, workers=2))]
+        else:
+            chosen = settings(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
+            upgrade(chosen.database)
+            servers = [stack.enter_context(CredenzaServer(chosen)) for _ in range(2)]
+        installation = stack.enter_context(furnish(chosen))
+        project, _ = installation.add_project()
+        desk = Desk(servers[0], installation, project, tmp_path)
+        held = desk.certify()
+        issuer = x509.load_der_x509_certificate(desk.get("/pki/sandbox/issuing.cer").content)
+        leaf = x509.load_pem_x509_certificate(held.certificate.encode())
+        asked = [request_about(leaf, issuer, nonce) for nonce in (None, b"a" * 32, b"b" * 32)]
+        open_ones = [stack.enter_context(httpx.Client(base_url=each.manage_origin)) for each in servers * 8]
+        for session in open_ones:
+            assert {status_of(session, each) for each in asked * 2} == {"GOOD"}
+
+        desk.revoke(held)
+
+        for session in open_ones:
+            assert {status_of(session, each) for each in asked * 2} == {"REVOKED"}
+
+
+def request_about(leaf: x509.Certificate, issuer: x509.Certificate, nonce: bytes | None) -> bytes:
+    builder = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, SHA256())
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(Encoding.DER)
+
+
+def status_of(session: httpx.Client, encoded: bytes) -> str:
+    """Ask in one segment, with a GET, which is answered at once when it was answered before."""
+    path = quote(b64encode(encoded), safe="")
+    return ocsp.load_der_ocsp_response(session.get(f"/pki/ocsp/{path}").content).certificate_status.name
 
 
 def test_old_and_new_clients_both_work_through_a_roll_over(desk: Desk) -> None:

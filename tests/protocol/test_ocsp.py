@@ -177,6 +177,35 @@ def test_a_path_that_is_too_long_or_no_base64_is_malformed(path: str) -> None:
         ocsp.parse_path(path)
 
 
+@pytest.mark.parametrize("length", [1, 16, 32, 128])
+def test_requests_that_differ_in_their_nonce_have_a_stem_in_common(length: int) -> None:
+    stems = {ocsp.stem(each, ocsp.parse(each)) for each in (request(nonce=bytes(length)), request(nonce=b"n" * length))}
+
+    assert stems == {request(nonce=bytes(length))[:-length]}
+
+
+def test_other_certificates_and_other_lengths_have_other_stems() -> None:
+    other = ROOT.certify(CLIENT, serial=8)
+    asked = [request(nonce=bytes(16)), request(nonce=bytes(32)), request(nonce=bytes(16), leaf=other)]
+
+    assert len({ocsp.stem(each, ocsp.parse(each)) for each in asked}) == 3
+
+
+def test_a_nonce_that_is_not_the_end_leaves_no_stem_even_if_the_end_looks_like_it() -> None:
+    nonce, named = der.encode(der.OCTET_STRING, nonce_of(b"n" * 16)), der.encode(der.OCTET_STRING, b"n" * 16)
+    extensions = (
+        forge.sequence(forge.oid("1.3.6.1.5.5.7.48.1.2"), nonce),
+        forge.sequence(forge.oid("1.2.3.4"), named),
+    )
+    after = forge.sequence(
+        forge.sequence(forge.sequence(forge.sequence(cert_id())), der.encode(0xA2, forge.sequence(*extensions)))
+    )
+    signed = forge.sequence(der.parse(request(nonce=bytes(16)), field="x").children[0].encoded, b"\xa0\x00")
+
+    for encoded in (after, signed, request()):
+        assert ocsp.stem(encoded, ocsp.parse(encoded)) == b""
+
+
 # Answers
 
 
