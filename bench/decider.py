@@ -40,6 +40,7 @@ def scene() -> Iterator[Scene]:
             now=made.clock.now().timestamp(),
             capacity=_CAPACITY,
         )
+        made.reader.watch()  # as a server does
         made.freshness.look()
         yield made
 

@@ -460,7 +460,11 @@ def _challenge(call: Call, denied: _Denied) -> str:
 
 
 def is_token_call(call: Call) -> bool:
-    return not SCHEMES.isdisjoint([each.partition(" ")[0].lower() for each in call.authorization])
+    for sent in call.authorization:  # noqa: SIM110 - a generator costs more than all that it would look at
+        # The first letter tells most calls apart, at a fifth of the price.
+        if sent[:1] in "bBdD" and sent.partition(" ")[0].lower() in SCHEMES:
+            return True
+    return False
 
 
 def _credentials(call: Call) -> tuple[str, bool]:
