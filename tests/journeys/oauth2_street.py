@@ -176,12 +176,16 @@ class Street:
         algorithm: str = "ES256",
         one_key: bool = False,
         ahead_s: int = 0,
+        method: str = "private_key_jwt",
+        binding: str = "DPoP",
     ) -> Iterator[Library]:
-        """npm's openid-client; its DPoP key is of `algorithm`, or the partner's own, and its clock that far ahead."""
+        """npm's openid-client; its DPoP key is of `algorithm`, or the partner's own, and its clock that far ahead. It
+        connects with the partner's certificate, if there is one."""
         if not OPENID_CLIENT.exists():
             raise FileNotFoundError(f"{OPENID_CLIENT.parents[1]} is not there: `make setup` brings it")
         who = self._who(partner) | {"algorithm": algorithm, "scopes": list(scopes), "one_key": one_key}
-        who |= {"ahead_s": ahead_s}
+        who |= {"ahead_s": ahead_s, "method": method, "binding": binding}
+        who |= {"certificate": str(partner.certificate or "")}
         program = [str(NODE), str(Path(__file__).with_name("openid_client.mjs")), OPENID_CLIENT.as_uri()]
         with _started(program, who, NODE_EXTRA_CA_CERTS=str(self.authority)) as library:
             yield library

@@ -4,6 +4,8 @@
 // token that was fetched what was told with it.
 
 import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
 import { createInterface } from "node:readline";
 
 const client = await import(process.argv[2]);
@@ -25,16 +27,35 @@ async function pairOf(pem) {
   };
 }
 
+// fetch of Node knows no client certificates; the library takes any function in its place.
+function fetchWith(pair, ca) {
+  const certified = { cert: pair, key: pair, ca };
+  return (url, { method, headers, body }) =>
+    new Promise((resolve, reject) => {
+      const sent = request(url, { method, headers: Object.fromEntries(new Headers(headers)), ...certified }, (answer) => {
+        const chunks = [];
+        answer.on("data", (chunk) => chunks.push(chunk));
+        answer.on("end", () => {
+          const init = { status: answer.statusCode, headers: answer.headers };
+          resolve(new Response(chunks.length > 0 ? Buffer.concat(chunks) : null, init));
+        });
+      });
+      sent.on("error", reject);
+      sent.end(body == null ? undefined : `${body}`);
+    });
+}
+
 const own = await pairOf(who.pem);
+const over = who.certificate ? { [client.customFetch]: fetchWith(readFileSync(who.certificate), readFileSync(who.ca)) } : {};
 const config = await client.discovery(
   new URL(who.issuer),
   who.client_id,
-  { [client.clockSkew]: who.ahead_s },
-  client.PrivateKeyJwt({ key: own.privateKey, kid: who.key_id }),
-  { algorithm: "oauth2" },
+  { [client.clockSkew]: who.ahead_s, use_mtls_endpoint_aliases: Boolean(who.certificate) },
+  who.method === "tls_client_auth" ? client.TlsClientAuth() : client.PrivateKeyJwt({ key: own.privateKey, kid: who.key_id }),
+  { algorithm: "oauth2", ...over },
 );
 const shown = who.one_key ? own : await client.randomDPoPKeyPair(who.algorithm);
-const DPoP = client.getDPoPHandle(config, shown);
+const DPoP = who.binding === "certificate" ? undefined : client.getDPoPHandle(config, shown);
 const tokens = [];
 
 async function token() {

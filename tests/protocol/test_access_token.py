@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ssl import PEM_cert_to_DER_cert
 
 import msgspec
 import pytest
@@ -67,6 +68,25 @@ def test_a_token_of_another_issuer_resource_or_time_is_refused(case: Case) -> No
     with pytest.raises(Refused) as refused:
         access_token.check_claims(claims, issuer=ISSUER, audience=ISSUER, now=NOON)
     assert refused.value.reason == case.reason
+
+
+# RFC 8705 appendix A, figures 5 and 6.
+EXAMPLE = """-----BEGIN CERTIFICATE-----
+MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAx
+ODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRsczBZMBMGByqG
+SM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ
+/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6IxLm8wCgYIKoZIzj0EAwID
+SQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOV
+bUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=
+-----END CERTIFICATE-----
+"""
+
+
+def test_the_thumbprint_of_rfc_8705s_example_is_the_one_printed_there() -> None:
+    bound = access_token.bound_to_certificate(PEM_cert_to_DER_cert(EXAMPLE))
+
+    assert msgspec.to_builtins(bound) == {"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}
+    assert bound.token_type == "Bearer"
 
 
 def test_a_token_is_good_to_its_last_moment() -> None:
