@@ -38,6 +38,7 @@ def when_full(rounds: int) -> str:
             hold(set(statuses) == {ADMITTED}, f"while the disk was full calls were answered {statuses}")
             admitted += len(statuses)
             _free(where)
+            _clear(where, project, log)
             _write(where, project, log)
             _check_database(where)
             progress.add()
@@ -77,6 +78,14 @@ def _write(where: Stage, project: Project, log: Log) -> None:
         log.added[alias] = added.id
         client.send(operations.revoke_project_credential(project.id, added.id))
         log.revoked.add(added.id)
+
+
+def _clear(where: Stage, project: Project, log: Log) -> None:
+    """Revoke what was added and could not be revoked: a project holds three keys at most."""
+    with where.installation.client(where.manage) as client:
+        for left in client.send(operations.list_credentials(project.id, status="ACTIVE")).items:
+            client.send(operations.revoke_project_credential(project.id, left.id))
+            log.revoked.add(left.id)
 
 
 async def _call(where: Stage, client: Client) -> list[int | None]:
