@@ -29,6 +29,7 @@ from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.context import Passwords, Platform, Policy
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject, ProjectView
+from credenza.actions.revocation import Revoked
 from credenza.actions.services import NewService
 from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault
@@ -316,7 +317,7 @@ class Shop:
         view = self.done("environment.add", projects.add_environment, new)
         return next(key for key in view.credentials if key.environment is PRODUCTION)
 
-    def revoke(self, key: Credential) -> oauth_keys.Revoked:
+    def revoke(self, key: Credential) -> Revoked:
         return self.done("key.revoke", oauth_keys.revoke, key.id, keep_last=False, reason="no longer used")
 
     def look(self, key: Credential) -> Credential:

@@ -91,7 +91,9 @@ def project(desk: Desk) -> str:
 
 
 def test_a_certificate_is_made_listed_viewed_and_verified(desk: Desk, project: str) -> None:
-    made = desk.done("cert", "add", "--alias", "till-1", "--generate", "--new-password-file", "password", project=project)
+    made = desk.done(
+        "cert", "add", "--alias", "till-1", "--generate", "--new-password-file", "password", project=project
+    )
     listed = desk.done("cert", "list", project=project)
     viewed = desk.done("cert", "view", made["id"], project=project)
 

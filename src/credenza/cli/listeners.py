@@ -32,8 +32,8 @@ _USUAL = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where one application is served. `bind` is `host:port` or `unix:/path`. With TLS, the clients of `environment` are
-    asked for certificates."""
+    """Where one application is served. `bind` is `host:port` or `unix:/path`. With TLS, the clients of `environment`
+    are asked for certificates."""
 
     name: str
     bind: str
