@@ -143,7 +143,7 @@ def _status_line(found: dict[str, Figure], cpu_each_s: float) -> Line:
     ratio = ours.median / peer.median
     return Line(
         id="P10",
-        what="OCSP answer over HTTP, warm, behind the management API's door: limits, metrics, freshness",
+        what="OCSP answer over HTTP, warm, with the limits, metrics and freshness of the management API",
         figure=f"{rate(ours.median)} {ours.spread}, {microseconds(cpu_each_s)} CPU each",
         compared=f"openssl ocsp: {rate(peer.median)} {peer.spread}",
         ratio=f"{ratio:.1f} ×",
