@@ -8,16 +8,20 @@ import secrets
 import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.gate.street import HOST, served_on
 from tests.installation import SANDBOX
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, ROOT, Partner, Street, now, open_street
@@ -25,6 +29,8 @@ from tests.journeys.oauth2_street import CLIENTS_PYTHON, ROOT, Partner, Street, 
 from credenza.actions import resource_servers, token_keys
 from credenza.cli import demo_tls, local
 from credenza.cli.listeners import Listener
+from credenza.client import asgi
+from credenza.client.auth import TlsClientAuth
 from credenza.client.issuer_keys import AGAIN_S, FRESH_S, USABLE_S
 from credenza.client.oauth2 import Token
 from credenza.protocol import access_token, client_assertion, dpop
@@ -366,3 +372,59 @@ def test_while_the_issuer_is_away_nobody_is_admitted_on_old_knowledge(
             statuses.append(parcels.call(partner, token).status_code)
 
     assert statuses == [200, 200, 200, 200, 200, 503, 503]
+
+
+# ------------------------------------------------------------------------------------- tokens bound to a certificate
+
+
+@pytest.fixture(params=[asgi.certificate_of_proxy, asgi.certificate], ids=["behind a proxy", "by the server"])
+def mutual(street: Street, request: pytest.FixtureRequest) -> Iterator[Callable[..., httpx.Response]]:
+    """Call the API of the guide with a token and a certificate, which a proxy names or its own server has proven."""
+
+    def find(scope: dict[str, Any]) -> bytes:
+        if request.param is asgi.certificate_of_proxy:
+            return asgi.certificate_of_proxy(scope)
+        # A server that knows the ASGI TLS extension, played by the header: ours do not tell an application.
+        chain = [DER_cert_to_PEM_cert(named)] if (named := asgi.certificate_of_proxy(scope)) else []
+        return asgi.certificate({**scope, "extensions": {"tls": {"client_cert_chain": chain}}})
+
+    with opened(street, certificate=find) as parcels:
+
+        def call(token: Token, *ders: bytes, scheme: str = "Bearer") -> httpx.Response:
+            headers = [("Authorization", f"{scheme} {token.access_token}")]
+            headers += [("Client-Cert", f":{b64encode(each).decode()}:") for each in ders]
+            with street.client() as http:
+                return http.get(parcels.parcel, headers=headers)
+
+        yield call
+
+
+def der_of(partner: Partner) -> bytes:
+    assert partner.certificate is not None
+    return x509.load_pem_x509_certificate(partner.certificate.read_bytes()).public_bytes(Encoding.DER)
+
+
+def test_rfc_8705_3_a_token_is_taken_from_the_holder_of_its_certificate_alone(
+    street: Street, mutual: Callable[..., httpx.Response]
+) -> None:
+    partner, other = (street.certify(street.partner(ec_key())) for _ in range(2))
+    with street.client(certificate=partner.certificate) as http:
+        token = TlsClientAuth(street.server.origin, partner.client_id, scopes=[READ]).get_token(http)
+
+    own = der_of(partner)
+    assert [mutual(token, own, scheme=each).status_code for each in ("Bearer", "bearer", "Bearer")] == [200] * 3
+    for refused in (
+        mutual(token),
+        mutual(token, der_of(other)),
+        mutual(token, own, own),
+        mutual(token, own, scheme="DPoP"),
+    ):
+        assert challenged(refused) == (401, 'Bearer error="invalid_token", DPoP algs="PS256 ES256"')
+
+
+def test_rfc_8705_3_a_token_bound_to_a_key_is_not_opened_by_a_certificate(
+    street: Street, mutual: Callable[..., httpx.Response], token: Token
+) -> None:
+    der = der_of(street.certify(street.partner(ec_key())))
+
+    assert challenged(mutual(token, der)) == (401, algs("invalid_token"))

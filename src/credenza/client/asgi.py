@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from ssl import PEM_cert_to_DER_cert
 from typing import Any, TypeAlias
 
+from credenza.protocol import client_cert_header
+from credenza.protocol.errors import Malformed, Refused
 from credenza.wire.decisions import is_ours
 from credenza.wire.errors import Error, Source, envelope
 
@@ -18,6 +21,24 @@ Fields: TypeAlias = Iterable[tuple[str, str]]
 def values(scope: Scope, name: bytes) -> list[bytes]:
     """Every value of a header; `name` in lower case."""
     return [value for each, value in scope["headers"] if each == name]
+
+
+def certificate(scope: Scope) -> bytes:
+    """The client certificate (DER) that the application's own server has proven (ASGI TLS extension 0.2); empty where
+    there is none."""
+    tls = scope.get("extensions", {}).get("tls") or {}
+    chain = tls.get("client_cert_chain") or ()
+    return b"" if tls.get("client_cert_error") or not chain else PEM_cert_to_DER_cert(chain[0])
+
+
+def certificate_of_proxy(scope: Scope) -> bytes:
+    """The client certificate (DER) that a proxy names in Client-Cert (RFC 9440); empty for none, and for two. Only for
+    an application that nobody but its proxy can reach, and a proxy that takes away what clients send by that name."""
+    named = values(scope, b"client-cert")
+    try:
+        return client_cert_header.parse(named[0].decode("latin-1")) if len(named) == 1 else b""
+    except (Malformed, Refused):
+        return b""
 
 
 def admitted(scope: Scope, caller: object, told: Fields) -> Scope:

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
-from ssl import PEM_cert_to_DER_cert
 from typing import Any
 
 import httpx
@@ -170,17 +169,10 @@ def _question(scope: Scope, body: bytes) -> Question:
         if not covered and len(body) <= _FORM_LIMIT_BYTES and is_form(values(scope, b"content-type"))
         else None,
         proofs=tuple(value.decode("latin-1") for value in values(scope, b"dpop")),
-        certificate=_certificate(scope),
+        certificate=asgi.certificate(scope),
         address=scope["client"][0] if scope.get("client") else "",
         user_agent=b" ".join(values(scope, b"user-agent")).decode("latin-1"),
     )
-
-
-def _certificate(scope: Scope) -> bytes:
-    """The client certificate that the application's own server has proven (ASGI TLS extension 0.2), where one does."""
-    tls = scope.get("extensions", {}).get("tls") or {}
-    chain = tls.get("client_cert_chain") or ()
-    return b"" if tls.get("client_cert_error") or not chain else PEM_cert_to_DER_cert(chain[0])
 
 
 async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:

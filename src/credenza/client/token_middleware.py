@@ -3,9 +3,14 @@
     app = TokenMiddleware(app, issuer="https://api.example.com", public_url="https://parcels.example.com",
                           scopes={"parcels:read"})
 
-RFC 9068 section 4 and RFC 9449 section 7, from the issuer's published keys alone: no gate stands before it. With
-`introspect_as` it also asks the issuer, and follows what was revoked within `max_staleness`. `scope["credenza"]` is the
-`TokenCaller`; Authorization and DPoP do not arrive, nor does what a client sends as X-Credenza-….
+RFC 9068 section 4, RFC 9449 section 7 and RFC 8705 section 3, from the issuer's published keys alone: no gate stands
+before it. With `introspect_as` it also asks the issuer, and follows what was revoked within `max_staleness`.
+`scope["credenza"]` is the `TokenCaller`; Authorization and DPoP do not arrive, nor does what a client sends as
+X-Credenza-….
+
+A token that is bound to a certificate comes as Bearer, over a connection with that certificate: `certificate` says
+which a call was made with. The server has to tell (ASGI TLS extension); behind a proxy it is
+`asgi.certificate_of_proxy`.
 """
 
 from __future__ import annotations
@@ -59,6 +64,14 @@ class _Denied(Exception):  # noqa: N818 - an answer, not an error of ours
         )
 
 
+class _Unheld(_Denied):
+    """A token that is bound to a certificate comes without it."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(401, "INVALID_TOKEN", description, error="invalid_token")
+        self.headers = (("WWW-Authenticate", access_token.challenge("invalid_token")),)
+
+
 def _system_clock() -> datetime:
     return datetime.now(UTC)
 
@@ -86,6 +99,7 @@ class TokenMiddleware:
         introspect_as: tuple[str, str] | None = None,
         max_staleness: timedelta = MAX_STALENESS,
         proofs_remembered: int = PROOFS_REMEMBERED,
+        certificate: Callable[[Scope], bytes] = asgi.certificate,
         verify: ssl.SSLContext | bool = True,
         clock: Callable[[], datetime] = _system_clock,
         ticks: Callable[[], float] = _ticks,
@@ -101,6 +115,7 @@ class TokenMiddleware:
         asks = introspect_as is not None
         self._standings = Standings(self._asked.introspect, max_age=max_staleness, ticks=ticks) if asks else None
         self._proofs = ProofMemory(proofs_remembered)
+        self._certificate = certificate
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,9 +147,9 @@ class TokenMiddleware:
 
     async def _caller(self, scope: Scope) -> TokenCaller:
         """Prove the token, then its holder, then that nobody has taken either away; remember the proof last."""
-        sent = _credentials(scope)
+        sent, scheme = _credentials(scope)
         claims = await self._claims(sent)
-        proof = self._proof(scope, sent, claims)
+        proof = self._proof_of_holder(scope, sent, scheme, claims)
         scopes = await self._good_for(sent, claims)
         now = self._clock()
         self._check_ended(claims, now)  # asking takes a moment
@@ -142,7 +157,8 @@ class TokenMiddleware:
             needed = " ".join(sorted(self._scopes))
             text = f"The token is good for none of these scopes: {needed}."
             raise _Denied(403, "INSUFFICIENT_SCOPE", text, error="insufficient_scope", scope=needed)
-        self._remember(proof, now)
+        if proof is not None:
+            self._remember(proof, now)
         return TokenCaller(claims.client_id, claims.key_id, scopes, claims.jti, claims.expires_at)
 
     async def _claims(self, sent: str) -> Claims:
@@ -165,6 +181,20 @@ class TokenMiddleware:
             access_token.check_claims(claims, issuer=self._issuer, audience=self._issuer, now=now)
         except Refused as failure:
             raise _invalid(str(failure)) from failure
+
+    def _proof_of_holder(self, scope: Scope, sent: str, scheme: str, claims: Claims) -> Proof | None:
+        """Prove that the caller holds what the token is bound to; a certificate needs no proof in a header."""
+        if claims.cnf.token_type == "DPoP":
+            if scheme != "dpop":
+                raise _invalid("The token is bound to a key: send it as Authorization: DPoP, with a proof.")
+            return self._proof(scope, sent, claims)
+        if scheme != "bearer":
+            raise _Unheld("The token is bound to a certificate: send it as Authorization: Bearer, over mutual TLS.")
+        certificate = self._certificate(scope)
+        if not certificate or access_token.bound_to_certificate(certificate) != claims.cnf:
+            # RFC 8705 3: also for one that was issued again for the same key.
+            raise _Unheld("The connection is not made with the certificate that the token is bound to.")
+        return None
 
     def _proof(self, scope: Scope, sent: str, claims: Claims) -> Proof:
         """Prove that the caller holds the key that the token is bound to (RFC 9449 7.1)."""
@@ -206,8 +236,8 @@ class TokenMiddleware:
             raise _invalid(text, error="invalid_dpop_proof")
 
 
-def _credentials(scope: Scope) -> str:
-    """Read the token (RFC 9449 7.1): once, in the header, the scheme in any case."""
+def _credentials(scope: Scope) -> tuple[str, str]:
+    """Read the token and its scheme (RFC 6750 2.1, RFC 9449 7.1): once, in the header, the scheme in any case."""
     sent = values(scope, b"authorization")
     if not sent:
         raise _Denied(401, "UNAUTHORIZED", "A token is needed: Authorization: DPoP, with a proof.")
@@ -219,9 +249,7 @@ def _credentials(scope: Scope) -> str:
         # RFC 6750 2: a token is sent in one way, and never where it is written into logs.
         text = "A token is sent in the Authorization header alone."
         raise _Denied(400, "BAD_REQUEST", text, error="invalid_request")
-    if scheme.lower() != "dpop":
-        raise _invalid("The token is bound to a key: send it as Authorization: DPoP, with a proof.")
-    return token.strip()
+    return token.strip(), scheme.lower()
 
 
 def _invalid(description: str, *, error: str = "invalid_token") -> _Denied:
