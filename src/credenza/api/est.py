@@ -1,4 +1,4 @@
-"""EST over HTTP (RFC 7030, RFC 8951), at its own place of an environment's origin (settled 1; decision 0012).
+"""EST over HTTP (RFC 7030, RFC 8951), at its own place of an environment's origin (settled 1; decision 0013).
 
 The origin is the gate's, because re-enrolment is proven by the client certificate that TLS has proven there, to our own
 listener or to a proxy that is believed. Plain ASGI, as the gate that hands the request on; what it asks for is done by
