@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from credenza.actions import (
     projects,
 )
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
+from credenza.actions.context import Platform
 from credenza.actions.enrolment_secrets import IssuedSecret
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING, add_months
@@ -465,3 +467,66 @@ def test_of_requests_that_race_one_is_the_successor(mtls_shop: Shop) -> None:
     assert came["done"] == 1
     assert set(came) <= {"done", Code.NOT_RENEWABLE, Code.DUPLICATE_SUBJECT}
     assert len(stage.rows(credentials)) == before + 1
+
+
+# ------------------------------------------------------------------------------- what happens while a request is signed
+
+
+def meanwhile(stage: Stage, happens: Callable[[], Any]) -> Platform:
+    """A platform where something else happens between a reservation and its signature, once."""
+    to_come = [happens]
+
+    def failpoint(reached: str) -> None:
+        if reached == "before_signature" and to_come:
+            to_come.pop()()
+
+    return replace(stage.platform, failpoint=failpoint)
+
+
+def last_states(stage: Stage) -> list[str]:
+    return sorted(each.state for each in stage.rows(serials) if each.state != "ISSUED")
+
+
+def test_a_secret_that_another_device_uses_meanwhile_is_used(mtls_shop: Shop) -> None:
+    stage, shown = mtls_shop.stage, secret(mtls_shop)
+    before = len(stage.rows(credentials))
+    place = meanwhile(stage, lambda: enrol(mtls_shop, shown, asked("faster")))
+
+    with pytest.raises(Refusal) as refused:
+        enrolment.enrol(place, SANDBOX, shown, asked("slower"), address="", now=stage.now)
+
+    assert refused.value.code is Code.UNAUTHENTICATED
+    assert (len(stage.rows(credentials)), last_states(stage)) == (before + 1, ["ABANDONED"])
+
+
+def test_a_secret_that_is_revoked_meanwhile_gives_nothing(mtls_shop: Shop) -> None:
+    stage, issued = mtls_shop.stage, made(mtls_shop)
+    ending = (mtls_shop.owner.actor, mtls_shop.project.id, issued.enrolment.id)
+    place = meanwhile(stage, lambda: enrolment_secrets.revoke(stage.platform, *ending, now=stage.now))
+
+    with pytest.raises(Refusal) as refused:
+        enrolment.enrol(place, SANDBOX, issued.secret, asked(), address="", now=stage.now)
+
+    assert (refused.value.code, last_states(stage)) == (Code.UNAUTHENTICATED, ["ABANDONED"])
+
+
+def test_a_certificate_that_is_followed_up_meanwhile_has_one_successor(mtls_shop: Shop) -> None:
+    held = nearly_ended(mtls_shop)
+    stage = mtls_shop.stage
+    place = meanwhile(stage, lambda: follow(mtls_shop, held, asked()))
+
+    with pytest.raises(Refusal) as refused:
+        enrolment.reenrol(place, SANDBOX, held.certificate_der, asked(), address="", now=stage.now)
+
+    assert (refused.value.code, last_states(stage)) == (Code.DUPLICATE_SUBJECT, ["ABANDONED"])
+
+
+def test_a_certificate_that_is_revoked_meanwhile_has_no_successor(mtls_shop: Shop) -> None:
+    held = nearly_ended(mtls_shop)
+    stage = mtls_shop.stage
+    place = meanwhile(stage, lambda: revoke(mtls_shop, held))
+
+    with pytest.raises(Refusal) as refused:
+        enrolment.reenrol(place, SANDBOX, held.certificate_der, asked(), address="", now=stage.now)
+
+    assert (refused.value.code, last_states(stage)) == (Code.UNAUTHENTICATED, ["ABANDONED"])
