@@ -265,3 +265,46 @@ def test_no_step_repeats_what_could_be_sent_again() -> None:
 
     assert held not in told
     assert held.rpartition(".")[2] not in told
+
+
+X5T = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"
+
+
+def by_certificate(**changed: Any) -> Captured:
+    form = {"grant_type": "client_credentials", "client_id": CLIENT_ID, **changed}
+    return Captured("POST", TOKEN_ENDPOINT, (("content-type", FORM),), urlencode(_sent(form)).encode())
+
+
+def test_a_token_request_by_certificate_has_no_failed_step() -> None:
+    verdict = oauth2_diagnosis.explain_request(by_certificate(), replace(KNOWN, x5t_s256=X5T))
+
+    assert (verdict.subject, failed(verdict)) == ("token request", [])
+    assert {step.name: step.detail for step in verdict.steps}["certificate"] == f"x5t#S256 {X5T}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "steps"),
+    [
+        ({"client_id": None}, ["client_id"]),
+        ({"client_id": "other"}, ["client_id"]),
+        ({"client_secret": "s"}, ["client_secret"]),
+        ({"grant_type": "password"}, ["grant_type"]),
+    ],
+)
+def test_one_thing_that_is_wrong_with_a_token_request_by_certificate_is_named(
+    changed: dict[str, Any], steps: list[str]
+) -> None:
+    assert failed(oauth2_diagnosis.explain_request(by_certificate(**changed), KNOWN)) == steps
+
+
+@pytest.mark.parametrize(
+    ("scheme", "x5t_s256", "steps"),
+    [("Bearer", X5T, []), ("Bearer", None, []), ("Bearer", "other", ["certificate"]), ("DPoP", X5T, ["header"])],
+)
+def test_a_call_with_a_token_bound_to_a_certificate_is_compared_with_it(
+    scheme: str, x5t_s256: str | None, steps: list[str]
+) -> None:
+    authorization = f"{scheme} {token(cnf={'x5t#S256': X5T})}"
+    call = Captured("GET", URL, (("authorization", authorization),), b"")
+
+    assert failed(oauth2_diagnosis.explain_request(call, replace(KNOWN, x5t_s256=x5t_s256))) == steps

@@ -74,16 +74,16 @@ def _exp(parts: Parts, now: datetime) -> Step:
 
 
 def _client(parts: Parts) -> Step:
-    told = f"{jwt_parts.shown(parts.claims.get('client_id'))}, by key {jwt_parts.shown(parts.claims.get('key_id'))}"
-    return Step("token_client_id", None, f"{told}: whether that key is still good only the server knows")
+    what = "certificate" if parts.claims.get("certificate_sha256") else "key"
+    told = f"{jwt_parts.shown(parts.claims.get('client_id'))}, by {what} {jwt_parts.shown(parts.claims.get('key_id'))}"
+    return Step("token_client_id", None, f"{told}: whether that one is still good only the server knows")
 
 
 def _cnf(parts: Parts) -> Step:
     cnf = parts.claims.get("cnf")
-    jkt = cnf.get("jkt") if isinstance(cnf, dict) else None
-    return parts.step(
-        "cnf", isinstance(jkt, str), jwt_parts.shown(jkt), "It is bound to no key, and nobody can show it."
-    )
+    bound_to = (cnf.get("jkt") or cnf.get("x5t#S256")) if isinstance(cnf, dict) else None
+    cure = "It is bound to no key and no certificate, and nobody can show it."
+    return parts.step("cnf", isinstance(bound_to, str), jwt_parts.shown(bound_to), cure)
 
 
 def _scope(parts: Parts) -> Step:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from credenza.cli import captured, debugging, files, habits, oauth2_diagnosis, output, profiles, refusals
 from credenza.cli.assertion_diagnosis import ClientKey
@@ -18,7 +19,7 @@ from credenza.cli.debugging import ReadKey
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.cli.oauth2_diagnosis import Known, Verdict
-from credenza.protocol import jose
+from credenza.protocol import access_token, certificate, jose
 from credenza.protocol.public_key import PublicKey
 
 app = typer.Typer()
@@ -73,6 +74,7 @@ def debug_oauth2(
         client_key=_client_key(debugging.read_key(certificate_file, public_key_file)),
         issuer_keys=None if jwks is None else _read_key_set(jwks),
         nonce=nonce,
+        x5t_s256=None if certificate_file is None else _x5t_s256(certificate_file),
     )
     if message is not None:
         verdict = oauth2_diagnosis.explain_request(message, known)
@@ -81,6 +83,11 @@ def debug_oauth2(
     _print(context, verdict)
     if not verdict.ok:
         raise typer.Exit(ExitCode.ERROR)
+
+
+def _x5t_s256(path: Path) -> str:
+    der = certificate.parse(files.read(path)).public_bytes(Encoding.DER)
+    return access_token.bound_to_certificate(der).x5t_s256
 
 
 def _issuer(context: typer.Context, given: str | None, message: Captured | None) -> str | None:

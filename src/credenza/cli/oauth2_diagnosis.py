@@ -30,6 +30,8 @@ class Known:
     client_key: ClientKey | None = None
     issuer_keys: Mapping[str, PublicKey] | None = None
     nonce: str | None = None
+    x5t_s256: str | None = None
+    """The thumbprint of the connection's client certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Verdict:
 def explain_request(message: Captured, known: Known) -> Verdict:
     """Check everything that can be checked, also after a first failure."""
     authorization = message.header("authorization")
-    if authorization is None and b"client_assertion" in message.body:
+    if authorization is None and (b"client_assertion" in message.body or b"grant_type" in message.body):
         return Verdict("token request", tuple(_token_request(message, known)))
     return Verdict("call", tuple(_call(message, known)))
 
@@ -75,13 +77,30 @@ def _token_request(message: Captured, known: Known) -> Iterator[Step]:
         return
     yield Step("form", True, ", ".join(form))
     yield _named("grant_type", form.get("grant_type", "none"), _GRANT_TYPE)
-    yield _named("client_assertion_type", form.get("client_assertion_type", "none"), client_assertion.ASSERTION_TYPE)
     if "client_secret" in form:
         yield Step("client_secret", False, "sent", RULINGS[Fault.TWO_AUTHENTICATIONS].hint)
-    yield from _assertion(form.get("client_assertion", ""), known, client_id=form.get("client_id"))
-    expected = proof_diagnosis.Expected(known.now, message.method, _without_query(message.url), nonce=known.nonce)
-    yield from _only_proof(message, expected)
+    asserted = {"client_assertion", "client_assertion_type"} & set(form)
+    yield from _asserted(form, known) if asserted else _presented(form, known)
+    if asserted or _values(message, "dpop"):
+        expected = proof_diagnosis.Expected(known.now, message.method, _without_query(message.url), nonce=known.nonce)
+        yield from _only_proof(message, expected)
     yield Step("scope", None, form.get("scope", "") or "none: the token is not narrowed")
+
+
+def _asserted(form: Mapping[str, str], known: Known) -> Iterator[Step]:
+    yield _named("client_assertion_type", form.get("client_assertion_type", "none"), client_assertion.ASSERTION_TYPE)
+    yield from _assertion(form.get("client_assertion", ""), known, client_id=form.get("client_id"))
+
+
+def _presented(form: Mapping[str, str], known: Known) -> Iterator[Step]:
+    """Without an assertion it is the certificate of the connection that says who the client is (RFC 8705 2)."""
+    told = form.get("client_id")
+    wanted = None if known.consumer_key is None else known.consumer_key.partition("!")[0]
+    cure = "Send client_id beside the certificate: the one of the certificate's project and environment."
+    fits = told is not None and told == (wanted or told)
+    yield Step("client_id", fits, told or "none", "" if fits else cure)
+    what = f"x5t#S256 {known.x5t_s256}" if known.x5t_s256 else "not in the request"
+    yield Step("certificate", None, what, "Check it with: credenza debug mtls --certificate FILE")
 
 
 def _named(name: str, value: str, wanted: str) -> Step:
@@ -108,14 +127,41 @@ def _call(message: Captured, known: Known) -> Iterator[Step]:
         told = f"{len(sent)} Authorization headers" if len(sent) != 1 else "an Authorization header without a token"
         yield Step("header", False, told, "Send one: Authorization: DPoP TOKEN")
         return
-    cure = "The token is bound to a key: send it as Authorization: DPoP, with a proof."
-    bound = scheme.lower() == "dpop"
-    yield Step("header", bound, f"Authorization: {scheme}", "" if bound else cure)
+    x5t_s256 = _bound_to_certificate(token)
+    yield _scheme(scheme, "DPoP" if x5t_s256 is None else "Bearer")
     yield from _access_token(token, known)
+    if x5t_s256 is not None:
+        yield _certificate(x5t_s256, known)
+        return
     expected = proof_diagnosis.Expected(
         known.now, message.method, _without_query(message.url), token.strip(), _bound_to(token), known.nonce
     )
     yield from _only_proof(message, expected)
+
+
+def _scheme(sent: str, wanted: str) -> Step:
+    cure = {
+        "DPoP": "The token is bound to a key: send it as Authorization: DPoP, with a proof.",
+        "Bearer": "The token is bound to a certificate: send it as Authorization: Bearer, over mutual TLS.",
+    }
+    fits = sent.lower() == wanted.lower()
+    return Step("header", fits, f"Authorization: {sent}", "" if fits else cure[wanted])
+
+
+def _certificate(wanted: str, known: Known) -> Step:
+    """RFC 8705 3: the certificate itself is compared, not its key or its names."""
+    if known.x5t_s256 is None:
+        return Step("certificate", None, f"bound to x5t#S256 {wanted}", "Give it to compare: --certificate FILE")
+    fits = known.x5t_s256 == wanted
+    cure = "The token is bound to another certificate: connect with that one, or get a new token with this one."
+    return Step("certificate", fits, f"x5t#S256 {known.x5t_s256}", "" if fits else cure)
+
+
+def _bound_to_certificate(token: str) -> str | None:
+    try:
+        return access_token.parse(token.strip())[1].cnf.x5t_s256 or None
+    except Malformed:
+        return None  # a step of the token's own says so
 
 
 def _access_token(jwt: str, known: Known) -> list[Step]:
