@@ -238,7 +238,7 @@ def test_a_project_of_type_mtls_begins_in_the_browser(
     page.goto(f"{way.pki.removesuffix('/pki')}/organizations/{way.installation.organization_id}/projects/new")
     page.locator("#name").fill(f"Tills {colour_scheme}")
     page.locator("#service").select_option(label="Vault (mTLS)")
-    page.get_by_label("Its name").fill(f"first-{colour_scheme}")
+    page.get_by_label("Name of the key or certificate").fill(f"first-{colour_scheme}")
     page.get_by_label("Password of the key store").fill(PASSWORD)
     assert findings(page) == []
     screenshot(page, "project-new-mtls")
