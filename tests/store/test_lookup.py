@@ -17,9 +17,11 @@ from credenza.domain.model import (
     AuthenticationType,
     ChangeNumber,
     CredentialKind,
+    EnvironmentName,
     ProjectType,
     Status,
 )
+from credenza.protocol.tls_client_name import NameKind, TlsClientName
 from credenza.store import changes, lookup, schema
 from credenza.store.changes import Change, ChangeKind
 from credenza.store.embedded import EmbeddedReader
@@ -256,6 +258,26 @@ def test_a_certificate_may_call_what_its_project_may(ask: Questions, rows: Rows)
 
     assert record is not None
     assert record.services == set(several)
+
+
+@pytest.mark.parametrize("environment", [SANDBOX, PRODUCTION])
+def test_a_certificate_comes_with_the_name_that_its_project_is_known_by_there(
+    ask: Questions, rows: Rows, environment: EnvironmentName
+) -> None:
+    organization = rows.organization()
+    project = rows.project(organization, type="OAUTH2_FAPI")
+    client_id = rows.environment(organization, project)
+    rows.environment(organization, project, PRODUCTION)
+    row = {"project_id": project, "environment": environment, "kind": "san_dns", "value": "till7.example"}
+    rows.insert(schema.tls_client_names, organization_id=organization, **row)
+    mtls = {"kind": CredentialKind.MTLS_CERTIFICATE, "certificate_der": b"certificate"}
+    rows.credential(organization, project_id=project, client_id=client_id, **mtls)
+
+    record = ask.certificate(schema.thumbprint(b"certificate") or "").record
+
+    here = TlsClientName(NameKind.SAN_DNS, "till7.example") if environment is SANDBOX else None
+    assert record is not None
+    assert record.tls_client_name == here
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 64, "'; DROP TABLE credentials; --"])
