@@ -62,6 +62,14 @@ def test_a_scope_beyond_the_projects_services_is_refused_and_nothing_narrowed(de
     assert desk.denied(desk.call(form={"scope": asked})) is Fault.SCOPE
 
 
+def test_the_owner_of_the_key_is_told_which_scopes_there_are_and_the_caller_is_not(desk: Desk) -> None:
+    refused = desk.ask(desk.call(form={"scope": "payments:pay"}))
+
+    assert isinstance(refused, Denial)
+    assert refused.detail == "Not granted: payments:pay. The project's services have: orders:read orders:write."
+    assert refused.told == "A scope that was asked for is not granted."
+
+
 # ------------------------------------------------------------------------------------------------- the form (RFC 6749)
 
 

@@ -23,6 +23,7 @@ from credenza.wire.projects import (
     NewProjectService,
     NewTeamMember,
     Project,
+    ProjectDetails,
     ProjectSummary,
     ServiceChoice,
 )
@@ -95,7 +96,7 @@ def list_services(context: typer.Context) -> None:
     """List the services that projects can use."""
     with remote.client(context) as client:
         found = client.send(operations.list_services())
-    output.show_list(context, found, columns=("id", "name", "authType", "description"))
+    output.show_list(context, found, columns=("serviceId", "name", "authenticationType", "scopes", "description"))
 
 
 @app.command()
@@ -152,7 +153,7 @@ def upgrade_oauth2(context: typer.Context) -> None:
         typer.confirm(question, abort=True, err=True)
     with remote.client(context) as client:
         _show(context, client.send(operations.upgrade_project(project)))
-    output.note(context, "Upgraded. Get a token with: credenza token get")
+    output.note(context, "Upgraded: every key works both ways. Call with: credenza call GET URL --auth oauth2")
 
 
 @app.command("oauth1-use")
@@ -212,6 +213,8 @@ def _show(context: typer.Context, project: Project) -> None:
         output.show(context, project)
         return
     facts = project.model_dump(by_alias=True, include={"id", "name", "type", "region", "commercial_countries"})
+    if isinstance(project, ProjectDetails) and project.dual:
+        facts["type"] = f"{project.type}, upgraded: its keys work with OAuth 2.0 as well"
     keys: dict[str, list[str]] = {
         each.name: [f"{key.alias}  {key.status}  until {key.not_after:%Y-%m-%d}" for key in each.credentials]
         for each in project.environments

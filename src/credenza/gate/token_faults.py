@@ -146,7 +146,10 @@ RULINGS: dict[Fault, Ruling] = {
         "Connect with a certificate of the project that is ACTIVE, or send a DPoP proof.",
     ),
     Fault.SCOPE: _request(
-        "scope", "A scope that was asked for is not granted.", "Add the service to the project first.", "invalid_scope"
+        "scope",
+        "A scope that was asked for is not granted.",
+        "Ask for these, or add the service that has it.",
+        "invalid_scope",
     ),
     Fault.ASSERTION_REPLAYED: _client("first use", "Make a new assertion, with a new jti, for every request."),
     Fault.PROOF_REPLAYED: _proof(

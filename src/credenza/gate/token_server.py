@@ -277,7 +277,10 @@ class TokenServer:
         granted = self._routes.scopes(record.environment, record.services)
         beyond = sorted(asked - granted)
         if beyond:
-            raise Denied(Fault.SCOPE, detail=f"Not granted: {' '.join(beyond)[:500]}.")
+            has = " ".join(sorted(granted))[:500] or "none"
+            raise Denied(
+                Fault.SCOPE, detail=f"Not granted: {' '.join(beyond)[:500]}. The project's services have: {has}."
+            )
         return " ".join(sorted(asked))
 
     # ----------------------------------------------------------------------------------------------- remember and sign

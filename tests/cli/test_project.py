@@ -1,0 +1,90 @@
+"""`credenza project` against a real server, on the way of a project from OAuth 1.0a to 2.0."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
+
+from credenza.actions import services
+from credenza.actions.services import NewService
+from credenza.cli import local
+from credenza.domain.model import AuthenticationType, EnvironmentName, ProjectType, Service, ServiceEnvironment
+
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+SCOPES = frozenset({"parcels:read", "parcels:write"})
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CredenzaServer, Installation, Path]]:
+    directory = tmp_path_factory.mktemp("project")
+    chosen = settings(directory)
+    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+        yield server, installation, directory
+
+
+@pytest.fixture
+def installation(desk: tuple[CredenzaServer, Installation, Path]) -> Installation:
+    return desk[1]
+
+
+@pytest.fixture
+def run(desk: tuple[CredenzaServer, Installation, Path]) -> Run:
+    server, installation, directory = desk
+    who = {"CREDENZA_URL": server.manage_origin, "CREDENZA_TOKEN": installation.token, "HOME": str(directory)}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        arguments = [sys.executable, "-m", "credenza", *command]
+        return subprocess.run(
+            arguments, check=False, capture_output=True, text=True, timeout=120, env={**os.environ, **who}
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def parcels(desk: tuple[CredenzaServer, Installation, Path]) -> Service:
+    places = tuple(ServiceEnvironment(each, "/parcels", NOWHERE, 13, None) for each in EnvironmentName)
+    new = NewService("Parcels", AuthenticationType.DUAL_OAUTH, "By land and sea.", places, SCOPES)
+    return services.create(desk[1].platform, local.OPERATOR, new, now=now())
+
+
+def words(table: str) -> list[list[str]]:
+    return [line.split() for line in table.splitlines()]
+
+
+def test_the_catalog_says_what_a_project_needs_to_know_of_a_service(run: Run, parcels: Service) -> None:
+    table = run("project", "services").stdout
+
+    head, *rows = words(table)
+    (row,) = [each for each in rows if "Parcels" in each]
+    assert head == ["SERVICE", "ID", "NAME", "AUTHENTICATION", "TYPE", "SCOPES", "DESCRIPTION"]
+    assert row[:4] == [str(parcels.id), "Parcels", "DUAL_OAUTH", "parcels:read"]
+    assert "parcels:write" in table
+
+
+def test_an_upgraded_project_says_so_and_how_to_call(run: Run, installation: Installation, parcels: Service) -> None:
+    project, _ = installation.add_project(ProjectType.OAUTH10A, parcels)
+    before = run("project", "view", "--project", project.id)
+
+    upgraded = run("project", "upgrade-oauth2", "--yes", "--project", project.id)
+
+    after = run("project", "view", "--project", project.id)
+    assert upgraded.returncode == 0
+    assert "credenza call GET URL --auth oauth2" in upgraded.stderr
+    assert ["OAuth 2.0" in each.stdout for each in (before, upgraded, after)] == [False, True, True]
+
+
+def test_an_upgrade_that_cannot_be_names_what_is_in_its_way(run: Run, installation: Installation) -> None:
+    project, _ = installation.add_project()
+
+    refused = run("project", "upgrade-oauth2", "--yes", "--project", project.id)
+
+    assert refused.returncode == 1
+    assert f"do not take OAuth 2.0 yet: {installation.service.name}" in refused.stderr
