@@ -14,7 +14,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -48,7 +48,7 @@ from credenza.domain.model import (
     ServiceEnvironment,
 )
 from credenza.protocol import csr
-from credenza.settings import Settings
+from credenza.settings import Settings, read
 from credenza.store import migrate
 from credenza.store.engine import open_database
 
@@ -98,7 +98,7 @@ class CredenzaServer(Server):
             "production_bind": f"{HOST}:{self.production_port}",
             "decision_bind": f"{HOST}:{self.decision_port}",
         }
-        self._settings = {**settings.model_dump(exclude_unset=True), **origins, **binds, **changed}
+        self._settings = {**_set(settings), **origins, **binds, **changed}
 
     def command(self) -> list[str]:
         variables = [f"{name}={value}" for name, value in self._environment.items()]
@@ -129,6 +129,17 @@ class CredenzaServer(Server):
         return list(children(self._running().pid)) or [self._running().pid]
 
 
+def _set(settings: Settings) -> dict[str, object]:
+    """What is not left at its default."""
+    values = {each.name: (getattr(settings, each.name), each.default) for each in fields(Settings)}
+    return {name: _plain(value) for name, (value, default) in values.items() if value != default}
+
+
+def _plain(value: object) -> object:
+    """A secret does not tell itself to whoever writes it down."""
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
 def children(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         yield from map(int, (task / "children").read_text().split())
@@ -136,7 +147,7 @@ def children(pid: int) -> Iterator[int]:
 
 def settings(directory: Path, **changed: Any) -> Settings:
     # Proofs and measurements do with one token what a thousand people do.
-    return Settings(data_dir=directory / "data", **{"manage_requests_per_minute": 10_000_000, **changed})
+    return read({"data_dir": directory / "data", "manage_requests_per_minute": 10_000_000, **changed})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,36 @@ Variables win over the file. Unknown keys are refused: a misspelt limit must not
 
 from __future__ import annotations
 
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from credenza.setting_texts import Bounds, Field, Secret, value_of
 
 KEY_FILE = "key-encryption-key"
 
 
-def _bind(value: Any) -> Any:
+_PREFIX = "CREDENZA_"
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+
+class Unusable(ValueError):  # noqa: N818 - says what the settings are
+    """What is wrong with the settings, one sentence for each that is."""
+
+    def __init__(self, *wrong: str) -> None:
+        super().__init__("; ".join(wrong))
+
+
+def _bind(value: str) -> str:
     """Accept `host:port` or `unix:/path`."""
-    if not isinstance(value, str) or value.startswith("unix:/"):
+    if value.startswith("unix:/"):
         return value
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
@@ -31,34 +43,41 @@ def _bind(value: Any) -> Any:
     return value
 
 
-def _origin(value: Any) -> Any:
-    if isinstance(value, str):
-        AnyHttpUrl(value)
-        if value.rstrip("/").count("/") != 2:
-            raise ValueError("an origin is scheme, host and port, such as https://api.example.com")
-        return value.rstrip("/")
-    return value
+def _origin(value: str) -> str:
+    _web_url(value)
+    if value.rstrip("/").count("/") != 2:
+        raise ValueError("an origin is scheme, host and port, such as https://api.example.com")
+    return value.rstrip("/")
 
 
-def _issuer(value: Any) -> Any:
+def _issuer(value: str) -> str:
     """Accept an issuer identifier (OpenID Connect Discovery 1.0 section 3): https, or http on this machine."""
-    if not isinstance(value, str) or not value:
+    if not value:
         return value
-    parts = AnyHttpUrl(value)
-    if parts.query is not None or parts.fragment is not None:
+    parts = _web_url(value)
+    if "?" in value or "#" in value:
         raise ValueError("an issuer has neither query nor fragment")
-    if parts.scheme != "https" and not is_local(f"{parts.host}:{parts.port}"):
+    if parts.scheme != "https" and not is_local(f"{parts.hostname}:{parts.port}"):
         raise ValueError("an issuer is reached by https, unless it runs on this machine")
     return value
 
 
-Bind = Annotated[str, BeforeValidator(_bind)]
-Issuer = Annotated[str, BeforeValidator(_issuer)]
-Origin = Annotated[str, BeforeValidator(_origin)]
+def _web_url(value: str) -> SplitResult:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not value.isprintable():
+        raise ValueError("it has to be a URL that begins with http:// or https:// and a host")
+    _ = parts.port  # raises ValueError when it is none
+    return parts
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CREDENZA_", extra="forbid", frozen=True)
+Bind = Annotated[str, _bind]
+Issuer = Annotated[str, _issuer]
+Origin = Annotated[str, _origin]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Made by `load` or `read`: what is made in another way is not converted, and its single values not checked."""
 
     data_dir: Path = Field(
         Path("data"), description="Where the embedded database, replay memory and key file live. Mode 0700."
@@ -66,7 +85,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="`postgresql://user@host/name`, or empty for SQLite at `<data_dir>/credenza.db`."
     )
-    key_encryption_key: SecretStr | None = Field(
+    key_encryption_key: Secret | None = Field(
         None, description="The key-encryption key, 32 bytes as base64. Empty: it is read from `key_file`."
     )
     key_file: Path | None = Field(
@@ -107,7 +126,7 @@ class Settings(BaseSettings):
     decision_bind: Bind = Field(
         "127.0.0.1:8082", description="Where proxies and the Python middleware ask for decisions. Never public."
     )
-    decision_secret: SecretStr | None = Field(
+    decision_secret: Secret | None = Field(
         None, description="When set, askers must send it in the header `Credenza-Gate-Secret`."
     )
     tls_certificate: Path | None = Field(
@@ -124,7 +143,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks whose `X-Forwarded-For` is believed for the client's address."
     )
-    proxy_secret: SecretStr | None = Field(
+    proxy_secret: Secret | None = Field(
         None,
         min_length=16,
         description="Whoever sends it in `Credenza-Proxy-Secret` is a proxy that has terminated TLS, and is believed "
@@ -226,7 +245,7 @@ class Settings(BaseSettings):
         "starttls", description="`starttls` and `tls` are demanded, never merely tried; `none` sends in the clear."
     )
     smtp_username: str = Field("", description="Name to sign in to the mail server with, if it wants one.")
-    smtp_password: SecretStr | None = Field(None, description="Password that belongs to `smtp_username`.")
+    smtp_password: Secret | None = Field(None, description="Password that belongs to `smtp_username`.")
     smtp_ca_file: Path | None = Field(
         None, description="PEM certificates that the mail server's must lead to; empty: what the system trusts."
     )
@@ -256,7 +275,7 @@ class Settings(BaseSettings):
         "extra `sso`.",
     )
     oidc_client_id: str = Field("", max_length=500, description="How this installation is registered at the provider.")
-    oidc_client_secret: SecretStr | None = Field(
+    oidc_client_secret: Secret | None = Field(
         None, description="The secret that belongs to `oidc_client_id`; without one it is a public client."
     )
     oidc_name: str = Field(
@@ -269,50 +288,38 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file: one place for secrets less
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+    def __post_init__(self) -> None:
+        """Raises ValueError where settings do not go together."""
+        self._tls_comes_in_pairs()
+        self._proxies_can_prove_themselves()
+        self._passwords_travel_sealed()
+        self._single_sign_on_is_whole()
+        self._plain_http_stays_home()
 
-    @model_validator(mode="after")
-    def _tls_comes_in_pairs(self) -> Settings:
+    def _tls_comes_in_pairs(self) -> None:
         if (self.tls_certificate is None) != (self.tls_private_key is None):
             raise ValueError("tls_certificate and tls_private_key belong together")
         if (self.manage_tls_certificate is None) != (self.manage_tls_private_key is None):
             raise ValueError("manage_tls_certificate and manage_tls_private_key belong together")
-        return self
 
-    @model_validator(mode="after")
-    def _proxies_can_prove_themselves(self) -> Settings:
+    def _proxies_can_prove_themselves(self) -> None:
         if self.proxy_certificates is not None and self.tls_certificate is None:
             raise ValueError("proxy_certificates needs tls_certificate: a proxy presents its certificate in TLS")
         sockets = [self.sandbox_bind, self.production_bind, self.decision_bind]
         if self.proxy_socket and not any(each.startswith("unix:") for each in sockets):
             raise ValueError("proxy_socket needs a gate or the decisions to listen on unix:/path/to/socket")
-        return self
 
-    @model_validator(mode="after")
-    def _passwords_travel_sealed(self) -> Settings:
+    def _passwords_travel_sealed(self) -> None:
         if self.smtp_security == "none" and self.smtp_username and not is_local(f"{self.smtp_host}:{self.smtp_port}"):
             raise ValueError("smtp_username would send its password in the clear: set smtp_security to starttls or tls")
-        return self
 
-    @model_validator(mode="after")
-    def _single_sign_on_is_whole(self) -> Settings:
+    def _single_sign_on_is_whole(self) -> None:
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id: register this installation at the provider")
         if self.oidc_issuer and not self.oidc_allowed_domains:
             raise ValueError("oidc_issuer needs oidc_allowed_domains: nobody could sign in without one")
-        return self
 
-    @model_validator(mode="after")
-    def _plain_http_stays_home(self) -> Settings:
+    def _plain_http_stays_home(self) -> None:
         """A listener without TLS serves this machine alone, unless the operator says that TLS ends before it."""
         binds = {
             "decision_bind": (self.decision_bind, None),
@@ -328,7 +335,6 @@ class Settings(BaseSettings):
                     f"{name} {bind} can be reached from other machines without TLS: bind to 127.0.0.1, give a "
                     "certificate, or set allow_plain_http when TLS ends before it"
                 )
-        return self
 
     @property
     def database(self) -> str:
@@ -350,11 +356,45 @@ def is_local(bind: str) -> bool:
 
 
 def load(config: Path | None) -> Settings:
-    """Read the settings. Raises pydantic's ValidationError naming every wrong field."""
+    """Read the settings: a TOML file, if there is one, and the variables, which win. Raises Unusable and OSError."""
+    return read(_of_file(config) | _of_variables())
+
+
+def read(given: Mapping[str, object]) -> Settings:
+    """Make settings of texts, or of values in their types. Raises Unusable, naming every one that is wrong."""
+    known = _kinds()
+    wrong = [f"{name}: there is no such setting" for name in given if name not in known]
+    values: dict[str, Any] = {}
+    for name, (kind, bounds) in known.items():
+        if name in given:
+            try:
+                values[name] = value_of(kind, given[name])
+                bounds.check(values[name])
+            except ValueError as error:
+                wrong.append(f"{name}: {error}")
+    if wrong:
+        raise Unusable(*wrong)
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise Unusable(f"settings: {error}") from error
+
+
+@cache
+def _kinds() -> Mapping[str, tuple[Any, Bounds]]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {each.name: (hints[each.name], each.metadata["bounds"]) for each in fields(Settings)}
+
+
+def _of_file(config: Path | None) -> dict[str, object]:
     if config is None:
-        return Settings()
+        return {}
+    try:
+        return tomllib.loads(config.read_text())
+    except ValueError as error:
+        raise Unusable(f"{config}: {error}") from error
 
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=config)
 
-    return FromFile()
+def _of_variables() -> dict[str, object]:
+    found = {name.upper(): text for name, text in os.environ.items()}
+    return {name: found[variable] for name in _kinds() if (variable := _PREFIX + name.upper()) in found}

@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from credenza.adapters.openid import OpenIdProvider
 from credenza.cli.single_sign_on import open_provider
-from credenza.settings import Settings
+from credenza.settings import Settings, Unusable, read
 
 WHOLE = {
     "oidc_issuer": "https://id.example.com/realms/staff",
@@ -21,7 +20,7 @@ WHOLE = {
 
 
 def settings(**changed: object) -> Settings:
-    return Settings.model_validate(WHOLE | changed)
+    return read(WHOLE | changed)
 
 
 def test_a_provider_is_opened_as_it_is_set_up() -> None:
@@ -50,7 +49,7 @@ def test_without_an_issuer_there_is_none() -> None:
     ],
 )
 def test_half_a_provider_is_refused(changed: dict[str, object], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
+    with pytest.raises(Unusable, match=words):
         settings(**changed)
 
 

@@ -11,11 +11,9 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from pydantic import ValidationError
-
 from credenza import settings as configuration
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.settings import Settings
+from credenza.settings import Settings, Unusable
 
 if TYPE_CHECKING:
     from credenza.store.engine import Database
@@ -30,12 +28,8 @@ def load_settings() -> Settings:
     config = os.environ.get("CREDENZA_CONFIG")
     try:
         return configuration.load(Path(config) if config else None)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors(include_url=False, include_input=False)
-        )
-        raise CommandFailed(f"The settings are not usable. {wrong}.", ExitCode.USAGE) from None
+    except Unusable as error:
+        raise CommandFailed(f"The settings are not usable. {error}.", ExitCode.USAGE) from None
 
 
 def embedded_path(settings: Settings) -> Path | None:
