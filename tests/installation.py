@@ -48,6 +48,7 @@ from credenza.domain.model import (
     ServiceEnvironment,
 )
 from credenza.protocol import csr
+from credenza.setting_texts import Secret
 from credenza.settings import Settings, read
 from credenza.store import migrate
 from credenza.store.engine import open_database
@@ -137,7 +138,7 @@ def _set(settings: Settings) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     """A secret does not tell itself to whoever writes it down."""
-    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return value.get_secret_value() if isinstance(value, Secret) else value
 
 
 def children(pid: int) -> Iterator[int]:

@@ -4,9 +4,10 @@ call an API with it, and lose both at once when it is revoked."""
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import time
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.gate.certificate_scene import issuing, leaf
 from tests.installation import SANDBOX
 from tests.journeys.freehand import VARIANTS, Freehand, Variant, error_of
@@ -300,6 +302,35 @@ def test_a_client_revokes_its_own_token_by_its_certificate(street: Street) -> No
     assert error_of(answers[0]) == (400, "invalid_grant")
     assert answers[1].status_code == 200
     assert error_of(client.call(token)) == (401, "invalid_token")
+
+
+# ------------------------------------------------------------------------------------------------- behind a proxy
+
+
+def test_a_certificate_that_a_proven_proxy_names_authenticates_and_one_that_anybody_names_does_not(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    secret = secrets.token_hex(16)
+    with open_street(tmp_path_factory.mktemp("proxied"), proxy_secret=secret) as proxied:
+        client = somebody(proxied)
+        bare, named = with_certificate(client, None), ("Client-Cert", f":{b64encode(der_of(client)).decode()}:")
+        proven = [named, ("Credenza-Proxy-Secret", secret)]
+        granted = bare.ask(headers=proven)
+        assert granted.status_code == 200, granted.text
+        token = granted.json()["access_token"]
+        spoofed = [bare.ask(headers=each) for each in ([named], [named, ("Credenza-Proxy-Secret", "x" * 32)])]
+        twice = bare.ask(headers=[named, *proven])
+        called = bare.call(token, headers=proven)
+        stolen = bare.call(token, headers=[named])
+
+    assert (granted.status_code, granted.json()["token_type"], called.status_code) == (200, "Bearer", 200)
+    assert [error_of(each) for each in spoofed] == [(401, "invalid_client")] * 2
+    assert (twice.status_code, error_of(stolen)) == (400, (401, "invalid_token"))
+
+
+def der_of(client: Freehand) -> bytes:
+    assert client.partner.certificate is not None
+    return x509.load_pem_x509_certificate(client.partner.certificate.read_bytes()).public_bytes(Encoding.DER)
 
 
 # ------------------------------------------------------------------------------------------ 5 metadata for mutual TLS
