@@ -16,6 +16,7 @@ from credenza.portal import (
     certificate_start,
     certificates,
     csr_checks,
+    devices,
     environments,
     expiry,
     first_admin,
@@ -191,6 +192,9 @@ PAGES: Sequence[Row] = (
     Row("GET", f"{_E}/certificates", certificates.show_environment),
     Row("GET", f"{_E}/certificates/new", certificate_changes.ask_add),
     Row("POST", f"{_E}/certificates", certificate_changes.add),
+    Row("GET", f"{_E}/devices", devices.show),
+    Row("POST", f"{_E}/devices", devices.create),
+    Row("POST", f"{_E}/devices/{{secret_id}}/revoke", devices.revoke),
     Row("GET", f"{_E}/request", projects.ask_environment),
     Row("POST", f"{_E}/request", projects.add_environment),
 )
