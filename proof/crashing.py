@@ -15,7 +15,9 @@ from pathlib import Path
 
 from credenza.actions.context import Platform
 from credenza.cli import local
-from credenza.cli.main import main
+from credenza.cli.ending import ending
+from credenza.cli.roles import Role
+from credenza.cli.start import start
 from credenza.settings import Settings
 from credenza.store.engine import Database
 
@@ -34,4 +36,5 @@ def _prepare_to_die(settings: Settings, opened: Database) -> Platform:
 
 if __name__ == "__main__":
     local.prepare = _prepare_to_die
-    sys.exit(main())
+    role = Role(sys.argv[sys.argv.index("--role") + 1])
+    sys.exit(ending(partial(start, role, 1, say=print)))

@@ -68,9 +68,10 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(tmp_path: Pat
     script.write_text(
         "import sys\n"
         "sys.modules['authlib'] = None\n"
-        "from credenza.cli.main import main\n"
-        "sys.argv = ['credenza', 'serve']\n"
-        "sys.exit(main())\n"
+        "from credenza.cli.ending import ending\n"
+        "from credenza.cli.roles import Role\n"
+        "from credenza.cli.start import start\n"
+        "sys.exit(ending(lambda: start(Role.ALL, 1, say=print)))\n"
     )
     environment = {
         "CREDENZA_DATA_DIR": str(tmp_path / "data"),

@@ -9,7 +9,7 @@ import typer
 from credenza.cli import installation
 from credenza.cli.failure import CommandFailed
 from credenza.cli.roles import Role
-from credenza.cli.server import run
+from credenza.cli.server import become
 
 app = typer.Typer()
 
@@ -32,4 +32,4 @@ def gateway(
             "--tls needs a certificate for the gates: set CREDENZA_TLS_CERTIFICATE and CREDENZA_TLS_PRIVATE_KEY, PEM "
             "files that are read again whenever they change."
         )
-    run(context, settings, Role.GATE, workers)
+    become(context, Role.GATE, workers)

@@ -43,7 +43,7 @@ class Pool:
     def _start(self) -> subprocess.Popen[bytes]:
         descriptors = {name: bound.fileno() for name, bound in self._sockets.items()}
         return subprocess.Popen(
-            [sys.executable, "-m", "credenza.cli.worker", self._role, msgspec.json.encode(descriptors).decode()],
+            [sys.executable, "-P", "-m", "credenza.cli.worker", self._role, msgspec.json.encode(descriptors).decode()],
             pass_fds=tuple(descriptors.values()),
         )
 
