@@ -341,6 +341,7 @@ def test_3_without_a_certificate_a_token_opens_nothing(bank: Bank) -> None:
     refused = bank.present(token, certificate=b"")
 
     assert refused.code is Code.TOKEN_BINDING
+    assert refused.description == "The token is bound to a certificate: connect with it."
     assert bank.challenge(refused).startswith('Bearer error="invalid_token"')
     explained = explain(refused)
     assert explained is not None

@@ -64,12 +64,24 @@ def test_a_subject_is_the_same_however_it_is_spelt(spelt: str) -> None:
         r"C=DE,O=Acme\, Inc.,CN=Till 7",
         r"CN=Till 7,O=Acme\, Inc.",
         r"CN=Till 7",
+        r"O=Acme\, Inc.,C=DE",
+        r"CN=Till,O=Acme\, Inc.,C=DE",
         r"CN=Till 77,O=Acme\, Inc.,C=DE",
         r"CN=Till 7,O=Acme\, Inc.,C=DE,DC=example",
         r"CN=Till 7+O=Acme\, Inc.,C=DE",
         r"CN=Till 7\,O=Acme\\\, Inc.,C=DE",
     ],
-    ids=["other order", "a prefix", "one attribute", "a longer value", "one more", "one RDN of two", "escaped commas"],
+    ids=[
+        "other order",
+        "the end",
+        "one attribute",
+        "the beginning",
+        "a shorter value",
+        "a longer value",
+        "one more",
+        "one RDN of two",
+        "escaped commas",
+    ],
 )
 def test_a_subject_is_compared_whole_and_in_order(spelt: str) -> None:
     assert not is_known(NameKind.SUBJECT_DN, spelt)
@@ -103,6 +115,8 @@ def test_each_kind_of_name_is_compared_by_its_own_rule(kind: NameKind, value: st
     [
         (NameKind.SAN_DNS, "acme.example"),
         (NameKind.SAN_DNS, "*.acme.example"),
+        (NameKind.SAN_DNS, "till7.acme"),
+        (NameKind.SAN_URI, "spiffe://acme.example/Till"),
         (NameKind.SAN_URI, "spiffe://acme.example/till-7"),
         (NameKind.SAN_URI, "spiffe://acme.example/Till-7/"),
         (NameKind.SAN_IP, "2001:db8::8"),
