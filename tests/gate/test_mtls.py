@@ -23,7 +23,6 @@ from tests.gate.scene import (
     _fail,
     call,
 )
-from tests.store.trace_files import traces_of
 
 from credenza.domain.model import EnvironmentName
 from credenza.gate.decision import Admitted, Call, Code, Decision, Refused
@@ -36,6 +35,7 @@ from credenza.gate.usage import Usage
 from credenza.store import changes, schema
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import reading, writing
+from credenza.store.engine_traces import EngineTraces
 from credenza.store.lookup import KeySnapshot
 
 DAY = timedelta(days=1)
@@ -336,8 +336,8 @@ def desk(scene: Scene) -> Desk:
     return Desk(
         verifier(scene),
         clock=scene.clock.now,
-        usage=Usage(traces_of(scene.database), report=_fail),
-        refusals=Refusals(traces_of(scene.database), clock=scene.clock.now, report=_fail),
+        usage=Usage(EngineTraces(scene.database.traces), report=_fail),
+        refusals=Refusals(EngineTraces(scene.database.traces), clock=scene.clock.now, report=_fail),
         metrics=Metrics(),
     )
 
