@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -21,12 +24,13 @@ from credenza.actions.sessions import Begun, Visitor
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Session, SignInMethod, User, UserId
-from credenza.protocol import webauthn
 from credenza.protocol.errors import Malformed, Refused
-from credenza.protocol.webauthn import Account, Assertion, Attestation, Registered, Site
 from credenza.store import passkeys, people
 from credenza.store.engine import reading
 from credenza.store.passkeys import Passkey
+
+if TYPE_CHECKING:
+    from credenza.protocol.webauthn import Assertion, Attestation, Registered, Site
 
 log = structlog.get_logger()
 
@@ -45,14 +49,15 @@ def registration_options(platform: Platform, actor: Actor, *, now: datetime) -> 
         user = people.find_user(act.connection, user_id)
         known = passkeys.list_of_user(act.connection, user_id)
     assert user is not None, "the session's user exists"
-    return webauthn.creation_options(
+    options: str = _webauthn().creation_options(
         _site(platform),
-        Account(user.id.encode(), user.email, user.name),
+        _webauthn().Account(user.id.encode(), user.email, user.name),
         challenges.make(platform, Purpose.REGISTER, actor.id, now=now),
         known=[each.credential_id for each in known],
         life=challenges.LIFE,
         rp_name=_RP_NAME,
     )
+    return options
 
 
 def register(platform: Platform, actor: Actor, name: str, response: str, *, now: datetime) -> Passkey:
@@ -111,7 +116,8 @@ def only_way_in(field: str) -> Refusal:
 def sign_in_options(platform: Platform, *, now: datetime) -> str:
     """Write, as JSON, what the browser needs to ask for a passkey, whosever it is."""
     challenge = challenges.make(platform, Purpose.SIGN_IN, "", now=now)
-    return webauthn.request_options(_site(platform), challenge, life=challenges.LIFE)
+    options: str = _webauthn().request_options(_site(platform), challenge, life=challenges.LIFE)
+    return options
 
 
 def sign_in(platform: Platform, response: str, visitor: Visitor, *, now: datetime) -> Begun:
@@ -133,7 +139,8 @@ def confirm_options(platform: Platform, session: Session, *, now: datetime) -> s
         own = passkeys.list_of_user(connection, session.user.id)
     challenge = challenges.make(platform, Purpose.CONFIRM, session.id, now=now)
     allowed = [each.credential_id for each in own]
-    return webauthn.request_options(_site(platform), challenge, allowed=allowed, life=challenges.LIFE)
+    options: str = _webauthn().request_options(_site(platform), challenge, allowed=allowed, life=challenges.LIFE)
+    return options
 
 
 def confirm(platform: Platform, session: Session, response: str, visitor: Visitor, *, now: datetime) -> Begun:
@@ -170,38 +177,48 @@ def _site(platform: Platform) -> Site:
     # WebAuthn section 5.1.2: a relying party's id is a domain; browsers refuse addresses without saying why.
     if ":" in host or host.replace(".", "").isdecimal():
         raise Refusal(Code.INVALID, f"Passkeys need a host name, and this portal is reached at {platform.public_url}.")
-    return Site(host, platform.public_url)
+    site: Site = _webauthn().Site(host, platform.public_url)
+    return site
+
+
+def _webauthn() -> ModuleType:
+    """Imported when somebody has a passkey: the library behind it takes 5 MB."""
+    return import_module("credenza.protocol.webauthn")
 
 
 def _parse_attestation(response: str) -> Attestation:
     try:
-        return webauthn.parse_attestation(response)
+        attestation: Attestation = _webauthn().parse_attestation(response)
     except Malformed as error:
         raise _unreadable() from error
+    return attestation
 
 
 def _parse_assertion(response: str) -> Assertion:
     try:
-        return webauthn.parse_assertion(response)
+        assertion: Assertion = _webauthn().parse_assertion(response)
     except Malformed as error:
         raise _unreadable() from error
+    return assertion
 
 
 def _check_attestation(platform: Platform, attestation: Attestation) -> Registered:
     try:
-        return webauthn.check_attestation(attestation, _site(platform))
+        registered: Registered = _webauthn().check_attestation(attestation, _site(platform))
     except Refused as error:
         log.info("passkey.not_registered", reason=error.reason, because=str(error))
         raise Refusal(
             Code.INVALID, "This passkey cannot be used here. Try another device or browser.", field="response"
         ) from error
+    return registered
 
 
 def _check_assertion(platform: Platform, assertion: Assertion, passkey: Passkey) -> int:
     try:
-        return webauthn.check_assertion(assertion, _site(platform), credential_public_key=passkey.public_key)
+        count: int = _webauthn().check_assertion(assertion, _site(platform), credential_public_key=passkey.public_key)
     except Refused as error:
         raise _refused(passkey, str(error)) from error
+    return count
 
 
 def _check_room(act: Act, user_id: UserId) -> None:

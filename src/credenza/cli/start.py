@@ -14,6 +14,11 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
+if __name__ == "__main__":
+    # structlog imports rich where it is installed, 5 MB, to colour what the log of a server does not have. None is
+    # Python's own word for a module that is not to be had (import system, 5.3.1).
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
 from credenza.cli import installation, logs
 from credenza.cli.ending import ending
 from credenza.cli.failure import ExitCode

@@ -9,6 +9,11 @@ import os
 import socket
 import sys
 
+if __name__ == "__main__":
+    # structlog imports rich where it is installed, 5 MB, to colour what the log of a server does not have. None is
+    # Python's own word for a module that is not to be had (import system, 5.3.1).
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
 import msgspec
 
 from credenza.cli import installation, logs
