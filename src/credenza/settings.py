@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
-from credenza.setting_texts import Bounds, Field, Secret, value_of
+from msgspec import Meta
+
+from credenza.setting_texts import Field, Secret, value_of
 
 KEY_FILE = "key-encryption-key"
 
@@ -254,7 +256,7 @@ class Settings:
     )
     mail_from: str = Field(
         "",
-        pattern=r"^$|^[^\x00-\x1f\x7f]*[^\s<>@]+@[A-Za-z0-9.-]+>?$",
+        pattern=r"^\Z|^[^\x00-\x1f\x7f]*[^\s<>@]+@[A-Za-z0-9.-]+>?\Z",
         description="Sender: `credenza@example.com`, or `Credenza <credenza@example.com>`. Empty: `credenza@` and the "
         "host of `manage_origin`.",
     )
@@ -286,7 +288,7 @@ class Settings:
         description="Domains whose mail addresses the provider vouches for. Whoever runs it can sign in as any user "
         "who has an address there.",
     )
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
     def __post_init__(self) -> None:
         """Raises ValueError where settings do not go together."""
@@ -368,8 +370,7 @@ def read(given: Mapping[str, object]) -> Settings:
     for name, (kind, bounds) in known.items():
         if name in given:
             try:
-                values[name] = value_of(kind, given[name])
-                bounds.check(values[name])
+                values[name] = value_of(kind, given[name], bounds)
             except ValueError as error:
                 wrong.append(f"{name}: {error}")
     if wrong:
@@ -381,7 +382,7 @@ def read(given: Mapping[str, object]) -> Settings:
 
 
 @cache
-def _kinds() -> Mapping[str, tuple[Any, Bounds]]:
+def _kinds() -> Mapping[str, tuple[Any, Meta]]:
     hints = get_type_hints(Settings, include_extras=True)
     return {each.name: (hints[each.name], each.metadata["bounds"]) for each in fields(Settings)}
 
