@@ -114,6 +114,9 @@ key.revoke               credentials  admin                   / owner admin
 key.renew                credentials  admin                   / owner admin     | person
 certificate.add          credentials  admin                   / owner admin
 certificate.revoke       credentials  admin                   / owner admin
+tls_client_name.view     read         admin compliance_admin  / owner admin read_only
+tls_client_name.register credentials  admin                   / owner admin
+tls_client_name.remove   credentials  admin                   / owner admin
 enrolment_secret.list    read         admin compliance_admin  / owner admin read_only
 enrolment_secret.create  credentials  admin                   / owner admin
 enrolment_secret.revoke  credentials  admin                   / owner admin

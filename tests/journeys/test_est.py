@@ -3,6 +3,7 @@ over the gate's own TLS and behind nginx, until a person revokes."""
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from tests.actions.stage import OPERATOR
 from tests.gate import test_terminator_recipes as recipes
 from tests.gate.certificate_scene import server_of
@@ -24,7 +26,7 @@ from tests.gate.test_terminator_recipes import SECRET, SERVER
 from tests.installation import PRODUCTION, SANDBOX, CredenzaServer, Installation, furnish, now, settings
 from tests.journeys.test_mtls import HOST_NAME, PATIENCE_S, run
 
-from credenza.actions import certificates, enrolment_secrets, projects, services
+from credenza.actions import authorities, certificates, enrolment_secrets, projects, services
 from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.projects import NewProject
 from credenza.actions.services import NewService
@@ -206,3 +208,17 @@ def test_a_standard_client_enrols_and_re_enrols(way: Way, estclient: Path, tmp_p
     assert [way.call(first, key), way.call(following, key)] == [200, 200]
     way.revoke(following)
     assert way.call(following, key) == 422
+
+
+# -------------------------------------------------------------------------------------------- a gate without a desk
+
+
+def test_a_gate_alone_serves_it_where_it_has_the_key_encryption_key(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    with CredenzaServer(chosen), CredenzaServer(chosen, role="gate") as gate, furnish(chosen) as installation:
+        answer = httpx.get(f"{gate.origin}/.well-known/est/cacerts", timeout=PATIENCE_S)
+        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer.content))
+
+        wanted = authorities.chains(installation.platform, SANDBOX, now=now())
+
+    assert {each.public_bytes(Encoding.DER) for each in found} == set(wanted)
