@@ -128,7 +128,6 @@ def test_a_call_that_would_be_admitted_has_no_failed_step() -> None:
         ({"header": {"crit": ["b64"]}}, ["assertion"]),
         ({"iat": "yesterday"}, ["assertion_reading"]),
     ],
-    ids=str,
 )
 def test_one_thing_that_is_wrong_with_an_assertion_is_named(changed: dict[str, Any], steps: list[str]) -> None:
     sent = assertion(**changed)
@@ -157,7 +156,6 @@ def test_one_thing_that_is_wrong_with_an_assertion_is_named(changed: dict[str, A
         ({"header": {"jwk": jose.jwk(OTHER.public_key())}}, ["proof_signature"]),
         ({"header": {"jwk": {**jose.jwk(HOLDER.public_key()), "d": "AA"}}}, ["proof_jwk"]),
     ],
-    ids=str,
 )
 def test_one_thing_that_is_wrong_with_a_proof_is_named(changed: dict[str, Any], steps: list[str]) -> None:
     sent = proof(**{"nonce": "n-1", **changed})
@@ -179,7 +177,6 @@ def test_one_thing_that_is_wrong_with_a_proof_is_named(changed: dict[str, Any], 
         ({"key": OTHER}, ["token_signature"]),
         ({"client_id": None}, ["token_reading"]),
     ],
-    ids=str,
 )
 def test_one_thing_that_is_wrong_with_a_token_is_named(changed: dict[str, Any], steps: list[str]) -> None:
     assert failed(oauth2_diagnosis.explain_request(call(token(**changed)), KNOWN)) == steps
@@ -223,7 +220,6 @@ def test_a_certificate_that_has_ended_is_named() -> None:
 @pytest.mark.parametrize(
     ("jwt", "subject"),
     [(assertion, "client assertion"), (proof, "proof"), (token, "access token")],
-    ids=str,
 )
 def test_a_token_alone_is_judged_by_what_it_says_it_is(jwt: Callable[[], str], subject: str) -> None:
     verdict = oauth2_diagnosis.explain_jwt(f"{jwt()}\n", KNOWN)

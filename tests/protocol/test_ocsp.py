@@ -1,6 +1,7 @@
 """OCSP (RFC 6960): security.md section 12."""
 
 import base64
+import itertools
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
@@ -139,6 +140,7 @@ def test_a_nonce_of_1_to_128_octets_is_read(length: int) -> None:
         ),
         forge.sequence(forge.sequence(forge.sequence(forge.sequence(forge.sequence(b"\x05\x00"))))),
     ],
+    ids=itertools.count(),
 )  # fmt: skip
 def test_what_is_no_request_is_malformed(encoded: bytes) -> None:
     with pytest.raises(Malformed):
