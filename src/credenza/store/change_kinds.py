@@ -10,8 +10,8 @@ from credenza.domain.model import ChangeNumber
 
 class ChangeKind(StrEnum):
     """What to forget: one credential; everything of a project, an organization or a user; the routes; what the token
-    servers are made of (keys, resource servers); one token, by the hash of its `jti`; and whose certificates are
-    trusted."""
+    servers are made of (keys, resource servers); one token, by the hash of its `jti`; whose certificates are trusted;
+    and the keys that protect a project's payloads, by the project."""
 
     CREDENTIAL = "credential"
     PROJECT = "project"
@@ -21,6 +21,7 @@ class ChangeKind(StrEnum):
     ISSUER = "issuer"
     TOKEN = "token"
     TRUST = "trust"
+    SERVICE_KEY = "service_key"
 
 
 @dataclass(frozen=True, slots=True)

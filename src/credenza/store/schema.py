@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -207,14 +208,39 @@ users = Table(
     Column("disabled_at", Instant),
 )
 
+# Roles that an organization has made of single actions (`domain.access.Action`): a JSON list of them.
+custom_roles = Table(
+    "custom_roles",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("removed_at", Instant),
+)
+_LIVE_ROLE = custom_roles.c.removed_at.is_(None)
+Index(
+    "uq_custom_roles_name",
+    custom_roles.c.organization_id,
+    custom_roles.c.name,
+    unique=True,
+    sqlite_where=_LIVE_ROLE,
+    postgresql_where=_LIVE_ROLE,
+)
+_ROLES = "role IN ('admin', 'compliance_admin', 'user', 'read_only', 'custom')"
+_ROLE_NAMED = "(role = 'custom') = (custom_role_id IS NOT NULL)"
+
 memberships = Table(
     "memberships",
     records,
     Column("organization_id", String(36), ForeignKey("organizations.organization_id"), primary_key=True),
     Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
     Column("role", String(24), nullable=False),
+    Column("custom_role_id", String(36), ForeignKey("custom_roles.id")),
     Column("created_at", Instant, nullable=False),
-    CheckConstraint("role IN ('admin', 'compliance_admin', 'user', 'read_only')", name="role"),
+    CheckConstraint(_ROLES, name="role"),
+    CheckConstraint(_ROLE_NAMED, name="custom_role"),
 )
 Index("ix_memberships_user_id", memberships.c.user_id)
 
@@ -327,6 +353,7 @@ invitations = Table(
     Column("id", String(36), primary_key=True),
     Column("email", String(254), nullable=False),
     Column("role", String(24), nullable=False),
+    Column("custom_role_id", String(36), ForeignKey("custom_roles.id")),
     Column("project_id", String(36)),
     Column("project_role", String(16)),
     Column("invited_by", String(36), ForeignKey("users.id")),
@@ -335,7 +362,8 @@ invitations = Table(
     Column("expires_at", Instant, nullable=False),
     Column("accepted_at", Instant),
     Column("withdrawn_at", Instant),
-    CheckConstraint("role IN ('admin', 'compliance_admin', 'user', 'read_only')", name="role"),
+    CheckConstraint(_ROLES, name="role"),
+    CheckConstraint(_ROLE_NAMED, name="custom_role"),
     CheckConstraint("(project_id IS NULL) = (project_role IS NULL)", name="project"),
 )
 _OPEN_INVITATION = invitations.c.accepted_at.is_(None) & invitations.c.withdrawn_at.is_(None)
@@ -347,6 +375,51 @@ Index(
     sqlite_where=_OPEN_INVITATION,
     postgresql_where=_OPEN_INVITATION,
 )
+
+# --- the tree: organization, account, workspace ----------------------------------------------------------------------
+
+accounts = Table(
+    "accounts",
+    records,
+    Column("organization_id", String(36), ForeignKey("organizations.organization_id"), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    UniqueConstraint("organization_id", "id"),
+)
+_LIVE_ACCOUNT = accounts.c.archived_at.is_(None)
+Index(
+    "uq_accounts_name",
+    accounts.c.organization_id,
+    accounts.c.name,
+    unique=True,
+    sqlite_where=_LIVE_ACCOUNT,
+    postgresql_where=_LIVE_ACCOUNT,
+)
+
+# A workspace lies in an account of its own organization, and nowhere else.
+workspaces = Table(
+    "workspaces",
+    records,
+    Column("organization_id", String(36), nullable=False),
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(36), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    ForeignKeyConstraint(["organization_id", "account_id"], ["accounts.organization_id", "accounts.id"]),
+)
+_LIVE_WORKSPACE = workspaces.c.archived_at.is_(None)
+Index(
+    "uq_workspaces_name",
+    workspaces.c.account_id,
+    workspaces.c.name,
+    unique=True,
+    sqlite_where=_LIVE_WORKSPACE,
+    postgresql_where=_LIVE_WORKSPACE,
+)
+Index("ix_workspaces_organization_id", workspaces.c.organization_id)
 
 # --- catalog ---------------------------------------------------------------------------------------------------------
 
@@ -360,10 +433,22 @@ services = Table(
     Column("status", String(16), nullable=False),
     Column("description", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # What client secrets need to know: at which level of the tree scope is chosen, or that it is all of that level.
+    Column("scope_level", String(12)),
+    Column("scope_fixed", Boolean, nullable=False, server_default=false()),
+    Column("audience", String(200)),
+    Column("token_life_s", Integer),
+    Column("calls_per_minute", Integer),
+    Column("admits_unmapped", Boolean, nullable=False, server_default=false()),
     CheckConstraint(
         "authentication IN ('OAUTH10A', 'DUAL_OAUTH', 'OAUTH2_FAPI', 'MTLS', 'CLIENT_SECRET')", name="authentication"
     ),
     CheckConstraint("status IN ('LIVE', 'RETIRED')", name="status"),
+    CheckConstraint(
+        "scope_level IS NULL OR scope_level IN ('ORGANIZATION', 'ACCOUNT', 'WORKSPACE')", name="scope_level"
+    ),
+    CheckConstraint("token_life_s IS NULL OR token_life_s BETWEEN 60 AND 28800", name="token_life_s"),
+    CheckConstraint("calls_per_minute IS NULL OR calls_per_minute > 0", name="calls_per_minute"),
 )
 
 service_environments = Table(
@@ -376,6 +461,8 @@ service_environments = Table(
     Column("upstream", String(500), nullable=False),
     Column("validity_months", Integer, nullable=False),
     Column("validity_days", Integer),
+    # What is encrypted and signed, as JSON (`protocol.payload_rules`); null: nothing is.
+    Column("payload_rules", Text),
     UniqueConstraint("environment", "path_prefix"),
     CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
     CheckConstraint("validity_months BETWEEN 1 AND 39", name="validity_months"),
@@ -391,6 +478,33 @@ service_scopes = Table(
     Column("service_id", Integer, ForeignKey("services.id"), nullable=False),
 )
 Index("ix_service_scopes_service_id", service_scopes.c.service_id)
+
+# What an API credential may be permitted to do at a service that takes client secrets (product row D3).
+service_permissions = Table(
+    "service_permissions",
+    records,
+    _organization(),
+    Column("service_id", Integer, ForeignKey("services.id"), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("description", String(200), nullable=False),
+)
+
+# Which permission a call needs, and which variables of its path name the account or workspace that it is about.
+service_routes = Table(
+    "service_routes",
+    records,
+    _organization(),
+    Column("service_id", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("method", String(16), nullable=False),
+    Column("path", String(300), nullable=False),
+    Column("permission", String(40), nullable=False),
+    Column("account_variable", String(40)),
+    Column("workspace_variable", String(40)),
+    UniqueConstraint("service_id", "method", "path"),
+    ForeignKeyConstraint(["service_id", "permission"], ["service_permissions.service_id", "service_permissions.name"]),
+)
 
 # --- projects --------------------------------------------------------------------------------------------------------
 
@@ -515,6 +629,8 @@ credentials = Table(
     Column("brought_chain", Text),
     Column("not_before", Instant, nullable=False),
     Column("not_after", Instant, nullable=False),
+    # Since when it is INACTIVE because another took its place, or somebody switched it off.
+    Column("inactive_since", Instant),
     Column("slot", Integer),
     Column("owner_id", String(36), ForeignKey("users.id")),
     Column("predecessor_id", String(48), ForeignKey("credentials.id")),
@@ -527,6 +643,7 @@ credentials = Table(
 )
 _UNIQUE_KEY = credentials.c.kind.in_(["SIGNING_KEY", "ACCOUNT_KEY"])
 _ONE_ACTIVE = (credentials.c.status == "ACTIVE") & credentials.c.kind.in_(["RESPONSE_ENCRYPTION", "REQUEST_SIGNATURE"])
+_API_CLIENT = credentials.c.kind == "CLIENT_SECRET"
 Index(
     "uq_credentials_key",
     credentials.c.spki_sha256,
@@ -536,6 +653,13 @@ Index(
 )
 Index("ix_credentials_spki_sha256", credentials.c.spki_sha256)
 Index("uq_credentials_certificate", credentials.c.certificate_sha256, unique=True)
+Index(
+    "uq_credentials_api_client",
+    credentials.c.client_id,
+    unique=True,
+    sqlite_where=_API_CLIENT,
+    postgresql_where=_API_CLIENT,
+)
 Index("uq_credentials_slot", credentials.c.project_id, credentials.c.slot, unique=True)
 Index(
     "uq_credentials_one_active",
@@ -570,6 +694,70 @@ Index(
 Index("ix_credentials_search", credentials.c.organization_id, credentials.c.folded_alias)
 Index("ix_credentials_predecessor_id", credentials.c.predecessor_id)
 Index("ix_credentials_not_after", credentials.c.not_after, credentials.c.id)
+
+# Private keys that the platform holds for its partners: those of Client Encryption Keys.
+service_private_keys = Table(
+    "service_private_keys",
+    records,
+    _organization(),
+    Column("credential_id", String(48), ForeignKey("credentials.id"), primary_key=True),
+    Column("wrapped_private_key", LargeBinary, nullable=False),
+)
+
+# What an API credential has besides its row among the credentials. `version` is what two editors race for. A deleted
+# one has no secrets, grants and places any more; its row stays, so that its id means the same in every log.
+api_credentials = Table(
+    "api_credentials",
+    records,
+    _organization(),
+    Column("credential_id", String(48), ForeignKey("credentials.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("note", String(500), nullable=False),
+    # Where it may be used from: a JSON list of networks; empty: anywhere.
+    Column("networks", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+)
+
+api_grants = Table(
+    "api_grants",
+    records,
+    _organization(),
+    Column("credential_id", String(48), ForeignKey("api_credentials.credential_id"), primary_key=True),
+    Column("service_id", Integer, primary_key=True, autoincrement=False),
+    Column("permission", String(40), primary_key=True),
+    ForeignKeyConstraint(["service_id", "permission"], ["service_permissions.service_id", "service_permissions.name"]),
+)
+Index("ix_api_grants_permission", api_grants.c.service_id, api_grants.c.permission)
+
+# The accounts or workspaces that were chosen for a service, whichever its level asks for.
+api_places = Table(
+    "api_places",
+    records,
+    _organization(),
+    Column("credential_id", String(48), ForeignKey("api_credentials.credential_id"), primary_key=True),
+    Column("service_id", Integer, ForeignKey("services.id"), primary_key=True, autoincrement=False),
+    Column("place_id", String(36), primary_key=True),
+)
+Index("ix_api_places_place_id", api_places.c.place_id)
+
+# Two live side by side at most, by their places. Kept as keyed hashes.
+client_secrets = Table(
+    "client_secrets",
+    records,
+    _organization(),
+    Column("id", String(36), primary_key=True),
+    Column("credential_id", String(48), ForeignKey("api_credentials.credential_id"), nullable=False),
+    Column("slot", Integer),
+    Column("prefix", String(24), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("deleted_at", Instant),
+    UniqueConstraint("credential_id", "slot"),
+    CheckConstraint("(slot IS NULL) = (deleted_at IS NOT NULL)", name="deleted_has_no_slot"),
+    CheckConstraint("slot IS NULL OR slot BETWEEN 1 AND 2", name="slot"),
+)
 
 certificates = Table(
     "certificates",
@@ -671,7 +859,8 @@ token_keys = Table(
     Column("retired_at", Instant),
     UniqueConstraint("environment", "issuer", "generation"),
     CheckConstraint("environment IN ('SANDBOX', 'PRODUCTION')", name="environment"),
-    CheckConstraint("issuer IN ('fapi2', 'compat')", name="issuer"),
+    # `payload` signs answers (x-jws-signature), and no tokens.
+    CheckConstraint("issuer IN ('fapi2', 'compat', 'payload')", name="issuer"),
     CheckConstraint(
         "signs_from >= published_at + 600000000 OR (generation = 1 AND signs_from >= published_at)",
         name="published_first",
@@ -832,7 +1021,9 @@ changes = Table(
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
     CheckConstraint(
-        "kind IN ('credential', 'project', 'organization', 'user', 'catalog', 'issuer', 'token', 'trust')", name="kind"
+        "kind IN ('credential', 'project', 'organization', 'user', 'catalog', 'issuer', 'token', 'trust', "
+        "'service_key')",
+        name="kind",
     ),
 )
 
