@@ -78,6 +78,15 @@ access_token.revoke      people       admin compliance_admin user read_only
 account_key.add          credentials  admin compliance_admin user               | person
 account_key.list         read         admin compliance_admin user read_only
 account_key.revoke       credentials  admin compliance_admin user read_only
+api_credential.list      read         admin compliance_admin
+api_credential.view      read         admin compliance_admin
+api_credential.create    credentials  admin compliance_admin
+api_credential.edit      credentials  admin compliance_admin
+api_credential.activate  credentials  admin compliance_admin
+api_credential.deactivate credentials admin compliance_admin
+api_credential.delete    credentials  admin compliance_admin
+api_secret.issue         credentials  admin compliance_admin
+api_secret.delete        credentials  admin compliance_admin
 project.create           projects     admin compliance_admin user
 project.list             read         admin compliance_admin user read_only
 audit.view               audit        admin compliance_admin

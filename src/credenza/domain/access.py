@@ -85,6 +85,15 @@ class Action(StrEnum):
     ACCOUNT_KEY_ADD = "account_key.add"
     ACCOUNT_KEY_LIST = "account_key.list"
     ACCOUNT_KEY_REVOKE = "account_key.revoke"
+    API_CREDENTIAL_LIST = "api_credential.list"
+    API_CREDENTIAL_VIEW = "api_credential.view"
+    API_CREDENTIAL_CREATE = "api_credential.create"
+    API_CREDENTIAL_EDIT = "api_credential.edit"
+    API_CREDENTIAL_ACTIVATE = "api_credential.activate"
+    API_CREDENTIAL_DEACTIVATE = "api_credential.deactivate"
+    API_CREDENTIAL_DELETE = "api_credential.delete"
+    API_SECRET_ISSUE = "api_secret.issue"
+    API_SECRET_DELETE = "api_secret.delete"
     SERVICE_LIST = "service.list"
     CSR_CHECK = "csr.check"
     SERVICE_CREATE = "service.create"
@@ -268,6 +277,15 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.ACCOUNT_KEY_ADD: _organization(Scope.CREDENTIALS, _MAKERS, machine=False, fresh=True),
     Action.ACCOUNT_KEY_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.ACCOUNT_KEY_REVOKE: _organization(Scope.CREDENTIALS, _EVERYBODY),
+    Action.API_CREDENTIAL_LIST: _organization(Scope.READ, _OVERSEERS),
+    Action.API_CREDENTIAL_VIEW: _organization(Scope.READ, _OVERSEERS),
+    Action.API_CREDENTIAL_CREATE: _organization(Scope.CREDENTIALS, _OVERSEERS),
+    Action.API_CREDENTIAL_EDIT: _organization(Scope.CREDENTIALS, _OVERSEERS),
+    Action.API_CREDENTIAL_ACTIVATE: _organization(Scope.CREDENTIALS, _OVERSEERS),
+    Action.API_CREDENTIAL_DEACTIVATE: _organization(Scope.CREDENTIALS, _OVERSEERS),
+    Action.API_CREDENTIAL_DELETE: _organization(Scope.CREDENTIALS, _OVERSEERS, fresh=True),
+    Action.API_SECRET_ISSUE: _organization(Scope.CREDENTIALS, _OVERSEERS, fresh=True),
+    Action.API_SECRET_DELETE: _organization(Scope.CREDENTIALS, _OVERSEERS, fresh=True),
     Action.PROJECT_CREATE: _organization(Scope.PROJECTS, _MAKERS),
     Action.PROJECT_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.AUDIT_VIEW: _organization(Scope.AUDIT, _OVERSEERS),
