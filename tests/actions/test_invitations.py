@@ -15,6 +15,7 @@ from credenza.actions.letters import Invitation as Letter
 from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Invitation, OrganizationRole, ProjectRole
+from credenza.domain.outbox import Kind
 from credenza.store.schema import outbox as outbox_rows
 from credenza.store.schema import users
 
@@ -35,7 +36,9 @@ def invite(shop: Shop, admin: Person, email: str = EVE, **named: Any) -> Invitat
 
 
 def letter_to(stage: Stage, email: str) -> Letter:
-    row = max((each for each in stage.rows(outbox_rows) if each.recipient == email), key=lambda each: each.created_at)
+    """The newest of those that invite: who chooses a password is written to as well."""
+    rows = (row for row in stage.rows(outbox_rows) if (row.recipient, row.kind) == (email, Kind.INVITATION))
+    row = max(rows, key=lambda each: each.created_at)
     return msgspec.json.decode(stage.platform.vault.unwrap(outbox.purpose(row.id), row.wrapped), type=Letter)
 
 
