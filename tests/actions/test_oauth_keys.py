@@ -56,7 +56,7 @@ def test_a_key_is_added_by_csr(shop: Shop) -> None:
 def test_the_certificate_is_of_the_key_and_valid_13_months(shop: Shop) -> None:
     added = shop.add()
     certificate = x509.load_der_x509_certificate(added.certificate_der)
-    issuer = shop.stage.platform.issuers[SANDBOX].certificate
+    issuer = issuing_authority(shop.stage.platform, SANDBOX)
 
     certificate.verify_directly_issued_by(issuer)
     public = rsa_key(1).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -176,7 +176,7 @@ def test_the_limit_is_a_setting_of_the_platform(oauth2_shop: Shop) -> None:
 
 
 def test_a_certificate_never_outlives_its_issuer(shop: Shop) -> None:
-    issuer = shop.stage.platform.issuers[SANDBOX].certificate
+    issuer = issuing_authority(shop.stage.platform, SANDBOX)
     shop.stage.clock.set(issuer.not_valid_after_utc - 30 * DAY)
 
     assert shop.add().not_after == issuer.not_valid_after_utc

@@ -16,7 +16,9 @@ from credenza.actions import access_tokens, first_admin, password_resets, passwo
 from credenza.actions.once import Once
 from credenza.actions.passwords import SecondFactor
 from credenza.domain.errors import Refusal
-from credenza.domain.model import User
+from credenza.domain.model import EnvironmentName, User
+from credenza.store import authorities
+from credenza.store.certificates import AuthorityRole
 from credenza.store.engine import reading
 
 ONCE = Once("the-canary-idempotency-key", "a" * 64)
@@ -96,8 +98,11 @@ def people_prove_who_they_are(stage: Stage, user: User) -> list[str]:
 
 
 def private_keys(stage: Stage) -> list[Any]:
-    issuers = [issuer.private_key for issuer in stage.platform.issuers.values()]
-    return [stage.platform.checkpoint_key, *issuers]
+    """All that the platform holds wrapped: of every authority, roots included, and of the checkpoints."""
+    with reading(stage.platform.database.records) as connection:
+        held = [each for each in authorities.list_all(connection) if each.has_key]
+    assert {each.environment for each in held if each.role is AuthorityRole.ISSUING} == set(EnvironmentName)
+    return [stage.platform.checkpoint_key, *map(stage.platform.issuer_keys.of, held)]
 
 
 def private_number(key: Any) -> bytes:
