@@ -74,7 +74,7 @@ def test_a_country_that_is_not_offered(shop: Shop) -> None:
 
 
 def test_an_mtls_project_takes_no_signing_key(shop: Shop) -> None:
-    wanted = shop.stage.new_project(ProjectType.MTLS)
+    wanted = shop.stage.new_project(ProjectType.MTLS, credential=shop.stage.new_key())
 
     shop.stage.refused("project.create", Code.KEY_TYPE, projects.create, shop.owner.actor, shop.organization.id, wanted)
 
