@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tests.actions.stage import issuing_authority
 from tests.api.desk import OPERATOR, SANDBOX, Desk, request_for
 
 from credenza.actions import oauth_keys, organizations
@@ -80,9 +81,8 @@ async def a_blank_request(desk: Desk) -> httpx.Response:
 
 @reaches(ReasonCode.INVALID_KEY_TYPE)
 async def a_certificate_for_an_oauth_project(desk: Desk) -> httpx.Response:
-    return await send(
-        desk, "owner", "POST", "/developer/projects/{p}/credentials", json={"type": "MTLS_CSR", "csr": ""}
-    )
+    sent = signing(1, type="MTLS_CSR")
+    return await send(desk, "owner", "POST", "/developer/projects/{p}/credentials", json=sent)
 
 
 @reaches(ReasonCode.INVALID_CREDENTIAL_STATUS)
@@ -452,7 +452,7 @@ def test_a_taken_name_is_a_conflict() -> None:
 
 
 async def test_the_end_of_the_issuing_authority_is_answered_as_a_fault_of_the_server(desk: Desk) -> None:
-    end = desk.platform.issuers[SANDBOX].certificate.not_valid_after_utc
+    end = issuing_authority(desk.platform, SANDBOX).not_valid_after_utc
     person = Actor(ActorKind.SESSION, "s", desk.users["owner"].id)
 
     with pytest.raises(Refusal) as refused:
