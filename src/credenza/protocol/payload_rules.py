@@ -15,16 +15,24 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from credenza.protocol import jose
-from credenza.protocol.errors import Malformed
+from credenza.protocol import json_places
+from credenza.protocol.errors import Malformed, Refused
+from credenza.protocol.json_places import Steps
 
 MOST_PLACES: Final = 20
 
 _STEP = r"[^.\[\]$*\"'\s\x00-\x1f]{1,64}"
-Path: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^(?:\$|(?:\$\.)?{_STEP}(?:\.{_STEP}){{0,15}})\Z")]
-Member: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^{_STEP}\Z")]
-HeaderName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")]
-Steps: TypeAlias = tuple[str, ...]
+_PATH = rf"^(?:\$|(?:\$\.)?{_STEP}(?:\.{_STEP}){{0,15}})\Z"
+_MEMBER = rf"^{_STEP}\Z"
+_HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z"
+_FORMS = {
+    _PATH: "a path is $ or leads through members of objects, as $.card.number does; lists are not entered",
+    _MEMBER: "the name of a member has 1 to 64 characters, and no blank, dot, bracket, star, dollar or quotation mark",
+    _HEADER: "the name of a header has 1 to 64 letters, digits and dashes",
+}
+Path: TypeAlias = Annotated[str, msgspec.Meta(pattern=_PATH)]
+Member: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MEMBER)]
+HeaderName: TypeAlias = Annotated[str, msgspec.Meta(pattern=_HEADER)]
 
 KidForm: TypeAlias = Literal["PUBLIC_KEY", "CERTIFICATE", "KEY_ID"]
 SignatureAlgorithm: TypeAlias = Literal["PS256", "RS256", "ES256"]
@@ -36,11 +44,16 @@ class _Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
 
 
 class Place(_Rules, frozen=True):
-    """An element and the object that carries it encrypted. A body must hold it, unless it is `optional`."""
+    """An element and the object that carries it encrypted. A body must hold it, unless it is `optional`.
+
+    The libraries encrypt a string without its quotation marks, so that nobody can tell "12" from 12, or a changed
+    ciphertext from a text. Only where the element is said to be `text` it is read so; elsewhere it must be JSON.
+    """
 
     element: Path
     encrypted: Path
     optional: bool = False
+    text: bool = False
 
     @property
     def element_steps(self) -> Steps:
@@ -77,10 +90,10 @@ class _Encryption(_Rules, frozen=True, tag_field="mode"):
 
 
 class JweRules(_Encryption, frozen=True, tag="JWE"):
-    """RFC 7516, compact, RSA-OAEP-256. What responses are encrypted with, and by which id they name the key."""
+    """RFC 7516, compact, RSA-OAEP-256. What we encrypt with, and by which id we name the key; decrypting takes more."""
 
-    response_enc: Literal["A256GCM"] = "A256GCM"
-    response_kid: KidForm = "PUBLIC_KEY"
+    enc: Literal["A256GCM"] = "A256GCM"
+    kid: KidForm = "PUBLIC_KEY"
 
 
 class ParameterFields(_Rules, frozen=True, tag_field="in", tag="BODY"):
@@ -150,14 +163,13 @@ def parse(text: str | bytes) -> PayloadRules:
     """Read rules. Raises Malformed with the path of the property that is wrong and what it should be."""
     octets = text.encode() if isinstance(text, str) else text
     try:
-        rules = msgspec.json.decode(octets, type=PayloadRules)
+        json_places.check(octets, field="rules")
+        return msgspec.json.decode(octets, type=PayloadRules)
+    except Refused as error:
+        raise Malformed("rules", str(error)) from error
     except msgspec.ValidationError as error:
         complaint, _, place = str(error).partition(" - at `$.")
-        raise Malformed(place.rstrip("`") or "rules", f"The rules of payloads cannot be used: {complaint}.") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed("rules", "The rules of payloads are not JSON.") from error
-    jose.read(octets, dict, "rules")  # a member that comes twice is two rules
-    return rules
+        raise Malformed(place.rstrip("`") or "rules", f"The rules of payloads: {_in_words(complaint)}.") from error
 
 
 def write(rules: PayloadRules) -> str:
@@ -175,6 +187,13 @@ def parameter_names(parameters: ParameterFields | ParameterHeaders) -> list[str]
         parameters.certificate_fingerprint,
     )
     return [name for name in named if name is not None]
+
+
+def _in_words(complaint: str) -> str:
+    for pattern, words in _FORMS.items():
+        if repr(pattern) in complaint:
+            return words
+    return complaint[:1].lower() + complaint[1:]
 
 
 def _steps(path: Path) -> Steps:
