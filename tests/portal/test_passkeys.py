@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 from tests.browser import Complaints, both_schemes, findings
 from tests.clock import Clock
+from tests.portal.conftest import Check
 from tests.portal.house import OPERATOR, House
 
 from credenza.actions import people
@@ -70,7 +71,7 @@ def register(house: House, page: Page, name: str = "Laptop") -> None:
     page.goto(f"{house.url}/account")
     page.get_by_label("Name of the new passkey").fill(name)
     page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("rowheader", name=name, exact=True)).to_be_visible()
 
 
 def sign_out(house: House, page: Page) -> None:
@@ -108,6 +109,34 @@ def test_a_passkey_is_registered_and_signs_in_again_without_a_name(
     with reading(house.platform.database.records) as connection:
         (row,) = connection.execute(schema.passkeys.select())
     assert (row.user_id, row.last_used_at) == (ada.id, house.clock.now())
+
+
+@both_schemes
+def test_a_passkey_is_renamed_by_keyboard_where_its_name_is_said(
+    house: House,
+    ada: User,
+    context: BrowserContext,
+    page: Page,
+    device: Device,
+    check_looks: Check,
+    check_narrow: Check,
+) -> None:
+    house.sign_in(context, ada)
+    register(house, page)
+
+    page.locator("summary", has_text="Rename Laptop").press("Enter")
+    new_name = page.get_by_label("New name of Laptop")
+    expect(new_name).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Laptop", exact=True)).to_be_visible()
+    check_looks(page, "account-passkey-rename")
+    check_narrow(page, "account-passkey-rename")
+    page.keyboard.press("Tab")
+    expect(new_name).to_be_focused()
+    new_name.fill("Ada's phone")
+    new_name.press("Enter")
+
+    expect(page.get_by_role("rowheader", name="Ada's phone", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Remove Ada's phone")).to_be_visible()
 
 
 def test_a_passkey_confirms_who_it_is_before_one_is_removed(
