@@ -118,7 +118,7 @@ def test_the_form_says_that_no_authority_is_trusted_yet(shop: Shop) -> None:
         ({"method": "certificate", "certificate": ""}, "Choose the file with the certificate"),
         ({"method": "certificate", "certificate": "nothing"}, "PEM block"),
         ({"method": "paste", "csr": "nothing"}, "PEM block"),
-        ({"alias": ""}, "name of 1 to 120"),
+        ({"alias": ""}, "Give the certificate a name of 1 to 120"),
     ],
 )
 def test_a_form_that_cannot_be_taken_says_why(shop: Shop, form: dict[str, str], says: str) -> None:

@@ -65,6 +65,7 @@ def test_a_form_that_is_sent_twice_makes_one_project(shop: Shop) -> None:
     [
         ({"name": "Checkout"}, "already has a project named"),
         ({"name": ""}, "Give the project a name"),
+        ({"alias": ""}, "Give the key a name"),
         ({"service": "nonsense"}, "Choose the service"),
         ({"service": "999999 OAUTH10A"}, "No service 999999"),
         ({"environment": "MOON"}, "Choose where the project begins"),

@@ -8,7 +8,7 @@ from credenza.actions import enrolment_secrets
 from credenza.actions.enrolment_secrets import LONGEST_HOURS, USUAL_HOURS
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName
-from credenza.portal import project_frame, texts
+from credenza.portal import new_certificate, project_frame
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
 
@@ -24,7 +24,7 @@ def create(visit: Visit) -> Response:
             visit.portal.platform,
             visit.actor,
             project_id(visit),
-            alias=texts.read_name(visit, "alias"),
+            alias=new_certificate.read_alias(visit),
             environment=name,
             hours=_hours(visit),
             now=visit.now,

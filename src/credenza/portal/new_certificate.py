@@ -31,7 +31,7 @@ def form(visit: Visit, sight: ProjectInSight, environment: EnvironmentName, here
 
 
 def read(visit: Visit, predecessor_id: CredentialId | None = None) -> NewRequest | NewCertificate:
-    alias = texts.read_name(visit, "alias")
+    alias = read_alias(visit)
     if new_key.method_of(visit) is not Method.CERTIFICATE:
         return NewRequest(alias, new_key.read_request(visit), predecessor_id)
     sent = visit.files.get("file", b"") or visit.fields.get("certificate", "").encode()
@@ -40,6 +40,13 @@ def read(visit: Visit, predecessor_id: CredentialId | None = None) -> NewRequest
             Code.INVALID_CERTIFICATE, "Choose the file with the certificate, or paste it.", field="certificate"
         )
     return NewCertificate(alias, *_split(sent), predecessor_id)
+
+
+def read_alias(visit: Visit) -> str:
+    wrong = Refusal(
+        Code.INVALID, "Give the certificate a name of 1 to 120 characters, none of them invisible.", field="alias"
+    )
+    return texts.read_name(visit, wrong)
 
 
 def _split(sent: bytes) -> tuple[bytes, bytes]:

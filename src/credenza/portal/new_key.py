@@ -67,7 +67,8 @@ def method_of(visit: Visit) -> Method:
 
 def read(visit: Visit) -> NewKey:
     """Read alias and request. What the request is worth is for the action to say."""
-    return NewKey(texts.read_name(visit, "alias"), read_request(visit))
+    wrong = Refusal(Code.INVALID, "Give the key a name of 1 to 120 characters, none of them invisible.", field="alias")
+    return NewKey(texts.read_name(visit, wrong), read_request(visit))
 
 
 def read_request(visit: Visit) -> bytes:

@@ -69,7 +69,7 @@ def create(visit: Visit) -> Response:
         service_id, project_type = _service(visit)
         new = NewProject(
             type=project_type,
-            name=texts.read_name(visit, "name"),
+            name=_read_name(visit),
             region="",
             service_id=service_id,
             environment=_environment(visit),
@@ -112,7 +112,7 @@ def show_settings(visit: Visit) -> Response:
 
 def change(visit: Visit) -> Response:
     try:
-        edit = ProjectEdit(name=texts.read_name(visit, "name"), ambiguous_readings="ambiguous_readings" in visit.fields)
+        edit = ProjectEdit(name=_read_name(visit), ambiguous_readings="ambiguous_readings" in visit.fields)
         projects.change(visit.portal.platform, visit.actor, project_id(visit), edit, now=visit.now)
     except Refusal as refusal:
         return _settings(visit, refusal)
@@ -130,6 +130,13 @@ def delete(visit: Visit) -> Response:
         return _deletion(visit, _NAME_WRONG)
     projects.delete(visit.portal.platform, visit.actor, project_id(visit), now=visit.now)
     return visit.go(f"/organizations/{sight.project.organization_id}/projects")
+
+
+def _read_name(visit: Visit) -> str:
+    wrong = Refusal(
+        Code.INVALID, "Give the project a name of 1 to 120 characters, none of them invisible.", field="name"
+    )
+    return texts.read_name(visit, wrong)
 
 
 def _credential(visit: Visit, project_type: ProjectType) -> NewCredential:

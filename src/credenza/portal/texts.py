@@ -12,14 +12,12 @@ _NAME: TypeAdapter[str] = TypeAdapter(shape.Name)
 _TEXT: TypeAdapter[str] = TypeAdapter(shape.Text)
 
 
-def read_name(visit: Visit, field: str) -> str:
-    """Read a name that is required; blanks around it are dropped."""
+def read_name(visit: Visit, wrong: Refusal) -> str:
+    """Read a name that is required; blanks around it are dropped. Raises `wrong`, which says what it would name."""
     try:
-        return _NAME.validate_python(visit.fields.get(field, "").strip())
+        return _NAME.validate_python(visit.fields.get(wrong.field, "").strip())
     except ValidationError as error:
-        raise Refusal(
-            Code.INVALID, "Give a name of 1 to 120 characters, none of them invisible.", field=field
-        ) from error
+        raise wrong from error
 
 
 def read_text(visit: Visit, field: str) -> str:
