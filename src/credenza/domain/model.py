@@ -11,12 +11,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from credenza.domain.catalog import NO_ENTRY, CatalogEntry
+
 OrganizationId = NewType("OrganizationId", str)
 UserId = NewType("UserId", str)
 ProjectId = NewType("ProjectId", str)
 ServiceId = NewType("ServiceId", int)
 CredentialId = NewType("CredentialId", str)
 AuthorityId = NewType("AuthorityId", str)
+AccountId = NewType("AccountId", str)
+WorkspaceId = NewType("WorkspaceId", str)
+CustomRoleId = NewType("CustomRoleId", str)
 ChangeNumber = NewType("ChangeNumber", int)
 
 PLATFORM = OrganizationId("00000000-0000-0000-0000-000000000000")
@@ -58,6 +63,12 @@ class CredentialKind(StrEnum):
     CLIENT_SECRET = "CLIENT_SECRET"
 
 
+SERVICE_KINDS = frozenset(
+    {CredentialKind.RESPONSE_ENCRYPTION, CredentialKind.REQUEST_ENCRYPTION, CredentialKind.REQUEST_SIGNATURE}
+)
+"""Service credentials: they protect payloads between one project and one service in one environment."""
+
+
 class Status(StrEnum):
     """EXPIRED is never stored, it is read from `not_after`."""
 
@@ -90,6 +101,8 @@ class OrganizationRole(StrEnum):
     COMPLIANCE_ADMIN = "compliance_admin"
     USER = "user"
     READ_ONLY = "read_only"
+    CUSTOM = "custom"
+    """Made by the organization, of single actions."""
 
 
 class ProjectRole(StrEnum):
@@ -138,6 +151,29 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """A part of an organization, with workspaces in it."""
+
+    id: AccountId
+    organization_id: OrganizationId
+    name: str
+    created_at: datetime
+    archived_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A leaf of the tree: what APIs keep lies in one of them."""
+
+    id: WorkspaceId
+    organization_id: OrganizationId
+    account_id: AccountId
+    name: str
+    created_at: datetime
+    archived_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     id: UserId
     email: str
@@ -174,7 +210,7 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """Somebody at a mail address is asked into an organization, and onto a project when one is named. No `invited_by`
-    means an operator."""
+    means an operator. A custom role has an id and a name."""
 
     id: str
     organization_id: OrganizationId
@@ -185,14 +221,18 @@ class Invitation:
     invited_by: UserId | None
     created_at: datetime
     expires_at: datetime
+    custom_role_id: CustomRoleId | None = None
+    custom_role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user in an organization, with the role held there."""
+    """A user in an organization, with the role held there. A custom role has an id and a name."""
 
     user: User
     role: OrganizationRole
+    custom_role_id: CustomRoleId | None = None
+    custom_role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +248,8 @@ class ServiceEnvironment:
     """Where a service is reached in one environment, and how long what it needs is valid there.
 
     `path_prefix` starts with a slash and has none at its end, except the lone slash. `validity_days`, when
-    set, stands in place of `validity_months`.
+    set, stands in place of `validity_months`. `payload_rules` say as JSON what of a payload is encrypted and signed
+    (`protocol.payload_rules`); None: nothing is.
     """
 
     environment: EnvironmentName
@@ -216,11 +257,13 @@ class ServiceEnvironment:
     upstream: str
     validity_months: int
     validity_days: int | None
+    payload_rules: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`scopes` are what a token may be narrowed to among what the service opens: `payments:read`."""
+    """`scopes` are what a token may be narrowed to among what the service opens: `payments:read`. `entry` is what it
+    offers to whoever comes with a client secret."""
 
     id: ServiceId
     name: str
@@ -229,6 +272,7 @@ class Service:
     description: str
     environments: tuple[ServiceEnvironment, ...]
     scopes: frozenset[str] = frozenset()
+    entry: CatalogEntry = NO_ENTRY
 
     def in_environment(self, name: EnvironmentName) -> ServiceEnvironment | None:
         return next((each for each in self.environments if each.environment is name), None)
@@ -303,7 +347,8 @@ class Credential:
 
     `id` is the key id for signing and account keys (48 lower-case hex), a UUID for the rest. `slot` is the
     place among a project's OAuth 2.0 keys. `predecessor_id` links a rotation. `provenance` is None for what was
-    certified here.
+    certified here. `service_id` is whose payloads a service credential protects; `inactive_since` is when another one
+    took its place, and None for what is INACTIVE because a restore holds it.
     """
 
     id: CredentialId
@@ -327,6 +372,8 @@ class Credential:
     revoked_at: datetime | None
     revoked_reason: str
     provenance: Provenance | None = None
+    service_id: ServiceId | None = None
+    inactive_since: datetime | None = None
 
     @property
     def consumer_key(self) -> str:
