@@ -19,6 +19,7 @@ from credenza.gate.keyring import GateClosed, Keyring, RouteTable
 from credenza.gate.trust import Trust
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.lookup import KeySnapshot
+from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 
 __all__ = ["Freshness", "GateClosed", "SqliteFreshness", "SqliteKeys"]
 
@@ -51,6 +52,15 @@ class SqliteKeys:
 
     async def certificate(self, sha256: bytes) -> KeySnapshot:
         return self.certificate_now(sha256)
+
+    def service_keys_now(self, parties: Parties) -> ServiceKeySnapshot:
+        try:
+            return self._reader.service_keys(parties)
+        except sqlite3.Error as error:
+            raise GateClosed("database") from error
+
+    async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        return self.service_keys_now(parties)
 
 
 class SqliteFreshness:

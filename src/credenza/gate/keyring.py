@@ -9,7 +9,7 @@ comes while a key is being loaded wins: what was read before it is discarded and
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -45,11 +45,11 @@ class GateClosed(Exception):  # noqa: N818 - says what is the case, as the other
         self.reason = reason
 
 
-class _Unloaded(Enum):
+class Unloaded(Enum):
     UNLOADED = "unloaded"
 
 
-UNLOADED: Final = _Unloaded.UNLOADED
+UNLOADED: Final = Unloaded.UNLOADED
 """`peek` cannot tell without waiting."""
 
 
@@ -67,7 +67,7 @@ class Entry:
     identity: Identity | None = None
 
 
-Peeked: TypeAlias = Entry | _Unloaded | None
+Peeked: TypeAlias = Entry | Unloaded | None
 
 
 # A certificate is remembered by its SHA-256, which is of another type than any name that comes in a call.
@@ -86,10 +86,26 @@ class KeySource(Protocol):
     async def certificate(self, sha256: bytes) -> KeySnapshot: ...
 
 
+class Follower(Protocol):
+    """Remembers something else that changes concern, and hears of them when the keyring does."""
+
+    def apply(self, news: News) -> None: ...
+
+    def forget_all(self, number: ChangeNumber) -> None: ...
+
+
 class Keyring:
     """`clock` tells seconds that never go back. `number` is the last change applied."""
 
-    def __init__(self, source: KeySource, *, clock: Callable[[], float], capacity: int = _CAPACITY) -> None:
+    def __init__(
+        self,
+        source: KeySource,
+        *,
+        clock: Callable[[], float],
+        capacity: int = _CAPACITY,
+        followers: Sequence[Follower] = (),
+    ) -> None:
+        self._followers = followers
         self._source = source
         self._clock = clock
         self._capacity = capacity
@@ -152,7 +168,7 @@ class Keyring:
             asked_at, era = self._clock(), self._era
             snapshot = await ask()
             kept = self._keep(name, snapshot, asked_at) if era == self._era else UNLOADED
-            if not isinstance(kept, _Unloaded):
+            if not isinstance(kept, Unloaded):
                 return kept
         raise GateClosed("database")
 
@@ -161,6 +177,8 @@ class Keyring:
         if not news.follows(self.number):
             self.forget_all(news.number)
             return
+        for follower in self._followers:
+            follower.apply(news)
         self.number = news.number
         for key_id in _subjects(news, ChangeKind.CREDENTIAL):
             self._forget(self._certificates.get(key_id, key_id))
@@ -173,6 +191,8 @@ class Keyring:
         self._unknown.clear()
         for name in list(self._entries):
             self._forget(name)
+        for follower in self._followers:
+            follower.forget_all(number)
 
     def _keep(self, name: _Name, snapshot: KeySnapshot, asked_at: float) -> Peeked:
         if snapshot.number < self.number:

@@ -18,6 +18,7 @@ from credenza.gate.trust import Trust
 from credenza.store import leases
 from credenza.store.leases import LEASE
 from credenza.store.lookup import KeySnapshot
+from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 from credenza.store.postgresql import Line, LineReader
 from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
@@ -51,6 +52,15 @@ class PostgresKeys:
     async def certificate(self, sha256: bytes) -> KeySnapshot:
         try:
             return await self._reader.certificate(sha256.hex())
+        except psycopg.Error as error:
+            raise GateClosed("database") from error
+
+    def service_keys_now(self, parties: Parties) -> None:  # noqa: ARG002
+        return None
+
+    async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        try:
+            return await self._reader.service_keys(parties)
         except psycopg.Error as error:
             raise GateClosed("database") from error
 

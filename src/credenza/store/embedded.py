@@ -12,16 +12,18 @@ from datetime import datetime
 from pathlib import Path
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup, token_lookup, wal_index
+from credenza.store import lookup, payload_lookup, token_lookup, wal_index
 from credenza.store.deadline import STATEMENT_DEADLINE
 from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, TrustSnapshot
+from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 _KEY = lookup.KEY.format(key_id="?")
 _CERTIFICATE = lookup.CERTIFICATE.format(sha256="?")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="?")
 _CHANGES = lookup.CHANGES.format(applied="?")
+_SERVICE_KEYS = payload_lookup.SERVICE_KEYS.format(project_id="?", service_id="?", environment="?")
 
 
 class EmbeddedReader:
@@ -55,6 +57,9 @@ class EmbeddedReader:
 
     def certificate(self, sha256_hex: str) -> KeySnapshot:
         return lookup.key_snapshot(self._connection.execute(_CERTIFICATE, (sha256_hex,)).fetchall())
+
+    def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        return payload_lookup.service_key_snapshot(self._connection.execute(_SERVICE_KEYS, parties).fetchall())
 
     def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(self._connection.execute(lookup.TRUST).fetchall())

@@ -80,7 +80,8 @@ LEFT JOIN (
 # A route comes once per scope of its service, and once with none when there is none.
 ROUTES = """
 SELECT change_counter.number, service_environments.environment, services.id, services.name, services.authentication,
-    service_environments.path_prefix, service_environments.upstream, service_scopes.scope
+    service_environments.path_prefix, service_environments.upstream, service_environments.payload_rules,
+    service_scopes.scope
 FROM change_counter
 LEFT JOIN services ON services.status = 'LIVE'
 LEFT JOIN service_environments ON service_environments.service_id = services.id
@@ -156,6 +157,8 @@ class TrustSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """`payload_rules` is JSON (`protocol.payload_rules`), or None where payloads travel as they are."""
+
     environment: EnvironmentName
     service_id: int
     service_name: str
@@ -163,6 +166,7 @@ class Route:
     path_prefix: str
     upstream: str
     scopes: frozenset[str] = frozenset()
+    payload_rules: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ def route_snapshot(rows: Rows) -> RouteSnapshot:
     scopes: dict[tuple[Any, ...], set[str]] = {}
     for row in rows:
         if row[1] is not None:
-            scopes.setdefault(row[1:7], set()).update(row[7:] if row[7] else ())
+            scopes.setdefault(row[1:8], set()).update(row[8:] if row[8] else ())
     return RouteSnapshot(rows[0][0], tuple(_route(place, frozenset(found)) for place, found in scopes.items()))
 
 
@@ -256,6 +260,5 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
 
 
 def _route(place: tuple[Any, ...], scopes: frozenset[str]) -> Route:
-    return Route(
-        EnvironmentName(place[0]), place[1], place[2], AuthenticationType(place[3]), place[4], place[5], scopes
-    )
+    environment, authentication = EnvironmentName(place[0]), AuthenticationType(place[3])
+    return Route(environment, place[1], place[2], authentication, place[4], place[5], scopes, place[6])

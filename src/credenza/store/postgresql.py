@@ -13,15 +13,16 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from psycopg import AsyncConnection, OperationalError
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup, token_lookup
+from credenza.store import lookup, payload_lookup, token_lookup
 from credenza.store.changes import CHANNEL
 from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows, TrustSnapshot
+from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 from credenza.store.token_lookup import IntrospectorSnapshot, RevocationSnapshot, TokenKeySnapshot
 
 CONNECT_DEADLINE_S = 2
@@ -31,6 +32,9 @@ _KEY = lookup.KEY.format(key_id="%s")
 _CERTIFICATE = lookup.CERTIFICATE.format(sha256="%s")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="%s")
 _CHANGES = lookup.CHANGES.format(applied="%s")
+_SERVICE_KEYS = payload_lookup.SERVICE_KEYS.format(project_id="%s", service_id="%s", environment="%s")
+
+_Snapshot = TypeVar("_Snapshot")
 
 
 class Line:
@@ -67,6 +71,9 @@ class Line:
 
     async def certificate(self, sha256_hex: str) -> KeySnapshot:
         return lookup.key_snapshot(await self.rows(_CERTIFICATE, sha256_hex))
+
+    async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        return payload_lookup.service_key_snapshot(await self.rows(_SERVICE_KEYS, *parties))
 
     async def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(await self.rows(lookup.TRUST))
@@ -106,8 +113,8 @@ class Line:
 
 
 class LineReader:
-    """Reads keys and certificates over a few lines that it opens when they are needed. Raises psycopg.OperationalError
-    within about two deadlines, also when the server is frozen or all lines are taken."""
+    """Reads keys, certificates and service credentials over a few lines that it opens when they are needed. Raises
+    psycopg.OperationalError within about two deadlines, also when the server is frozen or all lines are taken."""
 
     def __init__(self, url: str, *, deadline_s: float, lines: int = 4) -> None:
         self._url = url
@@ -123,6 +130,9 @@ class LineReader:
     async def certificate(self, sha256_hex: str) -> KeySnapshot:
         return await self._read(lambda line: line.certificate(sha256_hex))
 
+    async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        return await self._read(lambda line: line.service_keys(parties))
+
     async def reset(self) -> None:
         """Read over new lines from now on: the old ones may lead to a server that is the primary no more."""
         self._era += 1
@@ -132,11 +142,11 @@ class LineReader:
     async def close(self) -> None:
         await self.reset()
 
-    async def _read(self, ask: Callable[[Line], Awaitable[KeySnapshot]]) -> KeySnapshot:
+    async def _read(self, ask: Callable[[Line], Awaitable[_Snapshot]]) -> _Snapshot:
         # A caller who gives up must not interrupt the line: psycopg would ask a server for leave that may be frozen.
         return await asyncio.shield(asyncio.create_task(self._ask(ask)))
 
-    async def _ask(self, ask: Callable[[Line], Awaitable[KeySnapshot]]) -> KeySnapshot:
+    async def _ask(self, ask: Callable[[Line], Awaitable[_Snapshot]]) -> _Snapshot:
         era = self._era
         line = await self._take()
         try:
