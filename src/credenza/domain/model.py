@@ -83,14 +83,6 @@ class ServiceStatus(StrEnum):
     RETIRED = "RETIRED"
 
 
-class ScopeLevel(StrEnum):
-    """Where in the tree an API's permissions apply: what the scope of an API credential is chosen at."""
-
-    ORGANIZATION = "ORGANIZATION"
-    ACCOUNT = "ACCOUNT"
-    WORKSPACE = "WORKSPACE"
-
-
 class Approval(StrEnum):
     APPROVED = "APPROVED"
     PENDING_APPROVAL = "PENDING_APPROVAL"
