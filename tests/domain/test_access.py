@@ -65,19 +65,32 @@ organization.list        read         anybody
 service.list             read         anybody
 csr.check                read         anybody
 
-organization.view        read         admin compliance_admin user read_only
-member.list              read         admin compliance_admin user read_only
+organization.view        read         admin compliance_admin user read_only custom
+account.list             read         admin compliance_admin user read_only custom
+account.create           projects     admin
+account.rename           projects     admin
+account.archive          projects     admin
+workspace.list           read         admin compliance_admin user read_only custom
+workspace.create         projects     admin
+workspace.rename         projects     admin
+workspace.move           projects     admin
+workspace.archive        projects     admin
+role.list                read         admin compliance_admin user read_only custom
+role.create              people       admin                                     | person
+role.edit                people       admin                                     | person
+role.remove              people       admin                                     | person
+member.list              read         admin compliance_admin user read_only custom
 member.set               people       admin                                     | person
 member.remove            people       admin                                     | person
 invitation.send          people       admin                                     | person
-invitation.list          read         admin compliance_admin user read_only
+invitation.list          read         admin compliance_admin user read_only custom
 invitation.withdraw      people       admin                                     | person
-access_token.create      people       admin compliance_admin user read_only     | person
-access_token.list        read         admin compliance_admin user read_only
-access_token.revoke      people       admin compliance_admin user read_only
+access_token.create      people       admin compliance_admin user read_only custom     | person
+access_token.list        read         admin compliance_admin user read_only custom
+access_token.revoke      people       admin compliance_admin user read_only custom
 account_key.add          credentials  admin compliance_admin user               | person
-account_key.list         read         admin compliance_admin user read_only
-account_key.revoke       credentials  admin compliance_admin user read_only
+account_key.list         read         admin compliance_admin user read_only custom
+account_key.revoke       credentials  admin compliance_admin user read_only custom
 api_credential.list      read         admin compliance_admin
 api_credential.view      read         admin compliance_admin
 api_credential.create    credentials  admin compliance_admin
@@ -88,12 +101,12 @@ api_credential.delete    credentials  admin compliance_admin
 api_secret.issue         credentials  admin compliance_admin
 api_secret.delete        credentials  admin compliance_admin
 project.create           projects     admin compliance_admin user
-project.list             read         admin compliance_admin user read_only
+project.list             read         admin compliance_admin user read_only custom
 audit.view               audit        admin compliance_admin
-expiry.view              read         admin compliance_admin user read_only
-calendar_feed.make       credentials  admin compliance_admin user read_only     | person
-calendar_feed.list       read         admin compliance_admin user read_only
-calendar_feed.revoke     credentials  admin compliance_admin user read_only
+expiry.view              read         admin compliance_admin user read_only custom
+calendar_feed.make       credentials  admin compliance_admin user read_only custom     | person
+calendar_feed.list       read         admin compliance_admin user read_only custom
+calendar_feed.revoke     credentials  admin compliance_admin user read_only custom
 webhook.add              credentials  admin                                     | person
 webhook.list             read         admin compliance_admin
 webhook.remove           credentials  admin

@@ -91,13 +91,13 @@ def read(platform: Platform, token: str, *, now: datetime) -> str:
     """Write the calendar file that belongs to a token. Whatever is wrong with the token, the refusal is the same."""
     with reading(platform.database.records) as connection:
         feed = calendar_feeds.find_by_token(connection, _hash(platform, token))
-        role = None if feed is None else people.find_role(connection, feed.organization_id, feed.user_id)
-        if feed is None or role is None:
+        held = Standing() if feed is None else people.find_standing(connection, feed.organization_id, feed.user_id)
+        if feed is None or held.organization_role is None:
             raise Refusal(Code.NOT_FOUND, "No such calendar. Make a feed in the portal, under Expiry.")
         found = endings.list_ending(
             connection,
             feed.organization_id,
-            seen_by=None if Standing(role).oversees else feed.user_id,
+            seen_by=None if held.oversees else feed.user_id,
             begin=now - _SHOWN_AFTER_THE_END,
             end=None,
             environment=None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -247,11 +247,11 @@ def _standing(
 ) -> access.Standing:
     if actor.user_id is None or organization_id is None:
         return access.Standing()
-    role = people.find_role(connection, organization_id, actor.user_id)
+    standing = people.find_standing(connection, organization_id, actor.user_id)
     # A person who left the organization has lost its projects too, whatever rows are left.
-    if role is None or project is None:
-        return access.Standing(organization_role=role)
-    return access.Standing(role, projects.find_role(connection, project, actor.user_id))
+    if standing.organization_role is None or project is None:
+        return standing
+    return replace(standing, project_role=projects.find_role(connection, project, actor.user_id))
 
 
 def _check_target(attempt: Attempt, organization_id: OrganizationId | None, project: Project | None) -> None:

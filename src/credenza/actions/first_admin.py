@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from credenza.actions import access_tokens, links, passwords, people, sessions
 from credenza.actions.access_tokens import LONGEST_DAYS, IssuedToken
+from credenza.actions.accounts import begin_tree
 from credenza.actions.context import Act, Attempt, Platform, acting, recording
 from credenza.actions.sessions import Begun, Visitor
 from credenza.domain.access import PROJECT_LIMIT_DEFAULT, Action, Scope
@@ -90,6 +91,7 @@ def _insert_organization(platform: Platform, act: Act, name: str, admin: User, *
         raise Refusal(
             Code.DUPLICATE_NAME, f"There is already an organization named {made.name!r}.", field="organization"
         )
+    begin_tree(platform, act.connection, made, now=now)
     people_rows.set_member(act.connection, made.id, admin.id, OrganizationRole.ADMIN, now=now)
     return made
 

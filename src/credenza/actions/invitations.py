@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from credenza.actions import links, outbox, passwords, people, sessions
+from credenza.actions import links, outbox, passwords, people, roles, sessions
 from credenza.actions.context import Act, Attempt, Platform, acting, recording, viewing
 from credenza.actions.letters import Invitation as InvitationLetter
 from credenza.actions.once import Once, claim, settle
@@ -20,6 +20,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     Actor,
     ActorKind,
+    CustomRoleId,
     Invitation,
     Organization,
     OrganizationId,
@@ -66,6 +67,7 @@ def invite(
     *,
     email: str,
     role: OrganizationRole,
+    custom_role_id: CustomRoleId | None = None,
     project_id: ProjectId | None = None,
     project_role: ProjectRole | None = None,
     now: datetime,
@@ -77,6 +79,7 @@ def invite(
         claimed = claim(platform, act, actor, once, Invitation, now=now)
         if claimed.answer is not None:
             return Invited(claimed.answer, "")
+        custom = roles.find_given(act, actor, role, custom_role_id)
         invitation = Invitation(
             id=platform.new_id(),
             organization_id=organization_id,
@@ -87,8 +90,10 @@ def invite(
             invited_by=actor.user_id,
             created_at=now,
             expires_at=now + LIVES,
+            custom_role_id=custom_role_id,
+            custom_role=custom.name if custom else "",
         )
-        act.note(invitation.id, f"{invitation.email} {role}")
+        act.note(invitation.id, f"{invitation.email} {role} {invitation.custom_role}".rstrip())
         _check(act, invitation)
         token = _insert(platform, act, invitation, now=now)
         _write(platform, act, invitation, token, now=now)
@@ -253,9 +258,10 @@ def _use(act: Act, invitation: Invitation, *, now: datetime) -> None:
 
 
 def _join(act: Act, invitation: Invitation, user: User, *, now: datetime) -> None:
-    act.note(invitation.id, f"{user.email} {invitation.role}")
+    act.note(invitation.id, f"{user.email} {invitation.role} {invitation.custom_role}".rstrip())
     if people_rows.find_role(act.connection, invitation.organization_id, user.id) is None:
-        people_rows.set_member(act.connection, invitation.organization_id, user.id, invitation.role, now=now)
+        place = (act.connection, invitation.organization_id, user.id)
+        people_rows.set_member(*place, invitation.role, custom_role_id=invitation.custom_role_id, now=now)
         changes.record(act.connection, invitation.organization_id, changes.ChangeKind.USER, user.id)
     if invitation.project_id is None or invitation.project_role is None:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from credenza.actions.accounts import begin_tree
 from credenza.actions.context import Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import PROJECT_LIMIT_CEILING, PROJECT_LIMIT_DEFAULT, Action
@@ -31,6 +32,7 @@ def create(
         organization = Organization(identity, name, project_limit, now)
         if not people.insert_organization(act.connection, organization):
             raise Refusal(Code.DUPLICATE_NAME, f"There is already an organization named {name!r}.", field="name")
+        begin_tree(platform, act.connection, organization, now=now)
         act.note(organization.id, name)
         return settle(platform, act, actor, once, organization, now=now)
 

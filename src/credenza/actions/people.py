@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from credenza.actions import roles
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
+from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, Member, OrganizationId, OrganizationRole, User, UserId
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    CustomRoleId,
+    Member,
+    OrganizationId,
+    OrganizationRole,
+    User,
+    UserId,
+)
 from credenza.store import changes, leases, one_time_links, people, projects, sessions
 
 _LONGEST_NAME = 120
@@ -90,23 +101,27 @@ def set_member(
     *,
     email: str,
     role: OrganizationRole,
+    custom_role_id: CustomRoleId | None = None,
     now: datetime,
     once: Once | None = None,
 ) -> Member:
     """Give a member another role. An operator may take a user in; everybody else invites, and does not learn who has an
-    account."""
+    account. Nobody gives, or takes from others, what they have not."""
     attempt = Attempt(actor, Action.MEMBER_SET, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, Member, now=now)
         if claimed.answer is not None:
             return claimed.answer
         user = find_by_email(act, email) if actor.kind is ActorKind.OPERATOR else _find_member(act, email)
+        custom = roles.find_given(act, actor, role, custom_role_id)
+        _check_reach(act, actor, user.id)
         if role is not OrganizationRole.ADMIN:
             _check_admin_stays(act, user.id)
-        people.set_member(act.connection, organization_id, user.id, role, now=now)
+        people.set_member(act.connection, organization_id, user.id, role, custom_role_id=custom_role_id, now=now)
         changes.record(act.connection, organization_id, changes.ChangeKind.USER, user.id)
-        act.note(user.id, f"{user.email} {role}")
-        return settle(platform, act, actor, once, Member(user, role), now=now)
+        named = custom.name if custom else ""
+        act.note(user.id, f"{user.email} {role} {named}".rstrip())
+        return settle(platform, act, actor, once, Member(user, role, custom_role_id, named), now=now)
 
 
 def remove_member(
@@ -115,6 +130,7 @@ def remove_member(
     """Take a member out, off its projects too; returns when no API key of the person is accepted any more."""
     attempt = Attempt(actor, Action.MEMBER_REMOVE, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
+        _check_reach(act, actor, user_id)
         _check_admin_stays(act, user_id)
         if not people.delete_member(act.connection, organization_id, user_id):
             raise Refusal(Code.NOT_FOUND, "The organization has no such member.", field="userId")
@@ -149,6 +165,12 @@ def _find_member(act: Act, email: str) -> User:
     if user is None or not people.is_member(act.connection, act.organization_id, user.id):
         raise Refusal(Code.NOT_FOUND, f"{address} is not a member of the organization. Invite it first.", field="email")
     return user
+
+
+def _check_reach(act: Act, actor: Actor, user_id: UserId) -> None:
+    """Who may more than the actor is out of the actor's reach."""
+    held = people.find_standing(act.connection, act.organization_id, user_id)
+    access.check_gives(actor, act.standing, held.granted)
 
 
 def _check_admin_stays(act: Act, user_id: UserId) -> None:

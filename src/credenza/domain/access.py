@@ -17,6 +17,8 @@ PROJECT_ADMIN_LIMIT = 10
 PROJECT_READ_ONLY_LIMIT = 20
 PROJECT_LIMIT_DEFAULT = 180
 PROJECT_LIMIT_CEILING = 500
+_NAMED = 5
+"""Of a long list of actions a sentence names so many."""
 
 
 class Scope(StrEnum):
@@ -66,6 +68,19 @@ class Action(StrEnum):
     ORGANIZATION_LIST = "organization.list"
     ORGANIZATION_VIEW = "organization.view"
     ORGANIZATION_LIMIT = "organization.limit"
+    ACCOUNT_LIST = "account.list"
+    ACCOUNT_CREATE = "account.create"
+    ACCOUNT_RENAME = "account.rename"
+    ACCOUNT_ARCHIVE = "account.archive"
+    WORKSPACE_LIST = "workspace.list"
+    WORKSPACE_CREATE = "workspace.create"
+    WORKSPACE_RENAME = "workspace.rename"
+    WORKSPACE_MOVE = "workspace.move"
+    WORKSPACE_ARCHIVE = "workspace.archive"
+    ROLE_LIST = "role.list"
+    ROLE_CREATE = "role.create"
+    ROLE_EDIT = "role.edit"
+    ROLE_REMOVE = "role.remove"
     USER_CREATE = "user.create"
     USER_DISABLE = "user.disable"
     USER_ENABLE = "user.enable"
@@ -144,6 +159,11 @@ class Action(StrEnum):
     TLS_CLIENT_NAME_REGISTER = "tls_client_name.register"
     TLS_CLIENT_NAME_VIEW = "tls_client_name.view"
     TLS_CLIENT_NAME_REMOVE = "tls_client_name.remove"
+    SERVICE_KEY_ADD = "service_key.add"
+    SERVICE_KEY_LIST = "service_key.list"
+    SERVICE_KEY_VIEW = "service_key.view"
+    SERVICE_KEY_ACTIVATE = "service_key.activate"
+    SERVICE_KEY_REVOKE = "service_key.revoke"
     REFUSAL_VIEW = "refusal.view"
     USAGE_VIEW = "usage.view"
     EXPIRY_VIEW = "expiry.view"
@@ -262,6 +282,19 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.TRUST_DISABLE: Permission(On.PLATFORM, Scope.CATALOG),
     Action.CERTIFICATE_SUBJECT_RELEASE: Permission(On.PLATFORM, Scope.CREDENTIALS),
     Action.ORGANIZATION_VIEW: _organization(Scope.READ, _EVERYBODY),
+    Action.ACCOUNT_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.ACCOUNT_CREATE: _organization(Scope.PROJECTS, _ADMIN),
+    Action.ACCOUNT_RENAME: _organization(Scope.PROJECTS, _ADMIN),
+    Action.ACCOUNT_ARCHIVE: _organization(Scope.PROJECTS, _ADMIN, fresh=True),
+    Action.WORKSPACE_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.WORKSPACE_CREATE: _organization(Scope.PROJECTS, _ADMIN),
+    Action.WORKSPACE_RENAME: _organization(Scope.PROJECTS, _ADMIN),
+    Action.WORKSPACE_MOVE: _organization(Scope.PROJECTS, _ADMIN),
+    Action.WORKSPACE_ARCHIVE: _organization(Scope.PROJECTS, _ADMIN, fresh=True),
+    Action.ROLE_LIST: _organization(Scope.READ, _EVERYBODY),
+    Action.ROLE_CREATE: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.ROLE_EDIT: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
+    Action.ROLE_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
     Action.MEMBER_LIST: _organization(Scope.READ, _EVERYBODY),
     Action.MEMBER_SET: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
     Action.MEMBER_REMOVE: _organization(Scope.PEOPLE, _ADMIN, machine=False, fresh=True),
@@ -328,6 +361,11 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.TLS_CLIENT_NAME_REGISTER: _project_write(Scope.CREDENTIALS),
     Action.TLS_CLIENT_NAME_VIEW: _project_read(),
     Action.TLS_CLIENT_NAME_REMOVE: _project_write(Scope.CREDENTIALS),
+    Action.SERVICE_KEY_LIST: _project_read(),
+    Action.SERVICE_KEY_VIEW: _project_read(),
+    Action.SERVICE_KEY_ADD: _project_write(Scope.CREDENTIALS),
+    Action.SERVICE_KEY_ACTIVATE: _project_write(Scope.CREDENTIALS),
+    Action.SERVICE_KEY_REVOKE: _project_write(Scope.CREDENTIALS, fresh=True),
     Action.REFUSAL_VIEW: _project_read(),
     Action.USAGE_VIEW: _project_read(),
 }
@@ -339,22 +377,45 @@ MACHINE_SCOPES = frozenset(
 )
 """What an account-level key of an admin may do, said in scopes: only operators need the rest."""
 
+CARRIED = frozenset(
+    action
+    for action, permission in PERMISSIONS.items()
+    if permission.organization_roles and _O.CUSTOM not in permission.organization_roles
+)
+"""What custom roles are made of: what a role of an organization allows, and not every member may anyway."""
+
+_GRANTED: dict[OrganizationRole | None, frozenset[Action]] = {
+    role: frozenset(each for each in CARRIED if role in PERMISSIONS[each].organization_roles) for role in _O
+}
+
+
+def granted(role: OrganizationRole | None, actions: frozenset[Action] = frozenset()) -> frozenset[Action]:
+    """Name what a role of an organization allows beyond what every member may; `actions` are a custom role's."""
+    return actions & CARRIED if role is _O.CUSTOM else _GRANTED.get(role, frozenset())
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The roles an actor's user holds where the action is done. An operator needs none."""
+    """The roles an actor's user holds where the action is done. An operator needs none. `actions` are those of the
+    custom role, where it is one."""
 
     organization_role: OrganizationRole | None = None
     project_role: ProjectRole | None = None
+    actions: frozenset[Action] = frozenset()
 
     @property
     def sees_project(self) -> bool:
-        return self.project_role is not None or self.organization_role in _OVERSEERS
+        return self.project_role is not None or self.oversees
 
     @property
     def oversees(self) -> bool:
         """Whether all projects of the organization are seen."""
-        return self.organization_role in _OVERSEERS
+        return Action.PROJECT_VIEW in self.granted
+
+    @property
+    def granted(self) -> frozenset[Action]:
+        """What the role in the organization allows beyond what every member may."""
+        return granted(self.organization_role, self.actions)
 
     @property
     def sees_everybody(self) -> bool:
@@ -396,8 +457,21 @@ def allowed(actor: Actor, action: Action, standing: Standing) -> bool:
     if permission.on is On.SELF or actor.kind is ActorKind.VISITOR:
         return permission.on is On.SELF
     return (
-        standing.organization_role in permission.organization_roles or standing.project_role in permission.project_roles
+        standing.organization_role in permission.organization_roles
+        or standing.project_role in permission.project_roles
+        or action in standing.granted
     )
+
+
+def check_gives(actor: Actor, standing: Standing, given: frozenset[Action]) -> None:
+    """Let the actor give away, or take from somebody, what is `given`: nobody gives more than they have."""
+    lacking = sorted(given - standing.granted)
+    if lacking and actor.kind is not ActorKind.OPERATOR:
+        raise Refusal(
+            Code.FORBIDDEN,
+            f"This role allows more than your own: {', '.join(lacking[:_NAMED])}. Ask an Admin.",
+            field="role",
+        )
 
 
 def _code(permission: Permission) -> Code:

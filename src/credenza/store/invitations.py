@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from credenza.domain.model import (
+    CustomRoleId,
     Invitation,
     OrganizationId,
     OrganizationRole,
@@ -15,7 +16,7 @@ from credenza.domain.model import (
     ProjectRole,
     UserId,
 )
-from credenza.store.schema import invitations
+from credenza.store.schema import custom_roles, invitations
 from credenza.store.upsert import insert_if_absent
 
 _COLUMNS = (
@@ -28,7 +29,10 @@ _COLUMNS = (
     invitations.c.invited_by,
     invitations.c.created_at,
     invitations.c.expires_at,
+    invitations.c.custom_role_id,
 )
+_SHOWN = (*_COLUMNS, custom_roles.c.name.label("custom_role"))
+_WITH_ROLE = invitations.outerjoin(custom_roles, custom_roles.c.id == invitations.c.custom_role_id)
 _OPEN = invitations.c.accepted_at.is_(None) & invitations.c.withdrawn_at.is_(None)
 
 
@@ -39,21 +43,28 @@ def insert_invitation(connection: Connection, invitation: Invitation, *, token_h
 
 
 def list_open(connection: Connection, organization_id: OrganizationId, *, now: datetime) -> tuple[Invitation, ...]:
-    query = select(*_COLUMNS).where(
-        invitations.c.organization_id == organization_id, _OPEN, invitations.c.expires_at > now
+    query = (
+        select(*_SHOWN)
+        .select_from(_WITH_ROLE)
+        .where(invitations.c.organization_id == organization_id, _OPEN, invitations.c.expires_at > now)
     )
     return tuple(map(_invitation, connection.execute(query.order_by(invitations.c.email))))
 
 
 def list_open_of(connection: Connection, email: str, *, now: datetime) -> tuple[Invitation, ...]:
     """List where an address is invited, the oldest first."""
-    query = select(*_COLUMNS).where(invitations.c.email == email, _OPEN, invitations.c.expires_at > now)
+    query = (
+        select(*_SHOWN)
+        .select_from(_WITH_ROLE)
+        .where(invitations.c.email == email, _OPEN, invitations.c.expires_at > now)
+    )
     return tuple(map(_invitation, connection.execute(query.order_by(invitations.c.created_at, invitations.c.id))))
 
 
 def find_by_token(connection: Connection, token_hash: str) -> Invitation | None:
     """Find an invitation, also one that was accepted or withdrawn or is too old."""
-    row = connection.execute(select(*_COLUMNS).where(invitations.c.token_hash == token_hash)).one_or_none()
+    query = select(*_SHOWN).select_from(_WITH_ROLE).where(invitations.c.token_hash == token_hash)
+    row = connection.execute(query).one_or_none()
     return None if row is None else _invitation(row)
 
 
@@ -109,4 +120,6 @@ def _invitation(row: Row[*tuple[Any, ...]]) -> Invitation:
         invited_by=None if row.invited_by is None else UserId(row.invited_by),
         created_at=row.created_at,
         expires_at=row.expires_at,
+        custom_role_id=None if row.custom_role_id is None else CustomRoleId(row.custom_role_id),
+        custom_role=row.custom_role or "",
     )

@@ -7,8 +7,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
-from credenza.domain.model import PLATFORM, Member, Organization, OrganizationId, OrganizationRole, User, UserId
-from credenza.store.schema import memberships, organizations, users
+from credenza.domain.access import Standing
+from credenza.domain.model import (
+    PLATFORM,
+    CustomRoleId,
+    Member,
+    Organization,
+    OrganizationId,
+    OrganizationRole,
+    User,
+    UserId,
+)
+from credenza.store.custom_roles import read_actions
+from credenza.store.schema import custom_roles, memberships, organizations, users
 from credenza.store.upsert import insert_if_absent, insert_into
 
 _ORGANIZATION = (
@@ -124,6 +135,29 @@ def find_role(connection: Connection, organization_id: OrganizationId, user_id: 
     return None if role is None else OrganizationRole(role)
 
 
+def find_standing(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> Standing:
+    """What an enabled user holds in an organization; nothing for whoever is no member."""
+    query = (
+        select(memberships.c.role, custom_roles.c.actions)
+        .join(users, users.c.id == memberships.c.user_id)
+        .outerjoin(custom_roles, custom_roles.c.id == memberships.c.custom_role_id)
+        .where(
+            memberships.c.organization_id == organization_id,
+            memberships.c.user_id == user_id,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    row = connection.execute(query).one_or_none()
+    return Standing() if row is None else Standing(OrganizationRole(row.role), None, read_actions(row.actions))
+
+
+def find_member(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> Member | None:
+    """Find a member, disabled ones included."""
+    query = _members(organization_id).where(memberships.c.user_id == user_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _member(row)
+
+
 def is_member(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> bool:
     """Whether a user, disabled ones included, belongs to an organization."""
     query = select(memberships.c.role).where(
@@ -133,24 +167,23 @@ def is_member(connection: Connection, organization_id: OrganizationId, user_id: 
 
 
 def list_members(connection: Connection, organization_id: OrganizationId) -> tuple[Member, ...]:
-    query = (
-        select(*_USER, memberships.c.role)
-        .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.organization_id == organization_id)
-        .order_by(users.c.email)
-    )
-    return tuple(Member(user, OrganizationRole(row.role)) for row in connection.execute(query) if (user := _user(row)))
+    return tuple(map(_member, connection.execute(_members(organization_id).order_by(users.c.email))))
 
 
 def set_member(
-    connection: Connection, organization_id: OrganizationId, user_id: UserId, role: OrganizationRole, *, now: datetime
+    connection: Connection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    role: OrganizationRole,
+    *,
+    custom_role_id: CustomRoleId | None = None,
+    now: datetime,
 ) -> None:
+    held = {"role": role, "custom_role_id": custom_role_id}
     statement = insert_into(connection, memberships).values(
-        organization_id=organization_id, user_id=user_id, role=role, created_at=now
+        organization_id=organization_id, user_id=user_id, created_at=now, **held
     )
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["organization_id", "user_id"], set_={"role": role})
-    )
+    connection.execute(statement.on_conflict_do_update(index_elements=["organization_id", "user_id"], set_=held))
 
 
 def delete_member(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> bool:
@@ -173,6 +206,22 @@ def count_other_admins(connection: Connection, organization_id: OrganizationId, 
         )
     )
     return int(connection.execute(query).scalar_one())
+
+
+def _members(organization_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_USER, memberships.c.role, memberships.c.custom_role_id, custom_roles.c.name.label("custom_role"))
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .outerjoin(custom_roles, custom_roles.c.id == memberships.c.custom_role_id)
+        .where(memberships.c.organization_id == organization_id)
+    )
+
+
+def _member(row: Row[*tuple[Any, ...]]) -> Member:
+    user = _user(row)
+    assert user is not None, "the row is there"
+    custom_role_id = None if row.custom_role_id is None else CustomRoleId(row.custom_role_id)
+    return Member(user, OrganizationRole(row.role), custom_role_id, row.custom_role or "")
 
 
 def _organization(row: Row[*tuple[Any, ...]] | None) -> Organization | None:
