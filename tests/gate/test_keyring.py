@@ -9,6 +9,7 @@ import pytest
 from tests.clock import NOON
 from tests.store.rows import PRODUCTION, SANDBOX, public_key_der
 
+from credenza.domain.catalog import UNMAPPED, CatalogEntry, Matched, RouteRule, ScopeLevel
 from credenza.domain.model import AuthenticationType, ChangeNumber, CredentialKind, ProjectType, Status
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
 from credenza.store.changes import Change, ChangeKind
@@ -416,3 +417,16 @@ def test_the_certificate_that_was_used_longest_ago_makes_room_and_can_come_back(
     assert isinstance(first, Entry)
     assert isinstance(again, Entry)
     assert (first.live, key.live, again.live, len(keyring)) == (False, False, True, 1)
+
+
+def test_a_call_is_matched_below_the_prefix_of_its_service() -> None:
+    entry = CatalogEntry(ScopeLevel.WORKSPACE, routes=(RouteRule("GET", "/v1/{id}", "read"),))
+    profiles = replace(route("/profiles", 1), entry=entry)
+    routes = RouteTable()
+    routes.replace(RouteSnapshot(ChangeNumber(1), (profiles, other := route("/other", 2))))
+
+    matched = routes.match(profiles, "GET", "/profiles/v1/7")
+
+    assert isinstance(matched, Matched)
+    assert (matched.rule, matched.variables) == (entry.routes[0], {"id": "7"})
+    assert routes.match(profiles, "GET", "/profiles/v2/7") == UNMAPPED == routes.match(other, "GET", "/other/v1/7")

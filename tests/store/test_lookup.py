@@ -12,6 +12,7 @@ from sqlalchemy import update
 from tests.clock import NOON
 from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der, uuid
 
+from credenza.domain.catalog import CatalogEntry, RouteRule, ScopeLevel
 from credenza.domain.model import (
     PLATFORM,
     AuthenticationType,
@@ -388,3 +389,36 @@ def test_news_with_a_gap_do_not_follow(ask: Questions, database: Database) -> No
 
     assert not News(ChangeNumber(9), ask.changes_since(0).changes).follows(ChangeNumber(0))
     assert not ask.changes_since(7).follows(ChangeNumber(7))
+
+
+def test_a_route_comes_with_the_catalog_entry_of_its_service(ask: Questions, rows: Rows) -> None:
+    service = rows.service(
+        authentication="CLIENT_SECRET",
+        scope_level="WORKSPACE",
+        audience="https://api.example",
+        calls_per_minute=60,
+        admits_unmapped=True,
+    )
+    rows.route(service, "/profiles")
+    rows.route(service, "/profiles", PRODUCTION)
+    for scope in ("profiles:read", "profiles:write"):
+        rows.insert(schema.service_scopes, organization_id=PLATFORM, scope=scope, service_id=service)
+    named = {"organization_id": PLATFORM, "service_id": service}
+    rows.insert(schema.service_permissions, **named, name="read", position=0, description="")
+    later = {"method": "GET", "path": "/v1/{workspace}/{id}", "workspace_variable": "workspace", "position": 11}
+    for rule in (later, {"method": "GET", "path": "/v1", "position": 2}):
+        rows.insert(schema.service_routes, **named, permission="read", **rule)
+
+    found = {route.environment: route.entry for route in ask.routes().routes}
+
+    entry = CatalogEntry(
+        scope_level=ScopeLevel.WORKSPACE,
+        audience="https://api.example",
+        calls_per_minute=60,
+        admits_unmapped=True,
+        routes=(
+            RouteRule("GET", "/v1", "read"),
+            RouteRule("GET", "/v1/{workspace}/{id}", "read", None, "workspace"),
+        ),
+    )
+    assert found == dict.fromkeys((SANDBOX, PRODUCTION), entry)

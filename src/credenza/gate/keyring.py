@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from credenza.domain.catalog import NO_ENTRY, UNMAPPED, Match
+from credenza.domain.catalog_paths import Matcher, below
 from credenza.domain.model import ChangeNumber, EnvironmentName
 from credenza.protocol.oauth1 import Reading
 from credenza.store.change_kinds import ChangeKind
@@ -269,6 +271,7 @@ class RouteTable:
         self._routes: dict[EnvironmentName, dict[str, Route]] = {}
         self._scopes: dict[tuple[EnvironmentName, int], frozenset[str]] = {}
         self._longest = 0
+        self._matchers: dict[int, Matcher] = {}
         self.number = ChangeNumber(0)
 
     def replace(self, snapshot: RouteSnapshot) -> None:
@@ -277,6 +280,8 @@ class RouteTable:
             self._routes[route.environment][route.path_prefix] = route
         self._scopes = {(route.environment, route.service_id): route.scopes for route in snapshot.routes}
         self._longest = max((len(route.path_prefix) for route in snapshot.routes), default=0)
+        entries = {route.service_id: route.entry for route in snapshot.routes}
+        self._matchers = {service: Matcher(entry.routes) for service, entry in entries.items() if entry is not NO_ENTRY}
         self.number = snapshot.number
 
     def scopes(self, environment: EnvironmentName | None, services: frozenset[int]) -> frozenset[str]:
@@ -285,6 +290,11 @@ class RouteTable:
         if environment is None:
             return nothing
         return nothing.union(*(self._scopes.get((environment, service), nothing) for service in services))
+
+    def match(self, route: Route, method: str, raw_path: str) -> Match:
+        """Find which route of the catalog entry a call takes to the service that its path belongs to."""
+        matcher = self._matchers.get(route.service_id)
+        return UNMAPPED if matcher is None else matcher.match(method, below(route.path_prefix, raw_path))
 
     def find(self, environment: EnvironmentName, raw_path: str) -> Route | None:
         """Find the longest prefix that ends where a segment of the path does."""

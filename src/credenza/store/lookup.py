@@ -17,6 +17,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, TypeAlias
 
+from credenza.domain.catalog import NO_ENTRY, CatalogEntry
 from credenza.domain.model import (
     AuthenticationType,
     ChangeNumber,
@@ -26,10 +27,14 @@ from credenza.domain.model import (
     Status,
 )
 from credenza.protocol.tls_client_name import NameKind, TlsClientName
+from credenza.store import catalog_lookup
 from credenza.store.change_kinds import Change, ChangeKind
 from credenza.store.instants import at_micros
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
+
+_SCOPE = 8 + catalog_lookup.TERMS_COUNT
+"""Where a scope stands in the rows of `ROUTES`: after what comes once per place."""
 
 
 def _credential(joined: str, certified: str) -> str:
@@ -77,16 +82,19 @@ LEFT JOIN (
 ) AS trusted ON 1 = 1
 """
 
-# A route comes once per scope of its service, and once with none when there is none.
-ROUTES = """
+# A route comes once per scope of its service and per route of its catalog entry, and once with none when there is none.
+ROUTES = f"""
 SELECT change_counter.number, service_environments.environment, services.id, services.name, services.authentication,
     service_environments.path_prefix, service_environments.upstream, service_environments.payload_rules,
-    service_scopes.scope
+    {catalog_lookup.TERMS},
+    service_scopes.scope,
+    {catalog_lookup.RULES}
 FROM change_counter
 LEFT JOIN services ON services.status = 'LIVE'
 LEFT JOIN service_environments ON service_environments.service_id = services.id
 LEFT JOIN service_scopes ON service_scopes.service_id = services.id
-"""
+LEFT JOIN service_routes ON service_routes.service_id = services.id
+"""  # noqa: S608 - of constants
 
 # Whoever is further behind sees that numbers are missing and begins anew (`News.follows`).
 CHANGES = """
@@ -157,7 +165,8 @@ class TrustSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`payload_rules` is JSON (`protocol.payload_rules`), or None where payloads travel as they are."""
+    """`payload_rules` is JSON (`protocol.payload_rules`), or None where payloads travel as they are. `entry` is what
+    client secrets need to know, without the names of permissions."""
 
     environment: EnvironmentName
     service_id: int
@@ -167,6 +176,7 @@ class Route:
     upstream: str
     scopes: frozenset[str] = frozenset()
     payload_rules: str | None = None
+    entry: CatalogEntry = NO_ENTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +220,15 @@ def key_snapshot(rows: Rows) -> KeySnapshot:
 
 
 def route_snapshot(rows: Rows) -> RouteSnapshot:
-    scopes: dict[tuple[Any, ...], set[str]] = {}
+    found: dict[tuple[Any, ...], tuple[set[str], set[tuple[Any, ...]]]] = {}
     for row in rows:
         if row[1] is not None:
-            scopes.setdefault(row[1:8], set()).update(row[8:] if row[8] else ())
-    return RouteSnapshot(rows[0][0], tuple(_route(place, frozenset(found)) for place, found in scopes.items()))
+            scopes, rules = found.setdefault(row[1:_SCOPE], (set(), set()))
+            scopes.update((row[_SCOPE],) if row[_SCOPE] else ())
+            rules.update((row[_SCOPE + 1 :],) if row[_SCOPE + 1] is not None else ())
+    return RouteSnapshot(
+        rows[0][0], tuple(_route(place, frozenset(scopes), rules) for place, (scopes, rules) in found.items())
+    )
 
 
 def trust_snapshot(rows: Rows) -> TrustSnapshot:
@@ -259,6 +273,15 @@ def _record(row: tuple[Any, ...], services: frozenset[int]) -> KeyRecord:
     )
 
 
-def _route(place: tuple[Any, ...], scopes: frozenset[str]) -> Route:
-    environment, authentication = EnvironmentName(place[0]), AuthenticationType(place[3])
-    return Route(environment, place[1], place[2], authentication, place[4], place[5], scopes, place[6])
+def _route(place: tuple[Any, ...], scopes: frozenset[str], rules: set[tuple[Any, ...]]) -> Route:
+    return Route(
+        environment=EnvironmentName(place[0]),
+        service_id=place[1],
+        service_name=place[2],
+        authentication=AuthenticationType(place[3]),
+        path_prefix=place[4],
+        upstream=place[5],
+        scopes=scopes,
+        payload_rules=place[6],
+        entry=catalog_lookup.entry(place[7:], rules),
+    )
