@@ -78,6 +78,7 @@ REASONS: dict[ReasonCode, Reason] = {
         _BAD, "The project does not take this type of credential; Details names it.", source=_PLATFORM
     ),
     ReasonCode.INVALID_CREDENTIAL_STATUS: Reason(_BAD, "The credential's status does not allow this."),
+    ReasonCode.ACTIVATING_EXPIRED_KEY: Reason(_BAD, "The key has expired and is not activated any more: add a new one."),
     ReasonCode.PROJECT_TYPE_NOT_SUPPORTED: Reason(
         _BAD, "The project's type is not offered here, or does not fit the authentication type of the service."
     ),
@@ -110,6 +111,12 @@ REASONS: dict[ReasonCode, Reason] = {
     ),
     ReasonCode.PROJECTS_MAX_EXCEEDED: Reason(_CONFLICT, "The organization has as many projects as it may have."),
     ReasonCode.OAUTH2_KEYS_MAX_EXCEEDED: Reason(_CONFLICT, "The project has as many OAuth 2.0 keys as it may have."),
+    ReasonCode.CLIENT_SECRETS_MAX_EXCEEDED: Reason(
+        _CONFLICT, "The API credential has as many secrets as it may have: delete one first."
+    ),
+    ReasonCode.EDITED_MEANWHILE: Reason(
+        _CONFLICT, "Somebody else edited it first, and nothing was overwritten: read it again and edit that."
+    ),
     ReasonCode.MEMBERS_MAX_EXCEEDED: Reason(
         _CONFLICT, "The project has as many members with this role as it may have."
     ),
@@ -117,6 +124,12 @@ REASONS: dict[ReasonCode, Reason] = {
     ReasonCode.DUPLICATE_CERTIFICATE: Reason(_CONFLICT, "This key or subject was certified before: make a new one."),
     ReasonCode.LAST_ACTIVE_CREDENTIAL: Reason(
         _CONFLICT, "It is the last active key there, and the request asked to be held back (Credenza-Keep-Last)."
+    ),
+    ReasonCode.REVOKE_ACTIVE_MASTERCARD_ENCRYPTION_CREDENTIAL_ERROR: Reason(
+        _CONFLICT, "The encryption key or client signature verification key is active: activate another one first."
+    ),
+    ReasonCode.REVOKE_LAST_CLIENT_ENCRYPTION_CREDENTIAL_ERROR: Reason(
+        _CONFLICT, "It is the last active client encryption key there: add another one first."
     ),
     ReasonCode.IDEMPOTENCY_IN_PROGRESS: Reason(
         _CONFLICT, "The first request with this Idempotency-Key is still under way.", recoverable=True
@@ -164,9 +177,15 @@ CODES: dict[Code, ReasonCode] = {
     Code.PROJECT_LIMIT: ReasonCode.PROJECTS_MAX_EXCEEDED,
     Code.OAUTH2_KEY_LIMIT: ReasonCode.OAUTH2_KEYS_MAX_EXCEEDED,
     Code.MEMBER_LIMIT: ReasonCode.MEMBERS_MAX_EXCEEDED,
+    Code.SECRET_LIMIT: ReasonCode.CLIENT_SECRETS_MAX_EXCEEDED,
+    Code.EDITED_MEANWHILE: ReasonCode.EDITED_MEANWHILE,
     Code.LAST_ACTIVE_CREDENTIAL: ReasonCode.LAST_ACTIVE_CREDENTIAL,
     Code.NOT_RENEWABLE: ReasonCode.CREDENTIAL_NOT_RENEWABLE,
     Code.NOT_ACTIVE: ReasonCode.INVALID_CREDENTIAL_STATUS,
+    Code.STATUS: ReasonCode.INVALID_CREDENTIAL_STATUS,
+    Code.EXPIRED_KEY: ReasonCode.ACTIVATING_EXPIRED_KEY,
+    Code.ACTIVE_SERVICE_KEY: ReasonCode.REVOKE_ACTIVE_MASTERCARD_ENCRYPTION_CREDENTIAL_ERROR,
+    Code.LAST_SERVICE_KEY: ReasonCode.REVOKE_LAST_CLIENT_ENCRYPTION_CREDENTIAL_ERROR,
     Code.ISSUER_ENDED: ReasonCode.SERVICE_UNAVAILABLE,
     Code.ISSUER_AWAY: ReasonCode.SERVICE_UNAVAILABLE,
     Code.IDEMPOTENCY_KEY_REUSED: ReasonCode.IDEMPOTENCY_KEY_REUSED,
