@@ -13,7 +13,7 @@ from tests.clock import NOON
 from credenza.actions import token_keys, tokens
 from credenza.domain.errors import Code
 from credenza.domain.model import PLATFORM, OrganizationId
-from credenza.domain.token_keys import CACHE_TIME, ROTATION, TokenKey, purpose
+from credenza.domain.token_keys import CACHE_TIME, ROTATION, IssuerKind, TokenKey, purpose
 from credenza.domain.tokens import RevokedToken, hash_jti
 from credenza.protocol import jose
 from credenza.store import revoked_tokens, schema
@@ -49,6 +49,40 @@ def test_a_kid_is_the_thumbprint_and_the_private_half_is_wrapped(stage: Stage) -
         assert jose.thumbprint(jose.parse_jwk(row.public_jwk.encode())) == row.kid
         assert set(msgspec.json.decode(row.public_jwk)) == {"kty", "crv", "x", "y"}
         assert row.algorithm == "ES256"
+
+
+def want_payloads(stage: Stage) -> None:
+    """Have a service whose payloads have rules in SANDBOX."""
+    Shop(stage)
+    places = schema.service_environments
+    with writing(stage.platform.database.records) as connection:
+        connection.execute(places.update().where(places.c.environment == SANDBOX).values(payload_rules="{}"))
+
+
+def test_answers_get_a_line_of_rsa_keys_where_a_service_has_rules_of_payloads(stage: Stage) -> None:
+    want_payloads(stage)
+
+    made = stage.done("token_key.rotate", token_keys.rotate_due)
+
+    assert [(key.environment, key.issuer, key.generation) for key in made] == [
+        (SANDBOX, IssuerKind.PAYLOAD, 1),
+        (SANDBOX, IssuerKind.PAYLOAD, 2),
+    ]
+    assert {key.algorithm for key in made} == {"PS256"}
+    assert {kid for kind, kid in news(stage) if kind == "issuer"} == {key.kid for key in made}
+    for row in stage.rows(schema.token_keys):
+        pkcs8 = stage.platform.vault.unwrap(purpose(row.kid), row.wrapped_private_key)
+        assert jose.thumbprint(load_der_private_key(pkcs8, None).public_key()) == row.kid  # type: ignore[arg-type]
+
+
+def test_a_start_makes_the_line_of_answers_too_and_tells_gates_that_run_already(stage: Stage) -> None:
+    want_payloads(stage)
+
+    new_platform(stage.platform.database, now=stage.now)
+
+    found = [key for key in line(stage) if key.issuer is IssuerKind.PAYLOAD]
+    assert [key.signs(stage.now) for key in found] == [True, False]
+    assert {kid for kind, kid in news(stage) if kind == "issuer"} == {key.kid for key in found}
 
 
 def test_a_token_that_its_client_revokes_is_announced_and_on_record(stage: Stage) -> None:

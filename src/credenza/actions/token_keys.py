@@ -1,4 +1,5 @@
 """Keys that sign tokens: made at the first start, followed by others in time, retired by operators when compromised.
+Those that sign answers are made when the first service wants them.
 
 When a key signs and until when it is published, `domain.token_keys` says. Two nodes that make the same key at once are
 parted by a constraint. A change is announced to the gates, but for the first keys of all: a gate that has none asks
@@ -10,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import Connection
 
@@ -28,7 +29,9 @@ from credenza.store import changes, chores, leases, token_keys
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import reading, writing
 
-LINES: Final = tuple((environment, IssuerKind.FAPI2) for environment in EnvironmentName)
+Line: TypeAlias = tuple[EnvironmentName, IssuerKind]
+
+LINES: Final[tuple[Line, ...]] = tuple((environment, IssuerKind.FAPI2) for environment in EnvironmentName)
 _CHORE = "token keys"
 _SCHEDULER = Actor(ActorKind.OPERATOR, "scheduler")
 
@@ -42,10 +45,12 @@ class Retired:
 
 
 def ensure(connection: Connection, vault: Vault, *, rotation: timedelta, now: datetime) -> None:
-    """Make every issuer's first two keys where there are none yet, and whatever became due while nobody ran."""
-    for environment, issuer in LINES:
+    """Make every issuer's first two keys where there are none yet, and whatever became due while nobody ran. To be
+    called as well when a service may be the first in its environment whose answers are signed."""
+    for environment, issuer in _lines(connection):
         made = _settle(connection, vault, environment, issuer, rotation=rotation, now=now)
-        _announce(connection, (key for key in made if key.generation > 2))
+        # Gates run already when the first service wants its answers signed.
+        _announce(connection, (key for key in made if key.generation > 2 or issuer is IssuerKind.PAYLOAD))
 
 
 def take_turn(platform: Platform, holder: str, *, term: timedelta, now: datetime) -> bool:
@@ -60,7 +65,8 @@ def rotate_due(platform: Platform, *, now: datetime) -> tuple[TokenKey, ...]:
     if not _is_due(platform, now):
         return ()
     with acting(platform, Attempt(_SCHEDULER, Action.TOKEN_KEY_ROTATE, now)) as act:
-        made = [key for place in LINES for key in _settle_for(platform, act.connection, place, now=now)]
+        places = _lines(act.connection)
+        made = [key for place in places for key in _settle_for(platform, act.connection, place, now=now)]
         token_keys.delete_gone(act.connection, now=now)
         _announce(act.connection, made)
         act.note(made[0].kid if made else "", ", ".join(f"{key.environment} {key.kid}" for key in made))
@@ -88,10 +94,15 @@ def retire(platform: Platform, actor: Actor, kid: str, *, reason: str, now: date
     return Retired(key, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
 
 
+def _lines(connection: Connection) -> tuple[Line, ...]:
+    signing = token_keys.environments_with_payload_rules(connection)
+    return (*LINES, *((environment, IssuerKind.PAYLOAD) for environment in signing))
+
+
 def _is_due(platform: Platform, now: datetime) -> bool:
     with reading(platform.database.records) as connection:
-        keys = token_keys.list_all(connection)
-    lines = ([key for key in keys if (key.environment, key.issuer) == place] for place in LINES)
+        keys, places = token_keys.list_all(connection), _lines(connection)
+    lines = ([key for key in keys if (key.environment, key.issuer) == place] for place in places)
     rotation = platform.policy.token_key_rotation
     return any(line.missing(each, rotation=rotation, now=now) is not None for each in lines)
 
@@ -127,7 +138,7 @@ def _settle(
 def _make(
     connection: Connection, vault: Vault, environment: EnvironmentName, issuer: IssuerKind, wanted: NextKey
 ) -> list[TokenKey]:
-    private_key = ec.generate_private_key(ec.SECP256R1())
+    private_key = _new_private_key(issuer)
     public_key = private_key.public_key()
     key = TokenKey(
         kid=jose.thumbprint(public_key),
@@ -143,6 +154,13 @@ def _make(
     wrapped = vault.wrap(line.purpose(key.kid), pkcs8)
     # Another node may have been first: its key is read with the next look at the line.
     return [key] if token_keys.insert_key(connection, key, wrapped_private_key=wrapped) else []
+
+
+def _new_private_key(issuer: IssuerKind) -> jose.PrivateKey:
+    # Clients that verify x-jws-signature know PS256 and RS256, and no elliptic curve.
+    if issuer is IssuerKind.PAYLOAD:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def _announce(connection: Connection, keys: Iterable[TokenKey]) -> None:

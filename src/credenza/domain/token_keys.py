@@ -21,13 +21,20 @@ _CLOCKS = timedelta(minutes=1)
 
 
 class IssuerKind(StrEnum):
-    """The two issuers of an environment, which share no key: FAPI 2.0, and the one that takes client secrets."""
+    """The two issuers of an environment, which share no key: FAPI 2.0, and the one that takes client secrets. And what
+    signs answers (`x-jws-signature`): it issues no tokens, and its keys come and go like theirs."""
 
     FAPI2 = "fapi2"
     COMPAT = "compat"
+    PAYLOAD = "payload"
 
 
-LONGEST_TOKEN_LIFE = {IssuerKind.FAPI2: timedelta(seconds=900), IssuerKind.COMPAT: timedelta(hours=8)}
+LONGEST_TOKEN_LIFE = {
+    IssuerKind.FAPI2: timedelta(seconds=900),
+    IssuerKind.COMPAT: timedelta(hours=8),
+    # Nobody verifies an answer later: `maxAgeS` of `protocol.payload_rules` ends there.
+    IssuerKind.PAYLOAD: timedelta(hours=1),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from credenza.domain import token_keys
@@ -114,7 +115,7 @@ class Issuers:
             return None
         der = self._vault.unwrap(token_keys.purpose(found.key.kid), found.wrapped_private_key)
         key = load_der_private_key(der, None)
-        assert isinstance(key, EllipticCurvePrivateKey), "tokens are signed with ES256"
+        assert isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey), "tokens are signed with ES256, answers PS256"
         return key
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from credenza.domain.model import PLATFORM, EnvironmentName
 from credenza.domain.token_keys import IssuerKind, TokenKey
-from credenza.store.schema import token_keys
+from credenza.store.schema import service_environments, token_keys
 from credenza.store.upsert import insert_if_absent
 
 _COLUMNS = (
@@ -55,6 +55,13 @@ def list_all(connection: Connection) -> tuple[TokenKey, ...]:
     """List every key, the newest of each issuer first."""
     order = (token_keys.c.environment.desc(), token_keys.c.issuer, token_keys.c.generation.desc())
     return tuple(map(_key, connection.execute(select(*_COLUMNS).order_by(*order))))
+
+
+def environments_with_payload_rules(connection: Connection) -> tuple[EnvironmentName, ...]:
+    """List where some service has rules of payloads, which may want answers signed."""
+    environment = service_environments.c.environment
+    query = select(environment).where(service_environments.c.payload_rules.is_not(None)).distinct()
+    return tuple(sorted(map(EnvironmentName, connection.scalars(query))))
 
 
 def find(connection: Connection, kid: str) -> TokenKey | None:
