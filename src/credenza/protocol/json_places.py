@@ -41,7 +41,9 @@ def check(octets: bytes, *, field: str = "body") -> None:
             json.loads(octets.decode(), object_pairs_hook=_members_once)
     except RecursionError as error:
         raise _too_deep() from error
-    except msgspec.DecodeError as error:
+    except Refused:
+        raise
+    except ValueError as error:
         raise Malformed(field, "This is not JSON (RFC 8259) in UTF-8.") from error
 
 
