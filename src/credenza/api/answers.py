@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
 from datetime import datetime
 from ssl import DER_cert_to_PEM_cert
 from typing import Any
@@ -18,9 +20,10 @@ from credenza.domain.access import PERMISSIONS, On
 from credenza.domain.expiry import Ending, is_expiring
 from credenza.domain.model import Actor, ProjectRole
 from credenza.domain.notices import InboxItem
-from credenza.protocol import certificate
+from credenza.domain.service_keys import TYPES
+from credenza.protocol import certificate, public_key
 from credenza.protocol.certificate import CertificateDescription
-from credenza.wire import authorities, credentials, expiry, inbox, people, projects, services
+from credenza.wire import authorities, credentials, expiry, inbox, people, projects, service_keys, services
 
 
 def credential(found: model.Credential, *, now: datetime) -> credentials.Credential:
@@ -61,6 +64,19 @@ def _type(found: model.Credential) -> credentials.CredentialType:
     return "MTLS_CSR" if found.provenance is None else "MTLS_CERT"
 
 
+def service_credential(found: model.Credential, *, now: datetime) -> service_keys.ServiceCredential:
+    assert found.environment is not None, "a service credential belongs to an environment"
+    assert found.service_id is not None, "and to a service"
+    return service_keys.ServiceCredential(
+        type=TYPES[found.kind],
+        environment=found.environment.value,
+        service_id=found.service_id,
+        public_key=public_key.to_pem(found.public_key_der),
+        inactive_since=found.inactive_since,
+        **_certified_facts(found, now=now),
+    )
+
+
 def account_key(found: model.Credential, *, now: datetime) -> credentials.AccountKey:
     return credentials.AccountKey(**_key_facts(found, now=now))
 
@@ -90,13 +106,14 @@ def _certified_facts(found: model.Credential, *, now: datetime) -> dict[str, Any
 
 def reach(found: model.Reach) -> Response:
     """204, with how far the revocation has got (row E4)."""
-    return Response(
-        status_code=204,
-        headers={
-            "Credenza-Reach": f"gates={found.gates}, confirmed={found.confirmed}, lapsed={found.lapsed}",
-            "Credenza-Reach-Milliseconds": str(round(found.took.total_seconds() * 1000)),
-        },
-    )
+    return Response(status_code=204, headers=reach_headers(found))
+
+
+def reach_headers(found: model.Reach) -> dict[str, str]:
+    return {
+        "Credenza-Reach": f"gates={found.gates}, confirmed={found.confirmed}, lapsed={found.lapsed}",
+        "Credenza-Reach-Milliseconds": str(round(found.took.total_seconds() * 1000)),
+    }
 
 
 def project(view: ProjectView, actor: Actor, *, now: datetime) -> projects.Project:
@@ -140,8 +157,7 @@ def project_summary(view: ProjectView, *, now: datetime) -> projects.ProjectSumm
                 name=each.name.value,
                 credentials=tuple(
                     credentials.CredentialReference(id=key.id, type=_type(key), status=key.status_at(now).value)
-                    for key in view.credentials
-                    if key.environment is each.name
+                    for key in _project_credentials(view, each)
                 ),
                 project_services=_project_services(each),
             )
@@ -154,11 +170,26 @@ def project_summary(view: ProjectView, *, now: datetime) -> projects.ProjectSumm
 def environment(view: ProjectView, place: model.Environment, *, now: datetime) -> projects.Environment:
     return projects.Environment(
         name=place.name.value,
-        credentials=tuple(
-            project_credential(key, now=now) for key in view.credentials if key.environment is place.name
+        credentials=tuple(project_credential(key, now=now) for key in _project_credentials(view, place)),
+        project_services=tuple(
+            projects.ProjectServiceDetails(
+                service_id=each.service_id,
+                status=each.status.value,
+                credentials=tuple(
+                    service_credential(key, now=now)
+                    for key in view.credentials
+                    if (key.environment, key.service_id) == (place.name, each.service_id)
+                ),
+            )
+            for each in place.services
         ),
-        project_services=_project_services(place),
     )
+
+
+def _project_credentials(view: ProjectView, place: model.Environment) -> Iterator[model.Credential]:
+    """What proves who calls; service credentials stand at their services."""
+    of_services = model.SERVICE_KINDS
+    return (key for key in view.credentials if key.environment is place.name and key.kind not in of_services)
 
 
 def _project_services(place: model.Environment) -> tuple[projects.ProjectService, ...]:
@@ -219,6 +250,8 @@ def member(found: model.Member | model.ProjectMember) -> people.Member:
         email=found.user.email,
         name=found.user.name,
         role=found.role.value,
+        custom_role_id=found.custom_role_id if isinstance(found, model.Member) else None,
+        custom_role=found.custom_role if isinstance(found, model.Member) else "",
         status=_standing(found.user),
     )
 
@@ -239,6 +272,7 @@ def service(found: model.Service) -> services.Service:
                 path_prefix=each.path_prefix,
                 validity_months=each.validity_months,
                 validity_days=each.validity_days,
+                payload_rules=None if each.payload_rules is None else json.loads(each.payload_rules),
             )
             for each in found.environments
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from credenza.actions import invitations
 from credenza.api.asked import Caller, InvitationPath, OrganizationPath
 from credenza.api.idempotency import Repeatable
-from credenza.domain.model import OrganizationId, OrganizationRole, ProjectId, ProjectRole
+from credenza.domain.model import CustomRoleId, OrganizationId, OrganizationRole, ProjectId, ProjectRole
 from credenza.wire import people as wire
 
 
@@ -25,6 +25,7 @@ def invite(
         OrganizationId(organization_id),
         email=new.email,
         role=OrganizationRole(new.role),
+        custom_role_id=None if new.custom_role_id is None else CustomRoleId(new.custom_role_id),
         project_id=None if new.project_id is None else ProjectId(new.project_id),
         project_role=None if new.project_role is None else ProjectRole(new.project_role),
         now=asked.now,

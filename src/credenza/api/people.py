@@ -7,7 +7,7 @@ from credenza.api import answers
 from credenza.api.asked import Caller, OrganizationPath, UserPath
 from credenza.api.idempotency import Repeatable
 from credenza.domain.access import PROJECT_LIMIT_DEFAULT
-from credenza.domain.model import OrganizationId, OrganizationRole, UserId
+from credenza.domain.model import CustomRoleId, OrganizationId, OrganizationRole, UserId
 from credenza.wire import people as wire
 
 
@@ -72,6 +72,7 @@ def set_member(asked: Caller, once: Repeatable, organization_id: OrganizationPat
         OrganizationId(organization_id),
         email=new.email,
         role=OrganizationRole(new.role),
+        custom_role_id=None if new.custom_role_id is None else CustomRoleId(new.custom_role_id),
         now=asked.now,
         once=once,
     )

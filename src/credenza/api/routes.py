@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from credenza.api import (
     access_tokens,
     account_keys,
+    accounts,
     audit_log,
     authorities,
     credentials,
@@ -28,11 +29,14 @@ from credenza.api import (
     own_authorities,
     people,
     projects,
+    roles,
+    service_keys,
     services,
     tls_client_names,
     traces,
     trusted_authorities,
     webhooks,
+    workspaces,
 )
 from credenza.wire.errors import ReasonCode as R
 
@@ -57,6 +61,18 @@ _NEW_KEY = (
     R.OAUTH2_KEYS_MAX_EXCEEDED,
 )  # fmt: skip
 
+_NEW_SERVICE_KEY = (
+    R.SERVICE_NOT_FOUND, R.INVALID_PROJECT_STATUS, R.INVALID_CSR, R.INVALID_KEY_TYPE, R.DUPLICATE_CERTIFICATE,
+)  # fmt: skip
+_ACTIVATED = (
+    R.CREDENTIAL_NOT_FOUND, R.INVALID_CREDENTIAL_STATUS, R.INVALID_KEY_TYPE, R.ACTIVATING_EXPIRED_KEY,
+)  # fmt: skip
+_REVOKED_SERVICE_KEY = (
+    R.CREDENTIAL_NOT_FOUND, R.REVOKE_ACTIVE_MASTERCARD_ENCRYPTION_CREDENTIAL_ERROR,
+    R.REVOKE_LAST_CLIENT_ENCRYPTION_CREDENTIAL_ERROR,
+)  # fmt: skip
+
+_SC = "services/{service_id}/credentials"
 _P = "/developer/projects/{project_id}"
 _DEVELOPER = (
     # The seeds' API, contracts 1.2. Every answer to a POST is 200 there, as the original's to POST /projects is.
@@ -76,13 +92,23 @@ _DEVELOPER = (
     )),
     Route("POST", f"{_P}/environments/{{environment_name}}/services", projects.add_service, "addServiceToEnvironment", (
         *_CHANGED, R.SERVICE_NOT_FOUND, R.PROJECT_SERVICE_ALREADY_EXISTS, R.PROJECT_TYPE_NOT_SUPPORTED,
-        R.INVALID_PROJECT_STATUS, R.INVALID_PROJECT_CONFIG,
+        R.INVALID_PROJECT_STATUS, R.INVALID_PROJECT_CONFIG, R.INVALID_CSR, R.INVALID_KEY_TYPE,
     )),
     Route("POST", f"{_P}/credentials", credentials.add_to_project, "addCredentialToProject", (
         *_CHANGED, R.INVALID_PROJECT_STATUS, *_NEW_KEY,
     )),
     Route("DELETE", f"{_P}/credentials/{{credential_id}}", credentials.revoke, "revokeProjectCredential", (
         *_CHANGED, R.CREDENTIAL_NOT_FOUND, R.LAST_ACTIVE_CREDENTIAL,
+    ), 204),
+    Route("POST", f"{_P}/{_SC}", service_keys.add, "addCredentialToService", (*_CHANGED, *_NEW_SERVICE_KEY)),
+    Route("GET", f"{_P}/{_SC}/{{credential_id}}", service_keys.get, "getServiceCredential", (
+        *_SEEN, R.CREDENTIAL_NOT_FOUND,
+    )),
+    Route("PUT", f"{_P}/{_SC}/{{credential_id}}/status", service_keys.set_status, "updateServiceCredentialStatus", (
+        *_CHANGED, *_ACTIVATED,
+    )),
+    Route("DELETE", f"{_P}/{_SC}/{{credential_id}}", service_keys.revoke, "revokeServiceCredential", (
+        *_CHANGED, *_REVOKED_SERVICE_KEY,
     ), 204),
 )  # fmt: skip
 
@@ -105,6 +131,29 @@ _ORGANIZATIONS = (
     Route("DELETE", f"{_O}/invitations/{{invitation_id}}", invitations.withdraw, "withdrawInvitation", (
         *_IN_ORGANIZATION,
     ), 204),
+    Route("GET", f"{_O}/accounts", accounts.list_all, "listAccounts", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/accounts", accounts.create, "createAccount", (*_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS), 201),
+    Route("PUT", f"{_O}/accounts/{{account_id}}", accounts.rename, "renameAccount", (
+        *_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS,
+    )),
+    Route("DELETE", f"{_O}/accounts/{{account_id}}", accounts.archive, "archiveAccount", _IN_ORGANIZATION, 204),
+    Route("GET", f"{_O}/workspaces", workspaces.list_all, "listWorkspaces", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/workspaces", workspaces.create, "createWorkspace", (
+        *_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS,
+    ), 201),
+    Route("PUT", f"{_O}/workspaces/{{workspace_id}}", workspaces.rename, "renameWorkspace", (
+        *_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS,
+    )),
+    Route("PUT", f"{_O}/workspaces/{{workspace_id}}/account", workspaces.move, "moveWorkspace", (
+        *_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS,
+    )),
+    Route("DELETE", f"{_O}/workspaces/{{workspace_id}}", workspaces.archive, "archiveWorkspace", (
+        *_IN_ORGANIZATION,
+    ), 204),
+    Route("GET", f"{_O}/roles", roles.list_all, "listRoles", _IN_ORGANIZATION),
+    Route("POST", f"{_O}/roles", roles.create, "createRole", (*_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS), 201),
+    Route("PUT", f"{_O}/roles/{{role_id}}", roles.edit, "editRole", (*_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS)),
+    Route("DELETE", f"{_O}/roles/{{role_id}}", roles.remove, "removeRole", _IN_ORGANIZATION, 204),
     Route("GET", f"{_O}/access-tokens", access_tokens.list_own, "listAccessTokens", _IN_ORGANIZATION),
     Route("POST", f"{_O}/access-tokens", access_tokens.create, "createAccessToken", _IN_ORGANIZATION, 201),
     Route("DELETE", f"{_O}/access-tokens/{{token_id}}", access_tokens.revoke, "revokeAccessToken", (
@@ -211,6 +260,16 @@ _PROJECTS = (
     Route("DELETE", f"{_S}/{{credential_id}}", credentials.release_subject, "releaseCertificateSubject", (
         R.FORBIDDEN, R.NOT_FOUND, R.CREDENTIAL_NOT_FOUND, R.INVALID_CREDENTIAL_STATUS,
     )),
+    Route("GET", f"{_Q}/service-credentials", service_keys.list_of_project, "listServiceKeysOfProject", _SEEN),
+    Route("GET", f"{_Q}/{_SC}", service_keys.list_of_service, "listServiceKeys", _SEEN),
+    Route("POST", f"{_Q}/{_SC}", service_keys.add, "addServiceKey", (*_CHANGED, *_NEW_SERVICE_KEY), 201),
+    Route("GET", f"{_Q}/{_SC}/{{credential_id}}", service_keys.get, "getServiceKey", (*_SEEN, R.CREDENTIAL_NOT_FOUND)),
+    Route("PUT", f"{_Q}/{_SC}/{{credential_id}}/status", service_keys.set_status, "activateServiceKey", (
+        *_CHANGED, *_ACTIVATED,
+    )),
+    Route("DELETE", f"{_Q}/{_SC}/{{credential_id}}", service_keys.revoke, "revokeServiceKey", (
+        *_CHANGED, *_REVOKED_SERVICE_KEY,
+    ), 204),
     Route("GET", f"{_Q}/enrolment-secrets", enrolment_secrets.list_latest, "listEnrolmentSecrets", _SEEN),
     Route("POST", f"{_Q}/enrolment-secrets", enrolment_secrets.create, "createEnrolmentSecret", (
         *_CHANGED, R.INVALID_PROJECT_STATUS, R.INVALID_KEY_TYPE,

@@ -31,6 +31,7 @@ class Entry:
 
 
 COMMANDS = (
+    Entry("account", "Accounts of the organization, with workspaces in them.", ("account",)),
     Entry("api", "Send any request to the management API.", ("api",)),
     Entry("audit", "The audit log: list, export, verify.", ("audit", "audit_verify")),
     Entry("auth", "Sign in to a Credenza server and out again.", ("auth",)),
@@ -54,6 +55,7 @@ COMMANDS = (
     Entry("p12", "Read and write PKCS#12 key stores.", ("p12",)),
     Entry("project", "Projects, their environments and their people.", ("project",)),
     Entry("resource-server", "APIs that may introspect tokens, for operators.", ("resource_server",)),
+    Entry("role", "Roles that the organization makes of single actions.", ("role",)),
     Entry("serve", "Serve the management API and the gates.", ("server",)),
     Entry("service", "The catalog, for operators.", ("service",)),
     Entry("sign", "Sign a request, an assertion or a proof, and print it.", ("sign", "sign_oauth2")),
@@ -62,6 +64,7 @@ COMMANDS = (
     Entry("user", "Users, for operators.", ("user",)),
     Entry("version", "Print the version.", ("version",)),
     Entry("webhook", "Webhooks that are told of what expires.", ("webhook",)),
+    Entry("workspace", "Workspaces, and which account each is in.", ("workspace",)),
 )
 
 

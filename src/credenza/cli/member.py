@@ -6,16 +6,20 @@ from typing import Annotated
 
 import typer
 
-from credenza.actions import invitations, people
+from credenza.actions import invitations, people, roles
+from credenza.actions.context import Platform
 from credenza.cli import local, output
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.domain.model import Member, OrganizationRole
+from credenza.domain.model import CustomRoleId, Member, OrganizationId, OrganizationRole
 
 app = typer.Typer()
 
 _COLUMNS = ("email", "name", "role", "id")
 _INVITATION_COLUMNS = ("email", "role", "expiresAt", "id")
 
+CustomRole = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Instead of --role: a role that the organization has made.")
+]
 Organization = Annotated[str, typer.Option("--org", metavar="NAME", help="The organization.")]
 
 
@@ -33,11 +37,15 @@ def add(
     email: Annotated[str, typer.Argument(help="Mail address of a user.")],
     org: Organization,
     role: Annotated[OrganizationRole, typer.Option(help="Role in the organization.")] = OrganizationRole.USER,
+    custom_role: CustomRole = None,
 ) -> None:
     """Put a user into an organization, or give a member another role. Who has no account yet is invited."""
     with local.organization(org) as (platform, found):
+        held, role_id = _held(platform, found.id, role, custom_role)
         member = local.attempt(
-            lambda: people.set_member(platform, local.OPERATOR, found.id, email=email, role=role, now=local.now())
+            lambda: people.set_member(
+                platform, local.OPERATOR, found.id, email=email, role=held, custom_role_id=role_id, now=local.now()
+            )
         )
     output.show(context, _row(member))
 
@@ -48,11 +56,15 @@ def invite(
     email: Annotated[str, typer.Argument(help="Any mail address.")],
     org: Organization,
     role: Annotated[OrganizationRole, typer.Option(help="Role in the organization.")] = OrganizationRole.USER,
+    custom_role: CustomRole = None,
 ) -> None:
     """Invite somebody by mail, for seven days. The link is printed too, so that it can be handed over."""
     with local.organization(org) as (platform, found):
+        held, role_id = _held(platform, found.id, role, custom_role)
         invited = local.attempt(
-            lambda: invitations.invite(platform, local.OPERATOR, found.id, email=email, role=role, now=local.now())
+            lambda: invitations.invite(
+                platform, local.OPERATOR, found.id, email=email, role=held, custom_role_id=role_id, now=local.now()
+            )
         )
         link = invitations.link_to(platform, invited.token)
     output.note(
@@ -103,10 +115,23 @@ def remove(
     output.note(context, f"{email} is no longer a member of {org}.")
 
 
+def _held(
+    platform: Platform, organization_id: OrganizationId, role: OrganizationRole, custom_role: str | None
+) -> tuple[OrganizationRole, CustomRoleId | None]:
+    """What --role and --custom-role say together."""
+    if custom_role is None:
+        return role, None
+    made = local.attempt(lambda: roles.list_all(platform, local.OPERATOR, organization_id, now=local.now()))
+    found = next((each for each in made if custom_role in (each.name, each.id)), None)
+    if found is None:
+        raise CommandFailed(f"The organization has made no role {custom_role!r}.", ExitCode.NOT_FOUND)
+    return OrganizationRole.CUSTOM, found.id
+
+
 def _row(member: Member) -> dict[str, str]:
     return {
         "email": member.user.email,
         "name": member.user.name,
-        "role": member.role,
+        "role": member.custom_role or member.role,
         "id": member.user.id,
     }

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from credenza.cli import files, habits, profiles
 from credenza.cli.failure import CommandFailed, ExitCode
@@ -19,7 +21,7 @@ from credenza.client import operations
 from credenza.client.auth import TokenAuth
 from credenza.client.errors import ApiError
 from credenza.client.management import ManagementClient
-from credenza.wire.shape import EnvironmentName
+from credenza.wire.shape import FORMS, EnvironmentName, RequestShape
 
 _EXIT_CODES = {401: ExitCode.AUTH, 403: ExitCode.AUTH, 404: ExitCode.NOT_FOUND}
 
@@ -38,6 +40,8 @@ def client(context: typer.Context) -> Iterator[ManagementClient]:
             yield connected
         except ApiError as error:
             raise CommandFailed(_sentences(error), _EXIT_CODES.get(error.status, ExitCode.ERROR)) from error
+        except ValidationError as error:
+            raise _unsendable(error) from error
         except httpx.TransportError as error:
             raise CommandFailed(f"{profile.url} cannot be reached: {error}.") from error
 
@@ -94,6 +98,18 @@ def csr_text(path: Path) -> str:
         return octets.decode("utf-8", errors="replace")
     encoded = base64.encodebytes(octets).decode()
     return f"-----BEGIN CERTIFICATE REQUEST-----\n{encoded}-----END CERTIFICATE REQUEST-----\n"
+
+
+def _unsendable(error: ValidationError) -> Exception:
+    """What was typed does not fit into the request; an answer that cannot be read is no fault of the user's."""
+    if error.title not in {each.__name__ for each in RequestShape.__subclasses__()}:
+        return error
+    wrong = (f"{'.'.join(map(str, each['loc']))}: {_wanted(each)}" for each in error.errors())
+    return CommandFailed("\n".join(wrong), ExitCode.USAGE)
+
+
+def _wanted(found: ErrorDetails) -> str:
+    return FORMS.get(str(found.get("ctx", {}).get("pattern", "")), found["msg"])
 
 
 def _sentences(error: ApiError) -> str:

@@ -73,9 +73,17 @@ from credenza.wire.projects import (
     TlsClientName,
 )
 from credenza.wire.refusals import Caller, CallRefusal, OAuth1Use
+from credenza.wire.roles import Role, RoleContent
+from credenza.wire.service_keys import (
+    AddServiceCredential,
+    ServiceCredential,
+    ServiceCredentialStatus,
+    ServiceCredentialType,
+)
 from credenza.wire.services import NewService, Service
 from credenza.wire.shape import EnvironmentName
 from credenza.wire.tokens import AccessToken, IssuedAccessToken, NewAccessToken
+from credenza.wire.tree import Account, AccountEdit, NewAccount, NewWorkspace, Workspace, WorkspaceEdit, WorkspaceMove
 from credenza.wire.webhooks import AddedWebhook, Delivery, NewWebhook, Webhook
 
 Result = TypeVar("Result")
@@ -170,6 +178,28 @@ def revoke_project_credential(project_id: str, credential_id: str) -> Operation[
     return Operation("DELETE", f"/developer/projects/{project_id}/credentials/{credential_id}", _reach)
 
 
+def add_credential_to_service(
+    project_id: str, service_id: int, new: AddServiceCredential
+) -> Operation[ServiceCredential]:
+    return Operation("POST", _service_keys("/developer", project_id, service_id), _one(ServiceCredential), body=new)
+
+
+def get_service_credential(project_id: str, service_id: int, credential_id: str) -> Operation[ServiceCredential]:
+    path = f"{_service_keys('/developer', project_id, service_id)}/{credential_id}"
+    return Operation("GET", path, _one(ServiceCredential))
+
+
+def update_service_credential_status(
+    project_id: str, service_id: int, credential_id: str, status: ServiceCredentialStatus
+) -> Operation[ServiceCredential]:
+    path = f"{_service_keys('/developer', project_id, service_id)}/{credential_id}/status"
+    return Operation("PUT", path, _one(ServiceCredential), body=status)
+
+
+def revoke_service_credential(project_id: str, service_id: int, credential_id: str) -> Operation[Reach]:
+    return Operation("DELETE", f"{_service_keys('/developer', project_id, service_id)}/{credential_id}", _reach)
+
+
 # ---------------------------------------------------------------------------------------------------- our own API, /api
 
 
@@ -215,6 +245,64 @@ def invite_member(organization_id: str, new: NewInvitation) -> Operation[Invitat
 
 def withdraw_invitation(organization_id: str, invitation_id: str) -> Operation[None]:
     return Operation("DELETE", f"/api/organizations/{organization_id}/invitations/{invitation_id}", _nothing)
+
+
+def list_accounts(organization_id: str) -> Operation[tuple[Account, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/accounts", _many(Account))
+
+
+def create_account(organization_id: str, new: NewAccount) -> Operation[Account]:
+    return Operation("POST", f"/api/organizations/{organization_id}/accounts", _one(Account), body=new)
+
+
+def rename_account(organization_id: str, account_id: str, edit: AccountEdit) -> Operation[Account]:
+    return Operation("PUT", f"/api/organizations/{organization_id}/accounts/{account_id}", _one(Account), body=edit)
+
+
+def archive_account(organization_id: str, account_id: str) -> Operation[None]:
+    """With its workspaces. There is no way back."""
+    return Operation("DELETE", f"/api/organizations/{organization_id}/accounts/{account_id}", _nothing)
+
+
+def list_workspaces(organization_id: str) -> Operation[tuple[Workspace, ...]]:
+    return Operation("GET", f"/api/organizations/{organization_id}/workspaces", _many(Workspace))
+
+
+def create_workspace(organization_id: str, new: NewWorkspace) -> Operation[Workspace]:
+    return Operation("POST", f"/api/organizations/{organization_id}/workspaces", _one(Workspace), body=new)
+
+
+def rename_workspace(organization_id: str, workspace_id: str, edit: WorkspaceEdit) -> Operation[Workspace]:
+    path = f"/api/organizations/{organization_id}/workspaces/{workspace_id}"
+    return Operation("PUT", path, _one(Workspace), body=edit)
+
+
+def move_workspace(organization_id: str, workspace_id: str, move: WorkspaceMove) -> Operation[Workspace]:
+    path = f"/api/organizations/{organization_id}/workspaces/{workspace_id}/account"
+    return Operation("PUT", path, _one(Workspace), body=move)
+
+
+def archive_workspace(organization_id: str, workspace_id: str) -> Operation[None]:
+    """There is no way back."""
+    return Operation("DELETE", f"/api/organizations/{organization_id}/workspaces/{workspace_id}", _nothing)
+
+
+def list_roles(organization_id: str) -> Operation[tuple[Role, ...]]:
+    """Those that the organization has made."""
+    return Operation("GET", f"/api/organizations/{organization_id}/roles", _many(Role))
+
+
+def create_role(organization_id: str, new: RoleContent) -> Operation[Role]:
+    return Operation("POST", f"/api/organizations/{organization_id}/roles", _one(Role), body=new)
+
+
+def edit_role(organization_id: str, role_id: str, new: RoleContent) -> Operation[Role]:
+    return Operation("PUT", f"/api/organizations/{organization_id}/roles/{role_id}", _one(Role), body=new)
+
+
+def remove_role(organization_id: str, role_id: str) -> Operation[None]:
+    """Nobody may hold it, and nobody be invited to it."""
+    return Operation("DELETE", f"/api/organizations/{organization_id}/roles/{role_id}", _nothing)
 
 
 def list_access_tokens(organization_id: str) -> Operation[tuple[AccessToken, ...]]:
@@ -511,6 +599,58 @@ def renew_credential(project_id: str, credential_id: str) -> Operation[Credentia
     return Operation("POST", f"/api/projects/{project_id}/credentials/{credential_id}/renew", _one(Credential))
 
 
+def list_service_keys_of_project(
+    project_id: str,
+    *,
+    type: ServiceCredentialType | None = None,  # noqa: A002 - its name on the wire
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[ServiceCredential]]:
+    """Service credentials for all services, by id."""
+    query = _service_keys_query(type, environment, status, limit, cursor, expiring=expiring)
+    path = f"/api/projects/{project_id}/service-credentials"
+    return Operation("GET", path, _page(ServiceCredential), query=query)
+
+
+def list_service_keys(
+    project_id: str,
+    service_id: int,
+    *,
+    type: ServiceCredentialType | None = None,  # noqa: A002 - its name on the wire
+    environment: EnvironmentName | None = None,
+    status: Status | None = None,
+    expiring: bool = False,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[ServiceCredential]]:
+    """Service credentials for one service, by id."""
+    query = _service_keys_query(type, environment, status, limit, cursor, expiring=expiring)
+    return Operation("GET", _service_keys("/api", project_id, service_id), _page(ServiceCredential), query=query)
+
+
+def add_service_key(project_id: str, service_id: int, new: AddServiceCredential) -> Operation[ServiceCredential]:
+    return Operation("POST", _service_keys("/api", project_id, service_id), _one(ServiceCredential), body=new)
+
+
+def get_service_key(project_id: str, service_id: int, credential_id: str) -> Operation[ServiceCredential]:
+    path = f"{_service_keys('/api', project_id, service_id)}/{credential_id}"
+    return Operation("GET", path, _one(ServiceCredential))
+
+
+def activate_service_key(project_id: str, service_id: int, credential_id: str) -> Operation[ServiceCredential]:
+    """Put a key in the place of the active one, which becomes INACTIVE."""
+    path = f"{_service_keys('/api', project_id, service_id)}/{credential_id}/status"
+    return Operation("PUT", path, _one(ServiceCredential), body=ServiceCredentialStatus(status="ACTIVE"))
+
+
+def revoke_service_key(project_id: str, service_id: int, credential_id: str, *, reason: str = "") -> Operation[Reach]:
+    path = f"{_service_keys('/api', project_id, service_id)}/{credential_id}"
+    return Operation("DELETE", path, _reach, query=_query(reason=reason or None))
+
+
 def list_enrolment_secrets(project_id: str) -> Operation[tuple[EnrolmentSecret, ...]]:
     return Operation("GET", f"/api/projects/{project_id}/enrolment-secrets", _many(EnrolmentSecret))
 
@@ -628,6 +768,23 @@ def get_metrics() -> Operation[bytes]:
 
 _PROJECT_CREDENTIAL_DETAILS: TypeAdapter[ProjectCredentialDetails] = TypeAdapter(ProjectCredentialDetails)
 _PROJECT_CREDENTIALS: TypeAdapter[tuple[ProjectCredential, ...]] = TypeAdapter(tuple[ProjectCredential, ...])
+
+
+def _service_keys(api: str, project_id: str, service_id: int) -> str:
+    return f"{api}/projects/{project_id}/services/{service_id}/credentials"
+
+
+def _service_keys_query(
+    kind: ServiceCredentialType | None,
+    environment: EnvironmentName | None,
+    status: Status | None,
+    limit: int | None,
+    cursor: str | None,
+    *,
+    expiring: bool,
+) -> dict[str, str]:
+    named = {"type": kind, "environment": environment, "status": status, "cursor": cursor}
+    return _query(expiring="true" if expiring else None, limit=limit, **named)
 
 
 def _tls_client_name(project_id: str, environment: EnvironmentName) -> str:

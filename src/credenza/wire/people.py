@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt
 
 from credenza.wire.shape import AnswerShape, Email, Moment, Name, RequestShape, Uuid
 
-OrganizationRole: TypeAlias = Literal["admin", "compliance_admin", "user", "read_only"]
+OrganizationRole: TypeAlias = Literal["admin", "compliance_admin", "user", "read_only", "custom"]
 ProjectLimit: TypeAlias = Annotated[StrictInt, Field(ge=0, le=500)]
 
 
@@ -52,19 +52,23 @@ class User(AnswerShape):
 
 
 class NewMember(RequestShape):
-    """A member of the organization who gets another role in it. Whoever is not one yet is invited."""
+    """A member of the organization who gets another role in it. Whoever is not one yet is invited. `customRoleId` says
+    which role a `custom` one is."""
 
     email: Email
     role: OrganizationRole
+    custom_role_id: Uuid | None = None
 
 
 class Member(AnswerShape):
-    """Somebody in an organization or on a project, with the role held there."""
+    """Somebody in an organization or on a project, with the role held there. `customRole` is a custom one's name."""
 
     id: str
     email: str
     name: str
-    role: Literal["admin", "compliance_admin", "user", "read_only", "owner"]
+    role: Literal["admin", "compliance_admin", "user", "read_only", "custom", "owner"]
+    custom_role_id: str | None = None
+    custom_role: str = ""
     status: Literal["ACTIVE", "DISABLED"]
 
 
@@ -73,6 +77,7 @@ class NewInvitation(RequestShape):
 
     email: Email
     role: OrganizationRole
+    custom_role_id: Uuid | None = None
     project_id: Uuid | None = None
     project_role: Literal["admin", "read_only"] | None = None
 
@@ -83,6 +88,8 @@ class Invitation(AnswerShape):
     id: str
     email: str
     role: OrganizationRole
+    custom_role_id: str | None = None
+    custom_role: str = ""
     project_id: str | None
     project_role: Literal["admin", "read_only"] | None
     invited_by: str | None
