@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
+from credenza.domain import catalog_rules
 from credenza.domain.access import Action
+from credenza.domain.catalog import NO_ENTRY, CatalogEntry
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     Actor,
     AuthenticationType,
+    CredentialId,
+    EnvironmentName,
+    OrganizationId,
     Service,
     ServiceEnvironment,
     ServiceId,
     ServiceStatus,
 )
+from credenza.protocol import payload_rules
+from credenza.protocol.errors import Malformed
 from credenza.store import changes, services
 
 RESERVED_PREFIXES = ("/oauth", "/sso", "/.well-known")
@@ -41,6 +49,7 @@ class NewService:
     description: str
     environments: tuple[ServiceEnvironment, ...]
     scopes: frozenset[str] = frozenset()
+    entry: CatalogEntry = NO_ENTRY
 
 
 def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, once: Once | None = None) -> Service:
@@ -48,15 +57,16 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
         claimed = claim(platform, act, actor, once, Service, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        _check(new)
+        check(new)
         draft = Service(
             ServiceId(0),
             new.name,
             new.authentication,
             ServiceStatus.LIVE,
             new.description,
-            new.environments,
+            _with_canonical_rules(new.environments),
             new.scopes,
+            new.entry,
         )
         service = replace(draft, id=services.insert_service(act.connection, draft, now=now))
         _announce(act, service)
@@ -64,25 +74,49 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
 
 
 def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewService, *, now: datetime) -> Service:
-    """Change name, description, places and scopes of a service. Its authentication type stays: projects depend on
-    it."""
+    """Change what a service says of itself. Its authentication type stays: projects depend on it. Permissions that it
+    no longer offers are taken from whoever was granted them."""
     with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
         service = _get(act, service_id)
-        _check(new)
-        if new.authentication is not service.authentication:
-            raise Refusal(
-                Code.PROJECT_TYPE,
-                f"The service takes {service.authentication} and projects depend on it. Create another service.",
-                field="authentication",
-            )
+        check(new)
+        check_authentication(service, new)
         changed = replace(
             service,
             name=new.name,
             description=new.description,
-            environments=new.environments,
+            environments=_with_canonical_rules(new.environments),
             scopes=new.scopes,
+            entry=new.entry,
         )
-        services.replace_service(act.connection, changed)
+        lost = services.replace_service(act.connection, service, changed)
+        _announce(act, changed, lost)
+        return changed
+
+
+def set_payload_rules(
+    platform: Platform,
+    actor: Actor,
+    service_id: ServiceId,
+    environment: EnvironmentName,
+    rules: str | None,
+    *,
+    now: datetime,
+) -> Service:
+    """Say what of a service's payloads is encrypted and signed in an environment (JSON); None: nothing is."""
+    with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
+        service = _get(act, service_id)
+        if service.in_environment(environment) is None:
+            raise Refusal(
+                Code.PROJECT_CONFIG,
+                f"The service {service.name} is not offered in {environment}.",
+                field="environment",
+            )
+        places = tuple(
+            replace(each, payload_rules=rules) if each.environment is environment else each
+            for each in service.environments
+        )
+        changed = replace(service, environments=_with_canonical_rules(places))
+        services.replace_service(act.connection, service, changed)
         _announce(act, changed)
         return changed
 
@@ -90,8 +124,9 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
 def retire(platform: Platform, actor: Actor, service_id: ServiceId, *, now: datetime) -> Service:
     """Take a service out of the catalog: nobody adds it any more and the gate stops serving it."""
     with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
-        retired = replace(_get(act, service_id), status=ServiceStatus.RETIRED)
-        services.replace_service(act.connection, retired)
+        service = _get(act, service_id)
+        retired = replace(service, status=ServiceStatus.RETIRED)
+        services.replace_service(act.connection, service, retired)
         _announce(act, retired)
         return retired
 
@@ -101,19 +136,28 @@ def list_live(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Servi
         return services.list_live(act.connection)
 
 
-def _announce(act: Act, service: Service) -> None:
+def announce(act: Act, service: Service, lost: Iterable[tuple[OrganizationId, CredentialId]] = ()) -> None:
+    """Tell the gates of a change, and of the credentials that have lost permissions or places by it: a permission may
+    come back, and theirs must not."""
     changes.record(act.connection, act.organization_id, changes.ChangeKind.CATALOG, service.id)
+    for organization_id, credential_id in lost:
+        changes.record(act.connection, organization_id, changes.ChangeKind.CREDENTIAL, credential_id)
+
+
+def _announce(act: Act, service: Service, lost: Iterable[tuple[OrganizationId, CredentialId]] = ()) -> None:
+    announce(act, service, lost)
     act.note(service.id, service.name)
 
 
 def _get(act: Act, service_id: ServiceId) -> Service:
-    service = services.find(act.connection, service_id)
+    service = services.find(act.connection, service_id, lock=True)
     if service is None:
         raise Refusal(Code.SERVICE_NOT_FOUND, f"No service {service_id}.", field="serviceId")
     return service
 
 
-def _check(new: NewService) -> None:
+def check(new: NewService) -> None:
+    """Refuse what no gate could serve."""
     if len({each.environment for each in new.environments}) != len(new.environments):
         raise Refusal(Code.INVALID, "Each environment may be named once.", field="environments")
     _check_scopes(new)
@@ -121,6 +165,46 @@ def _check(new: NewService) -> None:
         _check_prefix(each.path_prefix)
         _check_upstream(each.upstream)
         _check_validity(each)
+    _check_entry(new)
+
+
+def check_authentication(service: Service, new: NewService) -> None:
+    if new.authentication is not service.authentication:
+        raise Refusal(
+            Code.PROJECT_TYPE,
+            f"{service.name} takes {service.authentication} and projects depend on it. Create another service.",
+            field="authentication",
+        )
+
+
+def _check_entry(new: NewService) -> None:
+    if new.authentication is AuthenticationType.CLIENT_SECRET:
+        catalog_rules.check(new.entry)
+    elif new.entry != NO_ENTRY:
+        raise Refusal(
+            Code.INVALID,
+            f"Permissions, scope and routes are for services that take client secrets; this one takes "
+            f"{new.authentication}.",
+            field="catalogEntry",
+        )
+
+
+def _with_canonical_rules(places: tuple[ServiceEnvironment, ...]) -> tuple[ServiceEnvironment, ...]:
+    """Check what is said of payloads, and write it with every property."""
+    return tuple(replace(each, payload_rules=_canonical(each.payload_rules)) for each in places)
+
+
+def _canonical(rules: str | None) -> str | None:
+    if rules is None:
+        return None
+    try:
+        return payload_rules.write(payload_rules.parse(rules))
+    except Malformed as error:
+        raise Refusal(Code.INVALID, str(error), field=_rules_field(error)) from error
+
+
+def _rules_field(error: Malformed) -> str:
+    return "payloadRules" if error.field == "rules" else f"payloadRules.{error.field}"
 
 
 def _check_scopes(new: NewService) -> None:

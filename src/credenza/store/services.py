@@ -8,16 +8,20 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from credenza.domain.catalog import NO_ENTRY
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     PLATFORM,
     AuthenticationType,
+    CredentialId,
     EnvironmentName,
+    OrganizationId,
     Service,
     ServiceEnvironment,
     ServiceId,
     ServiceStatus,
 )
+from credenza.store import service_entries
 from credenza.store.schema import service_environments, service_scopes, services
 from credenza.store.upsert import violates
 
@@ -34,11 +38,13 @@ def insert_service(connection: Connection, service: Service, *, now: datetime) -
                 status=service.status,
                 description=service.description,
                 created_at=now,
+                **service_entries.terms(service.entry),
             )
             .returning(services.c.id)
         ).scalar_one()
         _insert_environments(connection, ServiceId(identity), service.environments)
         _insert_scopes(connection, ServiceId(identity), service.scopes)
+        service_entries.insert_entry(connection, ServiceId(identity), service.entry)
     except IntegrityError as error:
         if _is_taken(error):
             raise _taken() from error
@@ -46,30 +52,51 @@ def insert_service(connection: Connection, service: Service, *, now: datetime) -
     return ServiceId(identity)
 
 
-def replace_service(connection: Connection, service: Service) -> None:
-    """Put a service's new facts in place of the old ones. Refuses a name, path prefix or scope that is taken."""
+def replace_service(
+    connection: Connection, old: Service, service: Service
+) -> tuple[tuple[OrganizationId, CredentialId], ...]:
+    """Put a service's new facts in place of the old ones; the answer is who has lost permissions or places by it.
+    Refuses a name, path prefix or scope that is taken."""
     try:
         connection.execute(
             update(services)
             .where(services.c.id == service.id)
-            .values(name=service.name, status=service.status, description=service.description)
+            .values(
+                name=service.name,
+                status=service.status,
+                description=service.description,
+                **service_entries.terms(service.entry),
+            )
         )
         connection.execute(delete(service_environments).where(service_environments.c.service_id == service.id))
         _insert_environments(connection, service.id, service.environments)
         connection.execute(delete(service_scopes).where(service_scopes.c.service_id == service.id))
         _insert_scopes(connection, service.id, service.scopes)
+        return service_entries.replace_entry(connection, service.id, old.entry, service.entry)
     except IntegrityError as error:
         if _is_taken(error):
             raise _taken() from error
         raise
 
 
-def find(connection: Connection, service_id: ServiceId) -> Service | None:
+def find(connection: Connection, service_id: ServiceId, *, lock: bool = False) -> Service | None:
+    if lock:
+        connection.execute(select(services.c.id).where(services.c.id == service_id).with_for_update()).all()
     return next(iter(_load(connection, [service_id])), None)
+
+
+def lock_all(connection: Connection) -> None:
+    """Let nobody else change a service until this transaction ends."""
+    connection.execute(select(services.c.id).order_by(services.c.id).with_for_update()).all()
 
 
 def list_live(connection: Connection) -> tuple[Service, ...]:
     return tuple(each for each in _load(connection, None) if each.status is ServiceStatus.LIVE)
+
+
+def list_all(connection: Connection) -> tuple[Service, ...]:
+    """List every service, the retired ones too, by number."""
+    return _load(connection, None)
 
 
 def load(connection: Connection, service_ids: Iterable[ServiceId]) -> tuple[Service, ...]:
@@ -78,11 +105,18 @@ def load(connection: Connection, service_ids: Iterable[ServiceId]) -> tuple[Serv
 
 def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[Service, ...]:
     query = select(
-        services.c.id, services.c.name, services.c.authentication, services.c.status, services.c.description
+        services.c.id,
+        services.c.name,
+        services.c.authentication,
+        services.c.status,
+        services.c.description,
+        *service_entries.TERMS,
     ).order_by(services.c.id)
     if service_ids is not None:
         query = query.where(services.c.id.in_(service_ids))
     places, scopes = _environments(connection, service_ids), _scopes(connection, service_ids)
+    rows = connection.execute(query).all()
+    entries = service_entries.load_entries(connection, rows)
     return tuple(
         Service(
             id=ServiceId(row.id),
@@ -92,8 +126,9 @@ def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[
             description=row.description,
             environments=tuple(places.get(row.id, ())),
             scopes=frozenset(scopes.get(row.id, ())),
+            entry=entries.get(row.id, NO_ENTRY),
         )
-        for row in connection.execute(query)
+        for row in rows
     )
 
 
@@ -105,13 +140,19 @@ def _environments(connection: Connection, service_ids: list[ServiceId] | None) -
         service_environments.c.upstream,
         service_environments.c.validity_months,
         service_environments.c.validity_days,
+        service_environments.c.payload_rules,
     ).order_by(service_environments.c.service_id, service_environments.c.environment.desc())
     if service_ids is not None:
         query = query.where(service_environments.c.service_id.in_(service_ids))
     found: dict[int, list[ServiceEnvironment]] = {}
     for row in connection.execute(query):
         place = ServiceEnvironment(
-            EnvironmentName(row.environment), row.path_prefix, row.upstream, row.validity_months, row.validity_days
+            EnvironmentName(row.environment),
+            row.path_prefix,
+            row.upstream,
+            row.validity_months,
+            row.validity_days,
+            row.payload_rules,
         )
         found.setdefault(row.service_id, []).append(place)
     return found
@@ -146,6 +187,7 @@ def _insert_environments(
                 upstream=each.upstream,
                 validity_months=each.validity_months,
                 validity_days=each.validity_days,
+                payload_rules=each.payload_rules,
             )
         )
 
