@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import insert, update
-from tests.actions.stage import SANDBOX, Person, Stage
+from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Person, Stage
 
-from credenza.actions import accounts, api_credentials, workspaces
+from credenza.actions import accounts, api_credentials, services, workspaces
 from credenza.actions.api_credentials import ApiCredentialEdit, IssuedApiCredential, NewApiCredential
+from credenza.actions.services import NewService
 from credenza.domain.api_credentials import ApiCredential, ApiGrant
-from credenza.domain.catalog import ScopeLevel
+from credenza.domain.catalog import CatalogEntry, Permission, ScopeLevel
 from credenza.domain.model import (
-    PLATFORM,
     Account,
     AuthenticationType,
     Organization,
@@ -19,7 +18,6 @@ from credenza.domain.model import (
     Workspace,
 )
 from credenza.store import schema
-from credenza.store.engine import writing
 
 
 class ApiCatalog:
@@ -38,15 +36,15 @@ class ApiCatalog:
 
     def api(self, name: str, level: ScopeLevel, *, fixed: bool = False, **permissions: str) -> Service:
         """A service with permissions; each by its name and what it is for."""
-        service = self.stage.service(AuthenticationType.CLIENT_SECRET)
-        with writing(self.stage.platform.database.records) as connection:
-            named = {"name": f"{name} {service.id}", "scope_level": level.value, "scope_fixed": fixed}
-            connection.execute(update(schema.services).where(schema.services.c.id == service.id).values(named))
-            for position, (permission, description) in enumerate(permissions.items()):
-                row = {"name": permission, "position": position, "description": description}
-                row |= {"organization_id": PLATFORM, "service_id": service.id}
-                connection.execute(insert(schema.service_permissions).values(row))
-        return service
+        entry = CatalogEntry(
+            scope_level=level,
+            scope_fixed=fixed,
+            permissions=tuple(Permission(each, description) for each, description in permissions.items()),
+        )
+        places = (self.stage.place(SANDBOX), self.stage.place(PRODUCTION))
+        number = len(self.stage.rows(schema.services))
+        new = NewService(f"{name} {number}", AuthenticationType.CLIENT_SECRET, "", places, entry=entry)
+        return services.create(self.stage.platform, OPERATOR, new, now=self.stage.now)
 
     def new_account(self, name: str) -> Account:
         return accounts.create(

@@ -57,7 +57,7 @@ class ClientSecret:
 @dataclass(frozen=True, slots=True)
 class ApiCredential:
     """`credential` is the row that every kind has; its alias is the name. `version` counts the edits. No `networks`
-    means that it may be used from anywhere. `grants` come in the order of their services, secrets oldest first."""
+    means that it may be used from anywhere. `grants` come in the order of their services, secrets in that of their ends."""
 
     credential: Credential
     version: int
@@ -163,11 +163,11 @@ def admit_secret(found: ApiCredential, *, now: datetime) -> None:
     usable = found.usable_secrets(now)
     if len(usable) < SECRETS_AT_MOST:
         return
-    oldest = usable[0]
+    first = usable[0]
     raise Refusal(
         Code.SECRET_LIMIT,
         f"The credential has {SECRETS_AT_MOST} secrets already. Delete the one that nobody uses any more, "
-        f"{oldest.prefix}… of {oldest.created_at:%Y-%m-%d} for one, then issue the new one.",
+        f"{first.prefix}… of {first.created_at:%Y-%m-%d} for one, then issue the new one.",
     )
 
 

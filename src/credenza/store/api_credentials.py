@@ -263,7 +263,12 @@ def _secrets(connection: Connection, ids: Sequence[CredentialId]) -> Mapping[str
             client_secrets.c.expires_at,
         )
         .where(client_secrets.c.credential_id.in_(ids), client_secrets.c.deleted_at.is_(None))
-        .order_by(client_secrets.c.created_at, client_secrets.c.id)
+        .order_by(
+            client_secrets.c.expires_at.is_(None),
+            client_secrets.c.expires_at,
+            client_secrets.c.created_at,
+            client_secrets.c.id,
+        )
     )
     found: dict[str, tuple[ClientSecret, ...]] = {}
     for row in connection.execute(query):
