@@ -1,16 +1,21 @@
 """Fixtures that more than one folder of tests needs. A server starts when it is first asked for."""
 
+import os
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from tests.clock import Clock
+from tests.databases import RenewedDatabase, SqlitePlace, migrate_files
 from tests.servers import PostgreSQLServer, RedisServer, Server
 
 from credenza.store import migrate
 from credenza.store.engine import Database, open_database
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 * 2**30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", default=str(ROOT / "build" / "screenshots"), metavar="DIR", help="where portal tests put them"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests' files in memory where there is room for them: they are killed, but the machine is not."""
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def _has_room(place: Path) -> bool:
+    if not place.is_dir():
+        return False
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize >= ROOM_BYTES and not found.f_flag & os.ST_NOEXEC
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +72,28 @@ def postgresql_url(postgresql: PostgreSQLServer) -> Iterator[str]:
     postgresql.drop_database(url)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a database that is migrated and otherwise empty."""
+    return migrate_files(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlitePlace]:
+    place = SqlitePlace(tmp_path_factory.mktemp("sqlite"))
+    yield place
+    place.close()
+
+
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path}/credenza.db")
-    migrate.upgrade(database)
-    yield database
-    database.close()
+def sqlite_database(sqlite_place: SqlitePlace, sqlite_template: Path) -> Iterator[Database]:
+    yield sqlite_place.put(sqlite_template)
+    sqlite_place.close()
 
 
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: PostgreSQLServer) -> str:
-    """The name of a database that is migrated and otherwise empty: copying it is faster than migrating another."""
+    """The name of a database that is migrated and otherwise empty."""
     url = postgresql.create_database()
     database = open_database(url)
     migrate.upgrade(database)
@@ -72,12 +101,23 @@ def postgresql_template(postgresql: PostgreSQLServer) -> str:
     return url.rpartition("/")[2]
 
 
+@pytest.fixture(scope="session")
+def renewed_database(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[RenewedDatabase]:
+    renewed = RenewedDatabase(postgresql, postgresql_template)
+    yield renewed
+    renewed.drop()
+
+
 @pytest.fixture
-def postgresql_database(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[Database]:
+def postgresql_database(renewed_database: RenewedDatabase) -> Database:
+    return renewed_database.renew()
+
+
+@pytest.fixture
+def migrated_postgresql_url(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[str]:
+    """A database of the test's own, migrated and otherwise empty."""
     url = postgresql.create_database(template=postgresql_template)
-    database = open_database(url)
-    yield database
-    database.close()
+    yield url
     postgresql.drop_database(url)
 
 

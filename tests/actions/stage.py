@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from sqlalchemy import Engine, Row, Table, select
+from sqlalchemy import Engine, Row, Select, Table, select
 from tests.clock import Clock
 
 from credenza.actions import (
@@ -59,6 +59,7 @@ from credenza.store.schema import audit_entries, records
 OPERATOR = Actor(ActorKind.OPERATOR, "root")
 SANDBOX, PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
 KEY_ENCRYPTION_KEY = bytes(range(32))
+TABLES = records.sorted_tables
 FITTING = {
     ProjectType.OAUTH10A: AuthenticationType.OAUTH10A,
     ProjectType.OAUTH2_FAPI: AuthenticationType.OAUTH2_FAPI,
@@ -126,6 +127,12 @@ def ec_request(number: int) -> bytes:
 @cache
 def client_request(number: int) -> bytes:
     return csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=f"client {number}", organization="Acme")
+
+
+@cache
+def _all_of(table: Table) -> Select[Any]:
+    """What it compiles to is looked up by the statement: it is the same one each time."""
+    return select(table)
 
 
 class Stage:
@@ -203,11 +210,12 @@ class Stage:
 
     def rows(self, table: Table) -> list[Row[Any]]:
         with reading(self.platform.database.records) as connection:
-            return list(connection.execute(select(table)))
+            return list(connection.execute(_all_of(table)))
 
     def dump(self) -> dict[str, set[Any]]:
         """Every row of every table."""
-        return {table.name: set(self.rows(table)) for table in records.sorted_tables}
+        with reading(self.platform.database.records) as connection:
+            return {table.name: set(connection.execute(_all_of(table))) for table in TABLES}
 
     def facts(self) -> dict[str, set[Any]]:
         """Every row of every table but the audit log's."""

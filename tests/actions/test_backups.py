@@ -24,6 +24,8 @@ from tests.actions.stage import (
     know_the_timeline,
     new_platform,
 )
+from tests.databases import RenewedDatabase, SqlitePlace
+from tests.servers import PostgreSQLServer
 
 from credenza.actions import (
     access_tokens,
@@ -51,12 +53,12 @@ from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, ChangeNumber, OrganizationRole, ProjectRole, Status
 from credenza.domain.tokens import RevokedToken, hash_jti
-from credenza.store import archive, authorities, backup, changes, migrate, revoked_tokens, schema
+from credenza.store import archive, authorities, backup, changes, revoked_tokens, schema
 from credenza.store import resource_servers as resource_server_rows
 from credenza.store import token_keys as token_key_rows
 from credenza.store.archive import Batch, DamagedArchive
 from credenza.store.authorities import Authority
-from credenza.store.engine import Database, open_database, reading, writing
+from credenza.store.engine import Database, reading, writing
 
 VAULT = LocalVault(KEY_ENCRYPTION_KEY)
 SEAL_KEY = VAULT.derive("backup")
@@ -68,18 +70,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "backup"
 
 
+@pytest.fixture(scope="session")
+def other_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlitePlace]:
+    place = SqlitePlace(tmp_path_factory.mktemp("other"))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def other_sqlite(other_place: SqlitePlace, sqlite_template: Path) -> Iterator[Database]:
+    yield other_place.put(sqlite_template)
+    other_place.close()
+
+
+@pytest.fixture(scope="session")
+def other_renewed(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[RenewedDatabase]:
+    renewed = RenewedDatabase(postgresql, postgresql_template)
+    yield renewed
+    renewed.drop()
+
+
+@pytest.fixture
+def other_postgresql(other_renewed: RenewedDatabase) -> Database:
+    return other_renewed.renew()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def other(request: pytest.FixtureRequest) -> Database:
     """A second database, migrated and empty."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('other')}/credenza.db"
-    else:
-        url = request.getfixturevalue("postgresql_url")
-    database = open_database(url)
-    migrate.upgrade(database)
+    database: Database = request.getfixturevalue(f"other_{request.param}")
     know_the_timeline(database.records)
-    yield database
-    database.close()
+    return database
 
 
 def back_up(stage: Stage, path: Path) -> archive.Manifest:

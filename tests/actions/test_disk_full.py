@@ -3,6 +3,8 @@
 The limit is of pages of the database file (settled 33): a file system of its own would need root.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from tests.actions import repeatable
 from tests.actions.stage import Shop, Stage, new_platform
 from tests.clock import Clock
+from tests.databases import SqlitePlace
 
 from credenza.actions import projects
 from credenza.actions.once import Once
@@ -23,8 +26,16 @@ UNLIMITED = 2**30
 
 
 @pytest.fixture
-def small(sqlite_database: Database, clock: Clock) -> Shop:
-    return Shop(Stage(new_platform(sqlite_database, now=clock.now()), clock))
+def own_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """With engines of its own, because a limit is the engine's."""
+    place = SqlitePlace(tmp_path)
+    yield place.put(sqlite_template)
+    place.close()
+
+
+@pytest.fixture
+def small(own_database: Database, clock: Clock) -> Shop:
+    return Shop(Stage(new_platform(own_database, now=clock.now()), clock))
 
 
 def limit(engine: Engine, pages: int) -> None:

@@ -103,9 +103,9 @@ def test_a_database_is_empty_until_something_is_kept_in_it(database: Database) -
         assert not backup.is_empty(connection)
 
 
-def test_a_gate_forgets_what_was_replaced_under_it(sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_gate_forgets_what_was_replaced_under_it(sqlite_database: Database) -> None:
     key = Rows(sqlite_database).signing_key()
-    reader = EmbeddedReader(tmp_path / "credenza.db")
+    reader = EmbeddedReader(file_of(sqlite_database))
     routes = RouteTable()
     keyring = Keyring(SqliteKeys(reader), clock=monotonic)
     freshness = SqliteFreshness(reader, keyring, routes)
@@ -122,6 +122,10 @@ def test_a_gate_forgets_what_was_replaced_under_it(sqlite_database: Database, tm
     reader.close()
     assert isinstance(after, Entry)
     assert (before.live, after.record.status, keyring.number) == (False, "INACTIVE", 1_000_000_007)
+
+
+def file_of(database: Database) -> Path:
+    return Path(str(database.records.url.database))
 
 
 def test_a_reference_that_leads_nowhere_is_found(filled: Database) -> None:
@@ -145,12 +149,12 @@ def lose_projects(database: Database) -> None:
         connection.invalidate()
 
 
-def test_a_damaged_page_is_found(sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_damaged_page_is_found(sqlite_database: Database) -> None:
     rows = Rows(sqlite_database)
     for _ in range(50):
         rows.user()
     sqlite_database.close()  # the last connection brings everything from the log into the file
-    path = tmp_path / "credenza.db"
+    path = file_of(sqlite_database)
     content = path.read_bytes()
     place = content.index(b"@example.org", 4096)
     path.write_bytes(content[:place] + b"@example.com" + content[place + 12 :])

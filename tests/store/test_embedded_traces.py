@@ -10,14 +10,14 @@ import pytest
 from tests.store.test_traces import CALLER, stored
 
 from credenza.store import trace_writing
-from credenza.store.embedded_traces import EmbeddedTraces, traces_path
+from credenza.store.embedded_traces import EmbeddedTraces
 from credenza.store.engine import Database
 from credenza.store.trace_writing import Caller, Unwritten
 
 
 @pytest.fixture
-def traces(sqlite_database: Database, tmp_path: Path) -> Iterator[EmbeddedTraces]:
-    opened = EmbeddedTraces(traces_path(tmp_path / "credenza.db"))
+def traces(sqlite_database: Database) -> Iterator[EmbeddedTraces]:
+    opened = EmbeddedTraces(Path(str(sqlite_database.traces.url.database)))
     yield opened
     opened.close()
 
