@@ -19,13 +19,24 @@ from credenza.actions import (
     people,
     project_members,
     projects,
+    service_keys,
     services,
 )
 from credenza.actions.context import Platform
 from credenza.actions.once import Once
+from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.actions.services import NewService
 from credenza.domain.access import Scope
-from credenza.domain.model import Actor, AuthenticationType, OrganizationRole, ProjectRole, ProjectType
+from credenza.domain.model import (
+    Actor,
+    AuthenticationType,
+    CredentialKind,
+    OrganizationRole,
+    ProjectId,
+    ProjectRole,
+    ProjectType,
+    ServiceId,
+)
 
 PATIENCE = timedelta(seconds=15)
 """After this an attempt without an answer is taken over."""
@@ -145,6 +156,32 @@ def key_renew(shop: Shop) -> Request:
     return _request(shop, "key.renew", shop.owner.actor, oauth_keys.renew, shop.project.id, shop.key.id)
 
 
+def service_key_add(shop: Shop) -> Request:
+    new = ByRequest(CredentialKind.REQUEST_SIGNATURE, "signer", shop.stage.new_key().csr)
+    return _request(shop, "service_key.add", shop.owner.actor, service_keys.add, *_used(shop), new, None)
+
+
+def service_key_make(shop: Shop) -> Request:
+    """Its private half is made here, by each attempt anew."""
+    new = MadeHere("ours")
+    return _request(shop, "service_key.add", shop.owner.actor, service_keys.add, *_used(shop), new, None)
+
+
+def service_add_with_keys(shop: Shop) -> Request:
+    service = shop.stage.service()
+    keys = (
+        ByRequest(CredentialKind.RESPONSE_ENCRYPTION, "reader", shop.stage.new_key().csr),
+        MadeHere("ours"),
+    )
+    arguments = (shop.project.id, SANDBOX, service.id)
+    return _request(shop, "environment.service.add", shop.owner.actor, projects.add_service, *arguments, keys=keys)
+
+
+def _used(shop: Shop) -> tuple[ProjectId, ServiceId]:
+    (environment,) = shop.project.environments
+    return shop.project.id, environment.services[0].service_id
+
+
 ISSUING = [
     account_key_add,
     project_create,
@@ -154,6 +191,9 @@ ISSUING = [
     key_rotate,
     key_renew,
     certificate_add,
+    service_key_add,
+    service_key_make,
+    service_add_with_keys,
 ]
 """Two transactions with a signature between them."""
 

@@ -31,7 +31,13 @@ CERTIFICATE_KILLS = 20
 Make = Callable[[Shop], Request]
 issuing_action = pytest.mark.parametrize(
     "make",
-    [repeatable.project_create, repeatable.key_add, repeatable.key_renew, repeatable.certificate_add],
+    [
+        repeatable.project_create,
+        repeatable.key_add,
+        repeatable.key_renew,
+        repeatable.certificate_add,
+        repeatable.service_key_make,
+    ],
     ids=lambda make: make.__name__,
 )
 

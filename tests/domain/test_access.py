@@ -121,6 +121,11 @@ key.list                 read         admin compliance_admin  / owner admin read
 key.view                 read         admin compliance_admin  / owner admin read_only
 certificate.list         read         admin compliance_admin  / owner admin read_only
 certificate.view         read         admin compliance_admin  / owner admin read_only
+service_key.list         read         admin compliance_admin  / owner admin read_only
+service_key.view         read         admin compliance_admin  / owner admin read_only
+service_key.add          credentials  admin                   / owner admin
+service_key.activate     credentials  admin                   / owner admin
+service_key.revoke       credentials  admin                   / owner admin
 refusal.view             read         admin compliance_admin  / owner admin read_only
 usage.view               read         admin compliance_admin  / owner admin read_only
 project.change           projects     admin                   / owner admin

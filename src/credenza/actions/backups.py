@@ -36,6 +36,7 @@ from credenza.store.quarantine import Held
 from credenza.store.schema import (
     audit_entries,
     authorities,
+    service_private_keys,
     status_responders,
     token_keys,
     webhooks,
@@ -114,7 +115,7 @@ def release(
     with acting(platform, Attempt(actor, Action.DATABASE_RELEASE, now)) as act:
         held = quarantine.list_held(act.connection, credential_ids)
         _check_named(held, credential_ids)
-        quarantine.lift(act.connection, credential_ids)
+        quarantine.lift(act.connection, credential_ids, now=now)
         number = ChangeNumber(changes.current(act.connection) + 2)
         backup.begin_anew(act.connection, number)
         for each in held:
@@ -174,6 +175,7 @@ _KEY_FLAWS: Final[Mapping[str, Callable[[Vault, Values], Iterator[str]]]] = {
     status_responders.name: wrapped_keys.responder_flaws,
     token_keys.name: wrapped_keys.token_key_flaws,
     webhooks.name: wrapped_keys.webhook_flaws,
+    service_private_keys.name: wrapped_keys.service_key_flaws,
 }
 
 

@@ -8,7 +8,7 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,6 +69,15 @@ class Subject:
         return self.name.rfc4514_string()
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate (DER) as it was signed, on record and not stored yet."""
+
+    reservation: Reservation
+    subject: str
+    der: bytes
+
+
 def read_request(
     platform: Platform, attempt: Attempt, request: bytes, *, allow_p384: bool = False
 ) -> csr.CertificationRequest:
@@ -104,9 +113,36 @@ def reserve(
     if earlier is not None:
         return msgspec.json.decode(earlier, type=Reservation)
     drawn = _draw(platform, act, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
-    certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject), now=attempt.now)
+    certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject.text), now=attempt.now)
     if once is not None:
         idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, drawn.encoded)
+    return drawn
+
+
+def reserve_each(
+    platform: Platform,
+    act: Act,
+    attempt: Attempt,
+    once: Once | None,
+    earlier: str | None,
+    environment: EnvironmentName,
+    names: Sequence[Callable[[CredentialId], x509.Name]],
+    *,
+    ends_at: datetime,
+) -> tuple[Reservation, ...]:
+    """Put several on record that are stored together, all or none. Their ids are drawn here; each of `names` says what
+    the one of an id is called."""
+    if earlier is not None:
+        return msgspec.json.decode(earlier, type=tuple[Reservation, ...])
+    drawn = tuple(
+        _draw(platform, act, environment, ends_at=ends_at, now=attempt.now, key_id=CredentialId(platform.new_id()))
+        for _ in names
+    )
+    for each, name in zip(drawn, names, strict=True):
+        serial = _serial(each, name(each.key_id).rfc4514_string())
+        certificates.reserve(act.connection, act.organization_id, serial, now=attempt.now)
+    if once is not None:
+        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, _encoded(drawn))
     return drawn
 
 
@@ -146,7 +182,14 @@ def _check_issuer(issuer: Issuer, environment: EnvironmentName, *, now: datetime
     )
 
 
-def sign(platform: Platform, attempt: Attempt, subject: Subject, reservation: Reservation) -> bytes:
+def sign(
+    platform: Platform,
+    attempt: Attempt,
+    subject: Subject,
+    reservation: Reservation,
+    *,
+    profile: issuance.Profile = issuance.CLIENT_LEAF,
+) -> bytes:
     """Sign what is on record, by the authority that it names; returns the certificate as DER."""
     with recording(platform, attempt):
         issuer = issuers.get(platform, reservation.authority_id)
@@ -156,7 +199,7 @@ def sign(platform: Platform, attempt: Attempt, subject: Subject, reservation: Re
             certificate = issuance.make_leaf(
                 issuer.private_key,
                 issuer.certificate,
-                profile=issuance.CLIENT_LEAF,
+                profile=profile,
                 subject=subject.name,
                 public_key=subject.key,
                 serial_number=int(reservation.serial_hex, 16),
@@ -174,16 +217,37 @@ def completing(
     platform: Platform, attempt: Attempt, once: Once | None, subject: Subject, reservation: Reservation, der: bytes
 ) -> Iterator[Act]:
     """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
+    issued = Issued(reservation, subject.text, der)
+    with _completing(platform, attempt, once, reservation.encoded, (issued,)) as act:
+        yield act
+
+
+@contextmanager
+def completing_each(
+    platform: Platform, attempt: Attempt, once: Once | None, issued: tuple[Issued, ...]
+) -> Iterator[Act]:
+    """The same for several that were reserved together."""
+    encoded = _encoded(tuple(each.reservation for each in issued))
+    with _completing(platform, attempt, once, encoded, issued) as act:
+        yield act
+
+
+@contextmanager
+def _completing(
+    platform: Platform, attempt: Attempt, once: Once | None, encoded: str, issued: tuple[Issued, ...]
+) -> Iterator[Act]:
+    serials = [_serial(each.reservation, each.subject) for each in issued]
     try:
         with acting(platform, attempt) as act:
-            check_open(act, attempt.actor, once, reservation.encoded)
+            check_open(act, attempt.actor, once, encoded)
             yield act
-            _store(act, _serial(reservation, subject), der)
+            for serial, each in zip(serials, issued, strict=True):
+                _store(act, serial, each.der)
     except Exception:
         try:
-            _give_up(platform, attempt, once, subject, reservation)
-        except Exception:  # the first failure is the one to tell; the serial stays reserved and the key taken
-            log.exception("issuing.serial_left_reserved", serial=reservation.serial_hex)
+            _give_up(platform, attempt, once, serials, encoded)
+        except Exception:  # the first failure is the one to tell; the serials stay reserved and the key taken
+            log.exception("issuing.serial_left_reserved", serials=[each.serial_hex for each in serials])
         raise
 
 
@@ -194,21 +258,26 @@ def _store(act: Act, serial: certificates.Serial, der: bytes) -> None:
 
 
 def _give_up(
-    platform: Platform, attempt: Attempt, once: Once | None, subject: Subject, reservation: Reservation
+    platform: Platform, attempt: Attempt, once: Once | None, serials: Sequence[certificates.Serial], encoded: str
 ) -> None:
-    """Abandon the serial and free the Idempotency-Key, unless the commit had gone through after all."""
+    """Abandon the serials and free the Idempotency-Key, unless the commit had gone through after all."""
     with writing(platform.database.records) as connection:
-        certificates.mark_abandoned(connection, _serial(reservation, subject))
+        for serial in serials:
+            certificates.mark_abandoned(connection, serial)
         if once is not None:
-            idempotency.release(connection, attempt.actor.id, once.key_hash, reservation.encoded)
+            idempotency.release(connection, attempt.actor.id, once.key_hash, encoded)
 
 
-def _serial(reservation: Reservation, subject: Subject) -> certificates.Serial:
+def _encoded(reservations: tuple[Reservation, ...]) -> str:
+    return msgspec.json.encode(reservations).decode()
+
+
+def _serial(reservation: Reservation, subject: str) -> certificates.Serial:
     return certificates.Serial(
         authority_id=reservation.authority_id,
         serial_hex=reservation.serial_hex,
         credential_id=reservation.key_id,
-        subject=subject.text,
+        subject=subject,
         not_before=reservation.not_before,
         not_after=reservation.not_after,
     )

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from credenza.actions import certificate_admission, issuing, oauth_keys
+from credenza.actions import certificate_admission, issuing, oauth_keys, service_key_admission
 from credenza.actions.certificate_admission import Brought, NewCertificate, NewRequest
 from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation
 from credenza.actions.once import Once, claim, settle
 from credenza.actions.places import place_in
+from credenza.actions.service_key_admission import NewServiceKey
 from credenza.domain import access, lifecycle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -261,27 +262,67 @@ def add_service(
     environment: EnvironmentName,
     service_id: ServiceId,
     *,
+    keys: Sequence[NewServiceKey] = (),
     now: datetime,
     once: Once | None = None,
 ) -> ProjectView:
-    """Let the project use one more service in an environment; gates know it within their next look."""
+    """Let the project use one more service in an environment, with the service credentials that it begins with: all of
+    them or nothing; gates know it within their next look."""
     attempt = Attempt(actor, Action.ENVIRONMENT_SERVICE_ADD, now, project_id=project_id)
+    if keys:
+        return _add_service_with_keys(platform, attempt, once, environment, service_id, keys)
     with acting(platform, attempt) as act:
         claimed = claim(platform, act, actor, once, ProjectView, now=now)
         if claimed.answer is not None:
             return claimed.answer
-        project = act.the_project
-        place_in(project, environment)
-        service = _live_service(act, service_id)
-        lifecycle.admit_service(project, service.authentication)
-        _check_offered(service, environment)
-        projects.insert_project_service(
-            act.connection, project, environment, ProjectService(service.id, service.name, Approval.APPROVED), now=now
-        )
-        # Not a mere addition: gates hold the entitlements of keys they already know.
-        changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, project_id)
-        act.note(project_id, f"{environment} service {service_id}")
+        _use_service(act, attempt, environment, _admit_service(act, environment, service_id))
         return settle(platform, act, actor, once, view_of(act, project_id), now=now)
+
+
+def _add_service_with_keys(
+    platform: Platform,
+    attempt: Attempt,
+    once: Once | None,
+    environment: EnvironmentName,
+    service_id: ServiceId,
+    keys: Sequence[NewServiceKey],
+) -> ProjectView:
+    offered = [service_key_admission.read(platform, attempt, each) for each in keys]
+    with reserving(platform, attempt) as act:
+        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        if claimed.answer is not None:
+            return claimed.answer
+        service = _admit_service(act, environment, service_id)
+        place = place_in(act.the_project, environment)
+        reservations = service_key_admission.reserve(
+            platform, act, attempt, once, claimed.reservation, place, service, offered
+        )
+    certified = service_key_admission.certify(platform, attempt, offered, reservations)
+    with issuing.completing_each(platform, attempt, once, tuple(each.issued for each in certified)) as act:
+        _use_service(act, attempt, environment, _admit_service(act, environment, service_id))
+        place = place_in(act.the_project, environment)
+        for each in certified:
+            service_key_admission.insert(act, attempt, place, service_id, each)
+        act.note(act.the_project.id, f"{act.detail} with {len(certified)} service credentials")
+        return settle(platform, act, attempt.actor, once, view_of(act, act.the_project.id), now=attempt.now)
+
+
+def _admit_service(act: Act, environment: EnvironmentName, service_id: ServiceId) -> Service:
+    place = place_in(act.the_project, environment)
+    service = _live_service(act, service_id)
+    lifecycle.admit_service(act.the_project, service.authentication)
+    _check_offered(service, environment)
+    if service_id in {each.service_id for each in place.services}:
+        raise projects.service_known(service_id, environment)
+    return service
+
+
+def _use_service(act: Act, attempt: Attempt, environment: EnvironmentName, service: Service) -> None:
+    used = ProjectService(service.id, service.name, Approval.APPROVED)
+    projects.insert_project_service(act.connection, act.the_project, environment, used, now=attempt.now)
+    # Not a mere addition: gates hold the entitlements of keys they already know.
+    changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, act.the_project.id)
+    act.note(act.the_project.id, f"{environment} service {service.id}")
 
 
 def _first_project(platform: Platform, attempt: Attempt, organization_id: OrganizationId, new: NewProject) -> Project:

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 from credenza.actions import certificate_status, issuers, webhooks
 from credenza.actions.context import Vault
 from credenza.adapters.vault import WrongKey
-from credenza.domain import token_keys
+from credenza.domain import service_keys, token_keys
 from credenza.domain.model import AuthorityId
 from credenza.protocol import jose
 from credenza.store.schema import authorities as authority_rows
+from credenza.store.schema import service_private_keys as service_key_rows
 from credenza.store.schema import status_responders as responder_rows
 from credenza.store.schema import token_keys as token_key_rows
 from credenza.store.schema import webhooks as webhook_rows
@@ -38,8 +39,18 @@ def flaws(connection: Connection, vault: Vault) -> Iterator[str]:
     signing = (token_key_rows.c.kid, token_key_rows.c.wrapped_private_key)
     for key in connection.execute(select(*signing)):
         yield from token_key_flaws(vault, key._asdict())
+    held = (service_key_rows.c.credential_id, service_key_rows.c.wrapped_private_key)
+    for held_key in connection.execute(select(*held)):
+        yield from service_key_flaws(vault, held_key._asdict())
     for webhook in connection.execute(select(webhook_rows.c.id, webhook_rows.c.wrapped_secret)):
         yield from webhook_flaws(vault, webhook._asdict())
+
+
+def service_key_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        vault.unwrap(service_keys.purpose(row["credential_id"]), row["wrapped_private_key"])
+    except WrongKey:
+        yield f"The key-encryption key does not open the private key of service credential {row['credential_id']}."
 
 
 def secret_flaws(vault: Vault, row: Mapping[str, Any]) -> Iterator[str]:

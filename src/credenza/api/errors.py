@@ -78,7 +78,9 @@ REASONS: dict[ReasonCode, Reason] = {
         _BAD, "The project does not take this type of credential; Details names it.", source=_PLATFORM
     ),
     ReasonCode.INVALID_CREDENTIAL_STATUS: Reason(_BAD, "The credential's status does not allow this."),
-    ReasonCode.ACTIVATING_EXPIRED_KEY: Reason(_BAD, "The key has expired and is not activated any more: add a new one."),
+    ReasonCode.ACTIVATING_EXPIRED_KEY: Reason(
+        _BAD, "The key has expired and is not activated any more: add a new one."
+    ),
     ReasonCode.PROJECT_TYPE_NOT_SUPPORTED: Reason(
         _BAD, "The project's type is not offered here, or does not fit the authentication type of the service."
     ),

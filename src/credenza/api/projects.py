@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from credenza.actions import project_members, projects, upgrades
 from credenza.actions.context import organization_of
-from credenza.api import answers, new_credentials, paging
+from credenza.api import answers, new_credentials, paging, service_keys
 from credenza.api.asked import Asked, Caller, EnvironmentPath, OrganizationPath, ProjectPath, UserPath
 from credenza.api.idempotency import Repeatable
 from credenza.domain.errors import Code, Refusal
@@ -136,16 +136,19 @@ def add_service(
     environment_name: EnvironmentPath,
     new: wire.NewProjectService,
 ) -> wire.Environment:
-    """Let the project use one more service in an environment."""
+    """Let the project use one more service in an environment, with the service credentials that it begins with: all of
+    them or nothing."""
     if new.environment is not None and new.environment.name != environment_name:
         raise Refusal(Code.INVALID, "The path names another environment than the body.", field="environment.name")
     name = EnvironmentName(environment_name)
+    details = None if new.environment is None else new.environment.service_details
     view = projects.add_service(
         asked.platform,
         asked.actor,
         ProjectId(project_id),
         name,
         ServiceId(new.service_id),
+        keys=tuple(service_keys.of_shape(each) for each in details.credentials) if details else (),
         now=asked.now,
         once=once,
     )

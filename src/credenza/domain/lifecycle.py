@@ -295,3 +295,67 @@ def revoke(credential: Credential, *, other_active: int, keep_last: bool, now: d
             "Credenza-Keep-Last.",
         )
     return True
+
+
+# ---------------------------------------------------------------------------------------------- service credentials
+
+
+def first_status(kind: CredentialKind, *, usable: bool) -> Status:
+    """What a new service credential starts as. `usable`: one of its kind is active and unexpired there already, and is
+    not to be pushed aside by a mere addition (settled 10)."""
+    return Status.INACTIVE if usable and RULES[kind].one_active else Status.ACTIVE
+
+
+def activate(credential: Credential, *, now: datetime) -> bool:
+    """Allow a service credential to take the place of the active one, and say whether that changes anything."""
+    if not RULES[credential.kind].one_active:
+        raise Refusal(
+            Code.KEY_TYPE,
+            "Client encryption keys are not activated: each is active from the beginning until it is revoked or "
+            "expires, so that clients can go over from one to the next.",
+            field="type",
+        )
+    status = credential.status_at(now)
+    if status is Status.EXPIRED:
+        raise Refusal(
+            Code.EXPIRED_KEY,
+            f"The key expired on {credential.not_after:%Y-%m-%d %H:%M} UTC. Add a new one and activate that.",
+            field="credentialId",
+        )
+    if status is Status.REVOKED:
+        raise Refusal(
+            Code.NOT_ACTIVE, "The key is revoked and stays so. Add a new one and activate that.", field="credentialId"
+        )
+    if status is Status.INACTIVE and credential.inactive_since is None:
+        raise Refusal(
+            Code.NOT_ACTIVE,
+            "The key is held since the database was restored. An operator of the platform can release it.",
+            field="credentialId",
+        )
+    return status is Status.INACTIVE
+
+
+def revoke_service_key(credential: Credential, *, other_active: int, now: datetime) -> bool:
+    """Allow the revocation of a service credential and say whether it changes anything; a second one does not.
+
+    What payloads need now stays (contracts 1.5): the active one of the kinds that have one, and the last active one of
+    the kind that may have several.
+    """
+    if credential.status is Status.REVOKED:
+        return False
+    if credential.status_at(now) is not Status.ACTIVE:
+        return True
+    if RULES[credential.kind].one_active:
+        raise Refusal(
+            Code.ACTIVE_SERVICE_KEY,
+            "The key is active. Activate another one first, then revoke this one.",
+            field="credentialId",
+        )
+    if other_active == 0:
+        raise Refusal(
+            Code.LAST_SERVICE_KEY,
+            "This is the last active client encryption key for the service here. Add another one first, have requests "
+            "encrypted with that, then revoke this one.",
+            field="credentialId",
+        )
+    return True

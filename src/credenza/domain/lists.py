@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from credenza.domain.model import EnvironmentName, ProjectType
+from credenza.domain.model import CredentialKind, EnvironmentName, ProjectType, ServiceId, Status
 
 
 class KeyState(StrEnum):
@@ -58,4 +58,17 @@ class ProjectQuery:
     environment: EnvironmentName | None = None
     order: ProjectOrder = ProjectOrder.NAME
     after: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKeyQuery:
+    """Service credentials of a project, by id; `after` is one's id. None is any."""
+
+    service_id: ServiceId | None = None
+    environment: EnvironmentName | None = None
+    kind: CredentialKind | None = None
+    status: Status | None = None
+    expiring: bool = False
+    after: str | None = None
     limit: int = 50

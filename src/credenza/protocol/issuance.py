@@ -55,6 +55,9 @@ ROOT: Final = Profile("root", 1, frozenset({"key_cert_sign", "crl_sign"}))
 ISSUING: Final = Profile("issuing", 0, frozenset({"key_cert_sign", "crl_sign"}))
 CLIENT_LEAF: Final = Profile("client", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,))
 SERVER_LEAF: Final = Profile("server", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.SERVER_AUTH,))
+# What protects payloads is no client of TLS, so that neither is taken for one (RFC 5280 4.2.1.12).
+ENCRYPTION_LEAF: Final = Profile("encryption", None, frozenset({"key_encipherment"}))
+SIGNATURE_LEAF: Final = Profile("signature", None, frozenset({"digital_signature"}))
 # RFC 6960 4.2.2.2: who answers for an authority; short-lived, because nobody can ask whether it is revoked.
 RESPONDER: Final = Profile(
     "responder", None, frozenset({"digital_signature"}), (ExtendedKeyUsageOID.OCSP_SIGNING,), no_check=True

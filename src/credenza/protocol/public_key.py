@@ -12,7 +12,9 @@ installed.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import textwrap
 from math import gcd, isqrt, prod
 from typing import Final, TypeAlias
 
@@ -121,6 +123,12 @@ def check_not_weak(public_key: PublicKeyTypes) -> None:
 def spki_der(public_key: PublicKeyTypes) -> bytes:
     """Encode in the one form we compare by: an EC point sent compressed comes out uncompressed."""
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def to_pem(spki: bytes) -> str:
+    """Write SubjectPublicKeyInfo as `BEGIN PUBLIC KEY` (RFC 7468 section 13)."""
+    lines = textwrap.wrap(base64.b64encode(spki).decode(), 64)
+    return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
 
 
 def spki_sha256(public_key: PublicKeyTypes) -> str:

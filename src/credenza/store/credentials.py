@@ -37,6 +37,7 @@ from credenza.domain.model import (
     OrganizationId,
     ProjectId,
     Provenance,
+    ServiceId,
     Status,
     UserId,
 )
@@ -66,6 +67,8 @@ _COLUMNS = (
     credentials.c.revoked_reason,
     credentials.c.trusted_authority_id,
     credentials.c.brought_chain,
+    credentials.c.service_id,
+    credentials.c.inactive_since,
 )
 
 
@@ -95,6 +98,8 @@ def insert_credential(connection: Connection, credential: Credential) -> None:
                 created_at=credential.created_at,
                 revoked_at=credential.revoked_at,
                 revoked_reason=credential.revoked_reason,
+                service_id=credential.service_id,
+                inactive_since=credential.inactive_since,
                 **_brought(credential.provenance),
             )
         )
@@ -147,6 +152,14 @@ def find_by_certificate(connection: Connection, certificate_der: bytes) -> Crede
 
 def not_found() -> Refusal:
     return Refusal(Code.CREDENTIAL_NOT_FOUND, "The project has no such credential.", field="credentialId")
+
+
+def matching(
+    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+) -> tuple[Credential, ...]:
+    """List credentials by id."""
+    query = select(*_COLUMNS).where(*conditions).order_by(credentials.c.id).limit(limit)
+    return tuple(map(_credential, connection.execute(query)))
 
 
 def list_of_project(connection: Connection, project_id: ProjectId) -> tuple[Credential, ...]:
@@ -450,6 +463,8 @@ def _credential(row: Row[*tuple[Any, ...]]) -> Credential:
         revoked_at=row.revoked_at,
         revoked_reason=row.revoked_reason,
         provenance=_provenance(row),
+        service_id=None if row.service_id is None else ServiceId(row.service_id),
+        inactive_since=row.inactive_since,
     )
 
 

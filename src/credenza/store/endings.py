@@ -44,13 +44,15 @@ _PLACES = credentials.join(organizations, organizations.c.organization_id == cre
     projects, projects.c.id == credentials.c.project_id
 )
 _STANDS = credentials.c.status != Status.REVOKED
+# Nobody has to act before a key ends that another has taken the place of already.
+_MATTERS = _STANDS & credentials.c.inactive_since.is_(None)
 
 
 def list_due(
     connection: Connection, days: int, *, since: datetime, after: Ending | None, limit: int, now: datetime
 ) -> tuple[Ending, ...]:
     """List what came to have `days` to go after `since`, and has had no notice as near to its end or nearer. One that
-    was said tomorrow, by a clock that was wrong, does not count."""
+    was said tomorrow, by a clock that was wrong, does not count. A key in whose place another is active is left out."""
     nearer = exists().where(
         notices.c.credential_id == credentials.c.id,
         notices.c.not_after == credentials.c.not_after,
@@ -59,7 +61,7 @@ def list_due(
     )
     to_go = timedelta(days=days)
     query = _endings().where(
-        _STANDS, credentials.c.not_after > since + to_go, credentials.c.not_after <= now + to_go, ~nearer
+        _MATTERS, credentials.c.not_after > since + to_go, credentials.c.not_after <= now + to_go, ~nearer
     )
     return _page(connection, query, after_place=_place(after), limit=limit)
 
@@ -104,7 +106,7 @@ def count_between(
 
 def count_all_between(connection: Connection, boundaries: Sequence[datetime]) -> tuple[int, ...]:
     """The same for the whole platform."""
-    return _counts(connection, _STANDS, boundaries)
+    return _counts(connection, _MATTERS, boundaries)
 
 
 def successors(
@@ -121,9 +123,9 @@ def successors(
 
 
 def stands(connection: Connection, credential_id: str, not_after: datetime) -> bool:
-    """Say whether a credential still ends when it was said to: neither revoked nor renewed."""
+    """Say whether a credential still ends when it was said to: neither revoked, nor replaced, nor renewed."""
     query = select(credentials.c.id).where(
-        credentials.c.id == credential_id, _STANDS, credentials.c.not_after == not_after
+        credentials.c.id == credential_id, _MATTERS, credentials.c.not_after == not_after
     )
     return connection.execute(query).first() is not None
 
@@ -204,7 +206,7 @@ def _visible(
     environment: EnvironmentName | None,
     project_id: ProjectId | None,
 ) -> ColumnElement[bool]:
-    conditions = [credentials.c.organization_id == organization_id, _STANDS]
+    conditions = [credentials.c.organization_id == organization_id, _MATTERS]
     if seen_by is not None:
         owned = select(projects.c.id).where(
             projects.c.organization_id == organization_id, projects.c.owner_id == seen_by

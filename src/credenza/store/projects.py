@@ -202,11 +202,15 @@ def insert_project_service(
         "created_at": now,
     }
     if not insert_if_absent(connection, project_services, row):
-        raise Refusal(
-            Code.DUPLICATE_PROJECT_SERVICE,
-            f"The project already uses service {service.service_id} in {environment}.",
-            field="serviceId",
-        )
+        raise service_known(service.service_id, environment)
+
+
+def service_known(service_id: ServiceId, environment: EnvironmentName) -> Refusal:
+    return Refusal(
+        Code.DUPLICATE_PROJECT_SERVICE,
+        f"The project already uses service {service_id} in {environment}.",
+        field="serviceId",
+    )
 
 
 def find_role(connection: Connection, project: Project, user_id: UserId) -> ProjectRole | None:

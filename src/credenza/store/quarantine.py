@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from credenza.domain.model import CredentialId, CredentialKind, OrganizationId, ProjectId, Status
 from credenza.store.schema import (
@@ -23,6 +23,16 @@ from credenza.store.schema import (
 )
 
 REASON = "restored from a backup and not released yet"
+
+_other = credentials.alias()
+_REPLACED = exists().where(
+    credentials.c.kind.in_([CredentialKind.RESPONSE_ENCRYPTION, CredentialKind.REQUEST_SIGNATURE]),
+    _other.c.project_id == credentials.c.project_id,
+    _other.c.service_id == credentials.c.service_id,
+    _other.c.environment == credentials.c.environment,
+    _other.c.kind == credentials.c.kind,
+    _other.c.status == Status.ACTIVE,
+)
 
 _HELD = (credentials.c.status == Status.INACTIVE) & (credentials.c.revoked_reason == REASON)
 
@@ -96,9 +106,11 @@ def list_held(connection: Connection, among: Collection[CredentialId] | None = N
     )
 
 
-def lift(connection: Connection, among: Collection[CredentialId] | None = None) -> None:
-    """Make what is held active again, all of it or some."""
+def lift(connection: Connection, among: Collection[CredentialId] | None = None, *, now: datetime) -> None:
+    """Make what is held active again, all of it or some; but where another took the place of a key of which one is
+    active, it stays INACTIVE, and can be activated like any other."""
     statement = update(credentials).where(_HELD, *_among(among))
+    connection.execute(statement.where(_REPLACED).values(revoked_reason="", inactive_since=now))
     connection.execute(statement.values(status=Status.ACTIVE, revoked_reason=""))
 
 

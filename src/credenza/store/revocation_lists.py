@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select, update
 
 from credenza.domain.model import PLATFORM, AuthorityId, ChangeNumber, Status
 from credenza.store.schema import certificates, credentials, revocation_lists
@@ -46,7 +46,8 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a serial number that was recorded. `status` is None where there is no credential."""
+    """What is known of a serial number that was recorded. `status` is None where there is no credential, and INACTIVE
+    where it is held."""
 
     serial_hex: str
     issued: bool
@@ -149,7 +150,7 @@ def standings(connection: Connection, authority_id: AuthorityId, serials: Collec
             certificates.c.serial_hex,
             certificates.c.state,
             certificates.c.credential_id,
-            credentials.c.status,
+            _STATUS.label("status"),
             credentials.c.revoked_at,
             credentials.c.revoked_reason,
             certificates.c.not_before,
@@ -160,7 +161,13 @@ def standings(connection: Connection, authority_id: AuthorityId, serials: Collec
     return {row.serial_hex: _standing(row) for row in connection.execute(query)}
 
 
-_NOT_GOOD: ColumnElement[bool] = or_(credentials.c.status == Status.REVOKED, credentials.c.status == Status.INACTIVE)
+# What is INACTIVE because another took its place is not on hold: nothing is wrong with its certificate.
+_HELD = (credentials.c.status == Status.INACTIVE) & credentials.c.inactive_since.is_(None)
+_NOT_GOOD: ColumnElement[bool] = or_(credentials.c.status == Status.REVOKED, _HELD)
+_STATUS = case(
+    (credentials.c.status == Status.INACTIVE, case((_HELD, Status.INACTIVE), else_=Status.ACTIVE)),
+    else_=credentials.c.status,
+)
 
 
 def _standing(row: Row[*tuple[Any, ...]]) -> Standing:

@@ -48,7 +48,11 @@ class _Rule:
 
 
 _RULES = (
-    _Rule(credentials, credentials.c.status != Status.ACTIVE, ("status", "revoked_at", "revoked_reason", "slot")),
+    _Rule(
+        credentials,
+        credentials.c.status != Status.ACTIVE,
+        ("status", "inactive_since", "revoked_at", "revoked_reason", "slot"),
+    ),
     _Rule(access_tokens, access_tokens.c.revoked_at.is_not(None), ("revoked_at",)),
     _Rule(enrolment_secrets, enrolment_secrets.c.used_at.is_not(None), ("used_at",)),
     _Rule(enrolment_secrets, enrolment_secrets.c.revoked_at.is_not(None), ("revoked_at",)),

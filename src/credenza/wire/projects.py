@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, StrictBool, StringConstraints
 
 from credenza.wire.credentials import CredentialReference, NewCredential, ProjectCredential
+from credenza.wire.service_keys import NewServiceCredential, ServiceCredential
 from credenza.wire.services import ServiceNumber
 from credenza.wire.shape import AnswerShape, Country, Email, EnvironmentName, Moment, Name, RequestShape, Text
 
@@ -81,9 +82,10 @@ class NewEnvironment(RequestShape):
 
 
 class ServiceDetails(RequestShape):
-    """No service takes credentials or configuration of its own yet; what would be lost is refused."""
+    """The service credentials to begin with. No service takes configuration of its own; what would be lost is
+    refused."""
 
-    credentials: Annotated[tuple[Any, ...], Field(max_length=0)] = ()
+    credentials: Annotated[tuple[NewServiceCredential, ...], Field(max_length=10)] = ()
     config: dict[str, Any] = Field(default_factory=dict, max_length=0)
 
 
@@ -102,6 +104,12 @@ class ProjectService(AnswerShape):
     status: Literal["APPROVED", "PENDING_APPROVAL"]
 
 
+class ProjectServiceDetails(ProjectService):
+    """`credentials` protect the payloads between the project and the service."""
+
+    credentials: tuple[ServiceCredential, ...] = ()
+
+
 class ServiceName(AnswerShape):
     id: int
     name: str
@@ -110,7 +118,7 @@ class ServiceName(AnswerShape):
 class Environment(AnswerShape):
     name: EnvironmentName
     credentials: tuple[ProjectCredential, ...]
-    project_services: tuple[ProjectService, ...]
+    project_services: tuple[ProjectServiceDetails, ...]
 
 
 class EnvironmentSummary(AnswerShape):
