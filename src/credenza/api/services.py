@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import Path
 
 from credenza.actions import services
-from credenza.api import answers
+from credenza.api import answers, catalog_entries
 from credenza.api.asked import Caller
 from credenza.api.idempotency import Repeatable
 from credenza.domain.model import AuthenticationType, EnvironmentName, ServiceEnvironment, ServiceId
@@ -45,8 +46,10 @@ def _read(new: wire.NewService) -> services.NewService:
                 upstream=each.upstream,
                 validity_months=each.validity_months,
                 validity_days=each.validity_days,
+                payload_rules=None if each.payload_rules is None else json.dumps(each.payload_rules),
             )
             for each in new.environments
         ),
         scopes=frozenset(new.scopes),
+        entry=catalog_entries.read(new.catalog_entry),
     )

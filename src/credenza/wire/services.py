@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StrictInt, StringConstraints
 
+from credenza.wire.catalog import CatalogEntry, NewCatalogEntry
 from credenza.wire.shape import AnswerShape, EnvironmentName, Name, RequestShape, Scope, Text
 
 AuthenticationType: TypeAlias = Literal["OAUTH10A", "DUAL_OAUTH", "OAUTH2_FAPI", "MTLS", "CLIENT_SECRET"]
@@ -18,12 +19,14 @@ PathPrefix: TypeAlias = Annotated[
 
 
 class ServicePlace(AnswerShape):
-    """Where a service is reached in one environment. Its upstream is nobody's business but the operator's."""
+    """Where a service is reached in one environment. Its upstream is nobody's business but the operator's.
+    `payloadRules` say what of a payload is encrypted and signed; null: nothing is."""
 
     name: EnvironmentName
     path_prefix: str
     validity_months: int
     validity_days: int | None
+    payload_rules: dict[str, Any] | None = None
 
 
 class Service(AnswerShape):
@@ -33,23 +36,28 @@ class Service(AnswerShape):
     description: str
     environments: tuple[ServicePlace, ...]
     scopes: tuple[str, ...] = ()
+    catalog_entry: CatalogEntry | None = None
 
 
 class NewServicePlace(RequestShape):
-    """`validityDays`, when given, stands in place of `validityMonths`."""
+    """`validityDays`, when given, stands in place of `validityMonths`. `payloadRules` say what of a payload is
+    encrypted and signed (the guide to service credentials lists them); without them payloads travel as they are."""
 
     name: EnvironmentName
     path_prefix: PathPrefix
     upstream: Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[!-~]+$")]
     validity_months: Annotated[StrictInt, Field(ge=1, le=39)] = 13
     validity_days: Annotated[StrictInt, Field(ge=1, le=1200)] | None = None
+    payload_rules: Annotated[dict[str, Any], Field(max_length=8)] | None = None
 
 
 class NewService(RequestShape):
-    """`scopes` are what a token may be narrowed to: `payments:read`. A name belongs to one service."""
+    """`scopes` are what a token may be narrowed to: `payments:read`. A name belongs to one service. Those that
+    take client secrets have a `catalogEntry`, and no others."""
 
     name: Name
     authentication_type: AuthenticationType
     description: Text = ""
     environments: Annotated[tuple[NewServicePlace, ...], Field(min_length=1, max_length=2)]
     scopes: Annotated[tuple[Scope, ...], Field(max_length=50)] = ()
+    catalog_entry: NewCatalogEntry | None = None
