@@ -22,6 +22,8 @@ from credenza.gate.decision import Admitted, Call, Code, Refused, envelope
 from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder, UpstreamTimeout, UpstreamUnreachable, passed_on
 from credenza.gate.ids import ids
+from credenza.gate.payload import DESCRIPTIONS
+from credenza.gate.payload_exchange import AnswerTooLong, Opened, PayloadExchange
 from credenza.gate.terminators import NOBODY, Terminators
 from credenza.gate.token_app import TokenApp
 from credenza.protocol.oauth1 import Request
@@ -81,7 +83,9 @@ class GateApp:
         terminators: Terminators = NOBODY,
         tokens: TokenApp | None = None,
         corner: Corner | None = None,
+        payloads: PayloadExchange | None = None,
     ) -> None:
+        self._payloads = payloads
         self._tokens = tokens
         self._corner = corner
         self._origin = origin
@@ -154,7 +158,7 @@ class GateApp:
             if isinstance(decision, Refused):
                 await send_refusal(send, decision)
             else:
-                await self._forward(call, decision, arrived, body, receive, send)
+                await self._pass_on(call, decision, arrived, body, receive, send)
         finally:
             body.close()
 
@@ -210,30 +214,70 @@ class GateApp:
             user_agent=arrived.user_agent,
         )
 
-    async def _forward(
+    async def _pass_on(
         self, call: Call, admitted: Admitted, arrived: Arrival, body: Body, receive: Receive, send: Send
     ) -> None:
         assert admitted.route is not None, "a call to an environment is admitted with its route"
         if admitted.headers:
             send = _adding(encoded(admitted.headers), send)
-        headers = [*passed_on(arrived.headers), *added(call, admitted)]
-        request = call.request
-        if arrived.has_body or request.method in _WITH_CONTENT:
-            headers.append((b"content-length", b"%d" % body.length))
-        exchange = self._forwarder.exchange(
-            request.method,
-            admitted.route.upstream,
-            f"{request.path}?{request.query}" if request.query else request.path,
-            headers,
-            body if arrived.has_body else None,
-            send,
-        )
+        if admitted.route.payload_rules is None:
+            sent = body if arrived.has_body else None
+            await self._forward(call, admitted, arrived.headers, sent, receive, send, send)
+            return
+        if self._payloads is None:
+            await self._refuse(send, Refused(call.id, Code.PAYLOAD_UNAVAILABLE, DESCRIPTIONS[Code.PAYLOAD_UNAVAILABLE]))
+            return
+        opened = await self._payloads.open(call, admitted, arrived, body)
+        if isinstance(opened, Refused):
+            await send_refusal(send, opened)
+        else:
+            await self._protected(self._payloads, opened, receive, send)
+
+    async def _protected(self, payloads: PayloadExchange, opened: Opened, receive: Receive, send: Send) -> None:
+        call, held = opened.call, payloads.held()
+        body = Body(opened.body, b"", len(opened.body)) if opened.body else None
         try:
-            await _unless_gone(exchange, receive)
+            if not await self._forward(call, opened.admitted, opened.headers, body, receive, held, send):
+                return
+        except AnswerTooLong:
+            await send_refusal(send, payloads.too_long(opened))
+            return
+        if not held.is_whole:
+            await self._refuse(send, Refused(call.id, Code.UPSTREAM_UNREACHABLE, "The API's answer broke off."))
+            return
+        answer = await payloads.protect(opened, held)
+        if isinstance(answer, Refused):
+            await send_refusal(send, answer)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _forward(
+        self,
+        call: Call,
+        admitted: Admitted,
+        sent: Headers,
+        body: Body | None,
+        receive: Receive,
+        answer: Send,
+        send: Send,
+    ) -> bool:
+        """Send the call to its upstream, and what that answers to `answer`. When it does not answer, refuse to `send`.
+        Say whether there is an answer, and somebody left to have it."""
+        assert admitted.route is not None, "a call to an environment is admitted with its route"
+        headers = [*passed_on(sent), *added(call, admitted)]
+        request = call.request
+        if body is not None or request.method in _WITH_CONTENT:
+            headers.append((b"content-length", b"%d" % (0 if body is None else body.length)))
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        exchange = self._forwarder.exchange(request.method, admitted.route.upstream, target, headers, body, answer)
+        try:
+            return await _unless_gone(exchange, receive)
         except UpstreamTimeout:
             await self._refuse(send, Refused(call.id, Code.UPSTREAM_TIMEOUT, "The API did not answer in time."))
         except UpstreamUnreachable:
             await self._refuse(send, Refused(call.id, Code.UPSTREAM_UNREACHABLE, "The API cannot be reached."))
+        return False
 
     async def _refuse(self, send: Send, refused: Refused, *, unread_body: bool = False) -> None:
         if refused.evidence is None:  # the desk has noted what it has decided
@@ -272,16 +316,19 @@ def _adding(headers: Headers, send: Send) -> Send:
     return adding
 
 
-async def _unless_gone(exchange: Awaitable[None], receive: Receive) -> None:
-    """Await the exchange, but end it when the client hangs up: the upstream need not work for nobody."""
+async def _unless_gone(exchange: Awaitable[None], receive: Receive) -> bool:
+    """Await the exchange, but end it when the client hangs up: the upstream need not work for nobody. Say whether it
+    went on to its end."""
     watch = _Watch(receive)
     try:
         await exchange
     except asyncio.CancelledError:
         if not watch.was_it():
             raise
+        return False
     finally:
         watch.stop()
+    return True
 
 
 class _Watch:

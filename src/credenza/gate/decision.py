@@ -63,13 +63,21 @@ class Code(StrEnum):
     REPLAY_UNAVAILABLE = "replay_unavailable"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
+    PAYLOAD_SIGNATURE = "payload_signature"
+    PAYLOAD_KEY = "payload_key"
+    PAYLOAD_UNDECRYPTED = "payload_undecrypted"
+    PAYLOAD_NO_RECIPIENT = "payload_no_recipient"
+    PAYLOAD_ANSWER = "payload_answer"
+    PAYLOAD_UNAVAILABLE = "payload_unavailable"
+    RESOURCE_SERVER = "resource_server"
 
 
 class Answer(NamedTuple):
-    """What a refusal looks like from outside."""
+    """What a refusal looks like from outside. `source` is the part of the platform that refuses."""
 
     status: int
     reason_code: str
+    source: str = "Gateway"
 
 
 _BAD_REQUEST = Answer(400, "BAD_REQUEST")
@@ -80,6 +88,8 @@ _DECLINED = Answer(401, "DECLINED")
 _TOKEN = Answer(401, "INVALID_TOKEN")
 _CERTIFICATE = Answer(422, "INVALID_CLIENT_CERT")
 _UNAVAILABLE = Answer(503, "SERVICE_UNAVAILABLE")
+# Contracts 2.5: what is found behind the authentication has another source than the gateway.
+_PAYLOAD = "Payload"
 
 ANSWERS: dict[Code, Answer] = {
     Code.INVALID_HEADER: _INVALID_AUTH_HEADER,
@@ -123,6 +133,13 @@ ANSWERS: dict[Code, Answer] = {
     Code.REPLAY_UNAVAILABLE: _UNAVAILABLE,
     Code.UPSTREAM_UNREACHABLE: Answer(502, "UPSTREAM_UNREACHABLE"),
     Code.UPSTREAM_TIMEOUT: Answer(504, "UPSTREAM_TIMEOUT"),
+    Code.PAYLOAD_SIGNATURE: Answer(400, "REQUEST_SIGNATURE_FAILED", _PAYLOAD),
+    Code.PAYLOAD_KEY: Answer(400, "DECRYPT_PRIVATE_KEY_NOT_FOUND", _PAYLOAD),
+    Code.PAYLOAD_UNDECRYPTED: Answer(400, "REQUEST_DECRYPT_FAILED", _PAYLOAD),
+    Code.PAYLOAD_NO_RECIPIENT: Answer(400, "ENCRYPT_PUBLIC_KEY_NOT_FOUND", _PAYLOAD),
+    Code.PAYLOAD_ANSWER: Answer(502, "RESPONSE_ENCRYPT_FAILED", _PAYLOAD),
+    Code.PAYLOAD_UNAVAILABLE: _UNAVAILABLE,
+    Code.RESOURCE_SERVER: Answer(401, "UNAUTHORIZED"),
 }
 
 
@@ -160,12 +177,14 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What a refusal rests on, for `gate.explanation`: as far as the check had come."""
+    """What a refusal rests on, for `gate.explanation`: as far as the check had come. `hint` is what only the owner of
+    the key is told."""
 
     call: Call
     at: datetime
     claim: SignedCall | None = None
     record: KeyRecord | None = None
+    hint: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -196,7 +215,7 @@ Decision: TypeAlias = Admitted | Refused
 def envelope(refused: Refused) -> bytes:
     """Write the error document of the gate (contracts 1.5)."""
     error = {
-        "Source": "Gateway",
+        "Source": ANSWERS[refused.code].source,
         "ReasonCode": refused.reason_code,
         "Description": refused.description,
         "Recoverable": refused.status == HTTPStatus.SERVICE_UNAVAILABLE,

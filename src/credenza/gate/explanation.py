@@ -97,6 +97,17 @@ _CERTIFICATE_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
     ("freshness", frozenset({Code.GATE_CLOSED})),
 )
 
+# And then the same for all, where the service has rules of payloads.
+_PAYLOAD_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
+    ("keys of payloads", frozenset({Code.PAYLOAD_UNAVAILABLE})),
+    ("key for answers", frozenset({Code.PAYLOAD_NO_RECIPIENT})),
+    ("x-jws-signature", frozenset({Code.PAYLOAD_SIGNATURE})),
+    ("decryption key", frozenset({Code.PAYLOAD_KEY})),
+    ("decryption", frozenset({Code.PAYLOAD_UNDECRYPTED})),
+    ("answer", frozenset({Code.PAYLOAD_ANSWER})),
+)
+_PAYLOAD_CODES = frozenset().union(*(codes for _, codes in _PAYLOAD_STEPS))
+
 _VALID_CERTIFICATE = "a call between {not_before} and {not_after}"
 _ACTIVE_CREDENTIAL = "a credential that is ACTIVE, valid from {not_before} to {not_after}"
 _ACTIVE_KEY = "an ACTIVE key, valid from {not_before} to {not_after}"
@@ -218,17 +229,21 @@ def explain(refused: Refused) -> Explanation | None:
 
 def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
     passed: bool | None = True
-    for name, codes in _steps_of(evidence):
+    for name, codes in _steps_of(refused.code, evidence):
         if refused.code not in codes:
             yield Step(name, ok=passed)
             continue
-        expected, received, hint = _FACTS.get(refused.code, ("", "", refused.description))
+        expected, received, hint = _FACTS.get(refused.code, ("", "", evidence.hint or refused.description))
         facts = _facts(evidence) | {"description": refused.description}
         yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
         passed = None
 
 
-def _steps_of(evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
+def _steps_of(code: Code, evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
+    return (*_steps_of_scheme(evidence), *(_PAYLOAD_STEPS if code in _PAYLOAD_CODES else ()))
+
+
+def _steps_of_scheme(evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
     if is_certificate_call(evidence.call):
         return _CERTIFICATE_STEPS
     return _TOKEN_STEPS if is_token_call(evidence.call) else _STEPS
