@@ -192,7 +192,8 @@ def _is_signalled(sent: Mapping[str, str], rules: Rules) -> bool:
 
 
 def _opened(body: bytes, place: Place, value_field: str, rules: Rules, opener: _Opener) -> bytes:
-    members = json_places.members(json_places.find(body, place.encrypted_steps) or b"")
+    carrier = json_places.find(body, place.encrypted_steps)
+    members = None if carrier is None else json_places.members(carrier)
     if members is None or value_field not in members:
         _check_may_be_plain(body, place, rules)
         return body
