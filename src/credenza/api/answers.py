@@ -15,6 +15,7 @@ from credenza.actions.authorities import AuthorityView
 from credenza.actions.certificates import CertificateInContext
 from credenza.actions.projects import ProjectView
 from credenza.actions.trusted_authorities import TrustView
+from credenza.api import catalog_entries
 from credenza.domain import model
 from credenza.domain.access import PERMISSIONS, On
 from credenza.domain.expiry import Ending, is_expiring
@@ -277,6 +278,7 @@ def service(found: model.Service) -> services.Service:
             for each in found.environments
         ),
         scopes=tuple(sorted(found.scopes)),
+        catalog_entry=catalog_entries.shown(found.entry),
     )
 
 

@@ -64,27 +64,27 @@ class _Ready:
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Node:
-    """A place in the tree of segments. `folded` are the literals as the most liberal upstream reads them."""
+    """A place in the tree of segments. `liberal` is where an upstream arrives that reads as liberally as any."""
 
     literals: dict[str, _Node] = field(default_factory=dict)
-    folded: set[str] = field(default_factory=set)
     variable: _Node | None = None
     routes: dict[str, _Ready] = field(default_factory=dict)
+    liberal: _Node | None = None
 
 
 class Matcher:
     """A service's routes, made ready once. They must have passed `catalog_rules.check`."""
 
     def __init__(self, routes: Iterable[RouteRule]) -> None:
-        self._root, self._loose, self._deepest = _Node(), _Node(), 0
+        self._root, self._liberal, self._deepest = _Node(), _Node(), 0
         for rule in routes:
             segments = rule.path.split("/")[1:]
             self._deepest = max(self._deepest, len(segments))
-            ready = _Ready(rule, segments)
-            _grow(self._root, segments).routes[rule.method] = ready
-            _grow(self._loose, _loosely(segments)).routes[rule.method] = ready
+            node, liberal = _grow(self._root, segments), _grow(self._liberal, _liberally(segments))
+            node.liberal = liberal
+            node.routes[rule.method] = liberal.routes[rule.method] = _Ready(rule, segments)
 
     def match(self, method: str, path: str) -> Match:
         """Find the route of a call; `path` is what lies below the service's prefix, as it was sent."""
@@ -104,39 +104,30 @@ class Matcher:
         if len(segments) > self._deepest + 1:
             return UNMAPPED
         node = _walk(self._root, segments, 0)
+        if _walk(self._liberal, _liberally(segments), 0) is not (None if node is None else node.liberal):
+            return _SPELLING  # an upstream that ignores case or a last slash would take another route, or one at all
         if node is None:
-            return UNMAPPED if self._misspells_none(segments) else _SPELLING
-        if isinstance(node, Unclear):
-            return node
+            return UNMAPPED
         ready = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
         return UNMAPPED if ready is None else ready.matched(segments)
 
-    def _misspells_none(self, segments: list[str]) -> bool:
-        return _walk(self._loose, _loosely(segments), 0) is None
 
-
-def _walk(node: _Node, segments: list[str], at: int) -> _Node | Unclear | None:
+def _walk(node: _Node, segments: list[str], at: int) -> _Node | None:
     """Follow the segments to a template's end. Every node is met once at most, so no path takes longer than the
     catalog is large."""
     if at == len(segments):
         return node if node.routes else None
     segment = segments[at]
     literal = node.literals.get(segment)
-    if literal is not None:
-        found = _walk(literal, segments, at + 1)
-        if found is not None:
-            return found
-    if node.variable is None or not segment:
-        return None
-    if literal is None and _folded(segment) in node.folded:
-        return _SPELLING  # a variable would take what an upstream that ignores case takes for the literal
-    return _walk(node.variable, segments, at + 1)
+    found = None if literal is None else _walk(literal, segments, at + 1)
+    if found is None and node.variable is not None and segment:
+        return _walk(node.variable, segments, at + 1)
+    return found
 
 
 def _grow(node: _Node, segments: list[str]) -> _Node:
     for segment in segments:
         if variable_of(segment) is None:
-            node.folded.add(_folded(segment))
             node = node.literals.setdefault(segment, _Node())
         else:
             node.variable = node.variable or _Node()
@@ -144,15 +135,10 @@ def _grow(node: _Node, segments: list[str]) -> _Node:
     return node
 
 
-def _folded(segment: str) -> str:
-    """Spell a segment as the most liberal upstream reads it."""
-    return unquote(segment).casefold() if "%" in segment else segment.casefold()
-
-
-def _loosely(segments: list[str]) -> list[str]:
-    """The same without a slash at the end."""
+def _liberally(segments: list[str]) -> list[str]:
+    """Spell segments as the most liberal upstream reads them: unescaped, without case and a slash at the end."""
     kept = segments[:-1] if segments[-1] == "" else segments
-    return [_folded(segment) for segment in kept]
+    return [unquote(segment).casefold() if "%" in segment else segment.casefold() for segment in kept]
 
 
 def _segments(path: str) -> list[str]:
