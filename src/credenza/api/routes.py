@@ -16,6 +16,7 @@ from credenza.api import (
     access_tokens,
     account_keys,
     accounts,
+    api_credentials,
     audit_log,
     authorities,
     credentials,
@@ -113,6 +114,8 @@ _DEVELOPER = (
 )  # fmt: skip
 
 _O = "/api/organizations/{organization_id}"
+_A = f"{_O}/api-credentials"
+_ONE_OF_API = (*_IN_ORGANIZATION, R.CREDENTIAL_NOT_FOUND)
 _ORGANIZATIONS = (
     Route("GET", "/api/me", people.me, "getMe"),
     Route("GET", "/api/organizations", people.list_organizations, "listOrganizations", (R.FORBIDDEN,)),
@@ -131,6 +134,25 @@ _ORGANIZATIONS = (
     Route("DELETE", f"{_O}/invitations/{{invitation_id}}", invitations.withdraw, "withdrawInvitation", (
         *_IN_ORGANIZATION,
     ), 204),
+    Route("GET", _A, api_credentials.list_page, "listApiCredentials", _IN_ORGANIZATION),
+    Route("POST", _A, api_credentials.create, "createApiCredential", (*_IN_ORGANIZATION, R.SERVICE_NOT_FOUND), 201),
+    Route("GET", f"{_O}/api-choices", api_credentials.choices, "listApiChoices", _IN_ORGANIZATION),
+    Route("GET", f"{_A}/{{api_credential_id}}", api_credentials.get, "getApiCredential", _ONE_OF_API),
+    Route("PUT", f"{_A}/{{api_credential_id}}", api_credentials.edit, "editApiCredential", (
+        *_ONE_OF_API, R.SERVICE_NOT_FOUND, R.EDITED_MEANWHILE,
+    )),
+    Route("DELETE", f"{_A}/{{api_credential_id}}", api_credentials.delete, "deleteApiCredential", _ONE_OF_API, 204),
+    Route("POST", f"{_A}/{{api_credential_id}}/activate", api_credentials.activate, "activateApiCredential", (
+        *_ONE_OF_API, R.INVALID_CREDENTIAL_STATUS,
+    )),
+    Route("POST", f"{_A}/{{api_credential_id}}/deactivate", api_credentials.deactivate, "deactivateApiCredential", (
+        *_ONE_OF_API, R.INVALID_CREDENTIAL_STATUS,
+    )),
+    Route("POST", f"{_A}/{{api_credential_id}}/secrets", api_credentials.issue_secret, "issueClientSecret", (
+        *_ONE_OF_API, R.CLIENT_SECRETS_MAX_EXCEEDED,
+    ), 201),
+    Route("DELETE", f"{_A}/{{api_credential_id}}/secrets/{{client_secret_id}}", api_credentials.delete_secret,
+        "deleteClientSecret", (*_ONE_OF_API, R.LAST_ACTIVE_CREDENTIAL), 204),
     Route("GET", f"{_O}/accounts", accounts.list_all, "listAccounts", _IN_ORGANIZATION),
     Route("POST", f"{_O}/accounts", accounts.create, "createAccount", (*_IN_ORGANIZATION, R.NAME_ALREADY_EXISTS), 201),
     Route("PUT", f"{_O}/accounts/{{account_id}}", accounts.rename, "renameAccount", (

@@ -16,6 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from credenza.wire.api_credentials import (
+    ApiChoices,
+    ApiCredential,
+    ApiCredentialEdit,
+    IssuedApiCredential,
+    KeepOld,
+    NewApiCredential,
+    NewClientSecret,
+)
 from credenza.wire.audit import AuditEntry, SignedCheckpoint
 from credenza.wire.authorities import (
     Authority,
@@ -123,6 +132,14 @@ class Page(Generic[Item]):
 
     items: tuple[Item, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached(Generic[Result]):
+    """A changed thing, and how far the gates had got with the change when it was answered."""
+
+    result: Result
+    reach: Reach
 
 
 # ------------------------------------------------------------------------------------------- the seeds' API, /developer
@@ -245,6 +262,77 @@ def invite_member(organization_id: str, new: NewInvitation) -> Operation[Invitat
 
 def withdraw_invitation(organization_id: str, invitation_id: str) -> Operation[None]:
     return Operation("DELETE", f"/api/organizations/{organization_id}/invitations/{invitation_id}", _nothing)
+
+
+def list_api_credentials(
+    organization_id: str,
+    *,
+    state: str | None = None,
+    environment: EnvironmentName | None = None,
+    service_id: int | None = None,
+    text: str | None = None,
+    order: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Operation[Page[ApiCredential]]:
+    """`state`: all, active, inactive, expiring or expired. `order`: name or ends, the other way with a minus."""
+    query = _query(state=state, environment=environment, text=text, order=order, limit=limit, cursor=cursor)
+    query = {**query, **_query(serviceId=service_id)}
+    return Operation("GET", _api_credentials(organization_id), _page(ApiCredential), query=query)
+
+
+def list_api_choices(organization_id: str) -> Operation[ApiChoices]:
+    """What an API credential can be granted, and where."""
+    return Operation("GET", f"/api/organizations/{organization_id}/api-choices", _one(ApiChoices))
+
+
+def create_api_credential(organization_id: str, new: NewApiCredential) -> Operation[IssuedApiCredential]:
+    return Operation("POST", _api_credentials(organization_id), _one(IssuedApiCredential), body=new)
+
+
+def get_api_credential(organization_id: str, credential_id: str) -> Operation[ApiCredential]:
+    return Operation("GET", f"{_api_credentials(organization_id)}/{credential_id}", _one(ApiCredential))
+
+
+def edit_api_credential(
+    organization_id: str, credential_id: str, edit: ApiCredentialEdit
+) -> Operation[Reached[ApiCredential]]:
+    """Replace all that can be edited; 409 EDITED_MEANWHILE when somebody else was faster."""
+    path = f"{_api_credentials(organization_id)}/{credential_id}"
+    return Operation("PUT", path, _reached(ApiCredential), body=edit)
+
+
+def activate_api_credential(organization_id: str, credential_id: str) -> Operation[Reached[ApiCredential]]:
+    path = f"{_api_credentials(organization_id)}/{credential_id}/activate"
+    return Operation("POST", path, _reached(ApiCredential))
+
+
+def deactivate_api_credential(organization_id: str, credential_id: str) -> Operation[Reached[ApiCredential]]:
+    path = f"{_api_credentials(organization_id)}/{credential_id}/deactivate"
+    return Operation("POST", path, _reached(ApiCredential))
+
+
+def delete_api_credential(organization_id: str, credential_id: str) -> Operation[Reach]:
+    return Operation("DELETE", f"{_api_credentials(organization_id)}/{credential_id}", _reach)
+
+
+def issue_client_secret(
+    organization_id: str, credential_id: str, *, keep_old: KeepOld = "24h"
+) -> Operation[Reached[IssuedApiCredential]]:
+    path = f"{_api_credentials(organization_id)}/{credential_id}/secrets"
+    return Operation("POST", path, _reached(IssuedApiCredential), body=NewClientSecret(keepOld=keep_old))
+
+
+def delete_client_secret(
+    organization_id: str, credential_id: str, secret_id: str, *, keep_last: bool = False
+) -> Operation[Reach]:
+    """With `keep_last` the last usable secret is not deleted: 409 LAST_ACTIVE_CREDENTIAL."""
+    path = f"{_api_credentials(organization_id)}/{credential_id}/secrets/{secret_id}"
+    return Operation("DELETE", path, _reach, headers={"Credenza-Keep-Last": "true"} if keep_last else {})
+
+
+def _api_credentials(organization_id: str) -> str:
+    return f"/api/organizations/{organization_id}/api-credentials"
 
 
 def list_accounts(organization_id: str) -> Operation[tuple[Account, ...]]:
@@ -826,6 +914,11 @@ def _reach(response: httpx.Response) -> Reach:
     gates, confirmed, lapsed = map(int, counts.groups()) if counts else (0, 0, 0)
     milliseconds = int(response.headers.get("Credenza-Reach-Milliseconds", "0"))
     return Reach(gates=gates, confirmed=confirmed, lapsed=lapsed, milliseconds=milliseconds)
+
+
+def _reached(shape: type[Result]) -> Callable[[httpx.Response], Reached[Result]]:
+    read = _one(shape)
+    return lambda response: Reached(read(response), _reach(response))
 
 
 def _nothing(_response: httpx.Response) -> None:

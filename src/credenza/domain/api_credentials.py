@@ -191,7 +191,7 @@ def check_end(ends_at: datetime | None, *, now: datetime) -> datetime:
         raise Refusal(
             Code.INVALID, f"The end is more than {LONGEST_YEARS} years away. Choose a nearer one.", field="endsAt"
         )
-    return ends_at
+    return ends_at.astimezone(UTC)
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[str, ...]:
