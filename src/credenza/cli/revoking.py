@@ -17,9 +17,9 @@ def revoke(
 ) -> None:
     """Revoke a credential, and say how far that has got."""
     if not habits.of(context).yes:
-        _ask(f"{held.alias}, {held.environment}, {_named(held)}.")
+        ask(f"{held.alias}, {held.environment}, {_named(held)}.")
     reach = _revoke(context, client, project, held, reason)
-    output.note(context, f"Revoked. {_reach(reach)}")
+    output.note(context, f"Revoked. {told(reach)}")
 
 
 def _revoke(
@@ -36,7 +36,7 @@ def _revoke(
             raise
     if not habits.of(context).yes:
         what = "key" if isinstance(held, Credential) else "certificate"
-        _ask(f"This is the last active {what} here: every call of the project in this environment will be refused.")
+        ask(f"This is the last active {what} here: every call of the project in this environment will be refused.")
     return client.send(operations.revoke_credential(project, held.id, reason=reason))
 
 
@@ -44,13 +44,15 @@ def _named(held: Credential | MtlsCertificate) -> str:
     return f"key id {held.id}" if isinstance(held, Credential) else f"{held.subject}, {held.id}"
 
 
-def _ask(what: str) -> None:
+def ask(what: str) -> None:
+    """Have the word typed, or fail."""
     typed = typer.prompt(f"{what}\nType REVOKE", err=True)
     if typed != "REVOKE":
         raise CommandFailed("Not revoked: the word is REVOKE.")
 
 
-def _reach(reach: Reach) -> str:
+def told(reach: Reach) -> str:
+    """Say how far a change has got."""
     if reach.gates == 0:
         return "No gate admits it any more."
     lapsed = f", {reach.lapsed} had no valid lease" if reach.lapsed else ""

@@ -1,0 +1,276 @@
+"""`credenza service-key`: keys that protect payloads between a project and a service, through the management API.
+
+`--generate` makes the private key on this machine; the server gets the certification request and nothing else. Of a
+CLIENT_ENCRYPTION key nothing is sent: the server makes it and keeps its private half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from credenza.cli import files, habits, output, passwords, remote, revoking
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.habits import Output
+from credenza.client import operations
+from credenza.client.management import ManagementClient
+from credenza.protocol import csr as requests
+from credenza.protocol import pem, pkcs12, public_key
+from credenza.protocol.errors import Malformed, Refused
+from credenza.wire.credentials import Status
+from credenza.wire.service_keys import (
+    AddClientEncryptionKey,
+    AddClientOwnedKey,
+    AddServiceCredential,
+    ServiceCredential,
+    ServiceCredentialType,
+)
+from credenza.wire.shape import EnvironmentName
+
+app = typer.Typer()
+
+_COLUMNS = ("alias", "type", "serviceId", "environment", "status", "expiring", "notAfter", "id")
+_RSA_BITS = 2048
+
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="Its id: credenza service-key list")]
+ServiceNumber = Annotated[int, typer.Option("--service", metavar="NUMBER", help="The service: credenza project view")]
+Type = Annotated[
+    ServiceCredentialType,
+    typer.Option(
+        "--type",
+        help="MASTERCARD_ENCRYPTION: we encrypt responses for you. CLIENT_ENCRYPTION: you encrypt requests for us. "
+        "CLIENT_SIGNATURE_VERIFICATION: you sign, we verify.",
+    ),
+]
+Alias = Annotated[str, typer.Option(help="A name to know the key by.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make the private key here; it is sent to nobody.")]
+CsrFile = Annotated[
+    Path | None, typer.Option("--csr", metavar="FILE", help="Certification request of an existing key; - is stdin.")
+]
+PublicKeyFile = Annotated[
+    Path | None, typer.Option("--public-key", metavar="FILE", help="Public key of an existing key; - is stdin.")
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", metavar="FILE", help="Write its certificate there, as PEM.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the options say."""
+
+    service: int
+    type: ServiceCredentialType
+    alias: str
+    csr: Path | None
+    public_key: Path | None
+    generate: bool
+    out: Path | None
+    certificate: Path | None
+    password_file: Path | None
+    force: bool
+
+    @property
+    def store(self) -> Path:
+        return self.out or Path(f"{self.alias}.p12")
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files that the command writes."""
+        stores = (self.store,) if self.generate else ()
+        return stores if self.certificate is None else (*stores, self.certificate)
+
+
+@app.command("list")
+def list_keys(
+    context: typer.Context,
+    service: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Only those for this service: credenza project view")
+    ] = None,
+    key_type: Annotated[ServiceCredentialType | None, typer.Option("--type", help="Only those of this type.")] = None,
+    status: Annotated[
+        Literal["ACTIVE", "INACTIVE", "REVOKED", "EXPIRED"] | None,
+        typer.Option(help="ACTIVE, INACTIVE, REVOKED or EXPIRED."),
+    ] = None,
+    expiring: Annotated[bool, typer.Option("--expiring", help="Only active ones with 90 days or less to go.")] = False,
+) -> None:
+    """List the project's service credentials, in one environment with --env."""
+    with remote.client(context) as client:
+        found = list(_each(context, client, service, key_type, status, expiring=expiring))
+    output.show_list(context, found, columns=_COLUMNS)
+
+
+@app.command()
+def view(context: typer.Context, key_id: KeyId, certificate: Certificate = None, force: Force = False) -> None:
+    """Show one service credential; with --certificate write its certificate, which requests are encrypted with."""
+    if certificate is not None:
+        files.check_writable(certificate, overwrite=force)
+    with remote.client(context) as client:
+        found = _get(context, client, key_id)
+    _write_certificate(context, found, certificate, force=force)
+    if certificate != files.STANDARD:
+        _show(context, found)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    service: ServiceNumber,
+    key_type: Type,
+    alias: Alias,
+    generate: Generate = False,
+    csr: CsrFile = None,
+    public_key_file: PublicKeyFile = None,
+    out: Out = None,
+    certificate: Certificate = None,
+    password_file: passwords.NewPasswordFile = None,
+    force: Force = False,
+) -> None:
+    """Add a key of yours: made here (--generate), by a request (--csr) or a public key (--public-key); or, of the type
+    CLIENT_ENCRYPTION, one that the server makes."""
+    wanted = _Wanted(service, key_type, alias, csr, public_key_file, generate, out, certificate, password_file, force)
+    _check_sources(wanted)
+    files.check_writable(*wanted.written, overwrite=force)
+    made = _generate(context, wanted) if generate else _send(context, wanted, _new(context, wanted))
+    _write_certificate(context, made, certificate, force=force)
+    if certificate != files.STANDARD:
+        _show(context, made)
+    if made.status == "INACTIVE":
+        output.note(
+            context, f"Another one is active. To put this one in its place: credenza service-key activate {made.id}"
+        )
+
+
+@app.command()
+def activate(context: typer.Context, key_id: KeyId) -> None:
+    """Put a key in the place of the active one of its type, which becomes inactive at once."""
+    project = remote.project(context)
+    with remote.client(context) as client:
+        found = _get(context, client, key_id)
+        _show(context, client.send(operations.activate_service_key(project, found.service_id, key_id)))
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    key_id: KeyId,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")] = "",
+) -> None:
+    """Revoke a key for good. The active one of its type is not revoked: activate or add another one first."""
+    project = remote.project(context)
+    with remote.client(context) as client:
+        held = _get(context, client, key_id)
+        if not habits.of(context).yes:
+            revoking.ask(f"{held.alias}, {held.environment}, {held.type}, {held.status}, {held.id}.")
+        reach = client.send(operations.revoke_service_key(project, held.service_id, key_id, reason=reason))
+    output.note(context, f"Revoked. {revoking.told(reach)}")
+
+
+def _check_sources(wanted: _Wanted) -> None:
+    given = [wanted.generate, wanted.csr is not None, wanted.public_key is not None].count(True)
+    if wanted.type == "CLIENT_ENCRYPTION" and given:
+        raise CommandFailed(
+            "A CLIENT_ENCRYPTION key is made by the server, which keeps its private half: leave --generate, --csr and "
+            "--public-key out.",
+            ExitCode.USAGE,
+        )
+    if wanted.type != "CLIENT_ENCRYPTION" and given != 1:
+        raise CommandFailed("Give --generate, --csr FILE or --public-key FILE, one of the three.", ExitCode.USAGE)
+
+
+def _new(context: typer.Context, wanted: _Wanted) -> AddServiceCredential:
+    environment = remote.environment(context)
+    if wanted.type == "CLIENT_ENCRYPTION":
+        return AddClientEncryptionKey(type=wanted.type, alias=wanted.alias, environment=environment)
+    csr = None if wanted.csr is None else remote.csr_text(wanted.csr)
+    offered = None if wanted.public_key is None else _public_key_text(wanted.public_key)
+    return AddClientOwnedKey(type=wanted.type, alias=wanted.alias, csr=csr, publicKey=offered, environment=environment)
+
+
+def _generate(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
+    """Make a key, have it certified, and write both into a key store."""
+    assert wanted.type != "CLIENT_ENCRYPTION", "that one is the server's"
+    password = passwords.new(wanted.password_file).ask_new(f"New password of {wanted.store}")
+    private_key = rsa.generate_private_key(public_exponent=public_key.RSA_EXPONENT, key_size=_RSA_BITS)
+    request = requests.build(private_key, common_name=wanted.alias[:64]).decode()
+    environment = remote.environment(context)
+    new = AddClientOwnedKey(type=wanted.type, alias=wanted.alias, csr=request, environment=environment)
+    with remote.client(context) as client:
+        made = client.send(operations.add_service_key(remote.project(context), wanted.service, new))
+        issuer = _issuer(client, made.environment)
+    held = x509.load_pem_x509_certificate(made.certificate.encode())
+    octets = pkcs12.write_pkcs12(private_key, held, (issuer,), alias=made.alias, password=password)
+    files.write_secret(wanted.store, octets, overwrite=wanted.force)
+    output.note(context, f"Private key and certificate written to {wanted.store}. It was sent to nobody: keep a copy.")
+    return made
+
+
+def _send(context: typer.Context, wanted: _Wanted, new: AddServiceCredential) -> ServiceCredential:
+    with remote.client(context) as client:
+        return client.send(operations.add_service_key(remote.project(context), wanted.service, new))
+
+
+def _issuer(client: ManagementClient, environment: EnvironmentName) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(client.send(operations.get_authority_certificate(environment, "issuing")))
+
+
+def _public_key_text(path: Path) -> str:
+    """Read a public key as the JSON of the API carries it: PEM, whatever the file holds."""
+    try:
+        return public_key.to_pem(pem.read(files.read(path), labels=("PUBLIC KEY",), field="public key"))
+    except (Malformed, Refused) as error:
+        raise CommandFailed(f"{path}: {error}") from error
+
+
+def _each(
+    context: typer.Context,
+    client: ManagementClient,
+    service: int | None = None,
+    key_type: ServiceCredentialType | None = None,
+    status: Status | None = None,
+    *,
+    expiring: bool = False,
+) -> Iterator[ServiceCredential]:
+    project, environment = remote.project(context), remote.environment(context)
+    listing = (
+        partial(operations.list_service_keys_of_project, project)
+        if service is None
+        else partial(operations.list_service_keys, project, service)
+    )
+    return client.each(partial(listing, type=key_type, environment=environment, status=status, expiring=expiring))
+
+
+def _get(context: typer.Context, client: ManagementClient, key_id: str) -> ServiceCredential:
+    """Find it by its id alone: whoever copies one from a list need not say for which service it is."""
+    listing = partial(operations.list_service_keys_of_project, remote.project(context))
+    found = next((each for each in client.each(listing) if each.id == key_id), None)
+    if found is None:
+        raise CommandFailed(
+            f"The project has no service credential {key_id}. List them: credenza service-key list", ExitCode.NOT_FOUND
+        )
+    return found
+
+
+def _write_certificate(context: typer.Context, held: ServiceCredential, path: Path | None, *, force: bool) -> None:
+    if path is None:
+        return
+    files.write_public(path, held.certificate.encode(), overwrite=force)
+    if path != files.STANDARD:
+        output.note(context, f"Certificate written to {path}.")
+
+
+def _show(context: typer.Context, held: ServiceCredential) -> None:
+    """Print it; a table leaves the PEM out, which `-o json` has."""
+    table = habits.of(context).output is Output.TABLE
+    output.show(context, held.model_dump(by_alias=True, exclude={"certificate", "public_key"}) if table else held)

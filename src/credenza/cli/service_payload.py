@@ -1,0 +1,51 @@
+"""`credenza service payload`: what of a service's payloads is encrypted and signed, kept by operators on the server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credenza.actions import services
+from credenza.cli import files, local, output
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.domain.model import EnvironmentName, Service, ServiceId
+
+app = typer.Typer()
+
+
+@app.command()
+def payload(
+    context: typer.Context,
+    service_id: Annotated[int, typer.Argument(metavar="SERVICE", help="Its number: credenza service list")],
+    environment: Annotated[EnvironmentName, typer.Option(help="SANDBOX or PRODUCTION.")],
+    rules: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is encrypted and signed, as JSON: docs/guide/service-credentials.md"),
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Payloads travel as they are.")] = False,
+) -> None:
+    """Say what of a service's payloads is encrypted and signed in one environment."""
+    if none == (rules is not None):
+        raise CommandFailed("Give --rules FILE or --none, one of the two.", ExitCode.USAGE)
+    text = None if rules is None else files.read_text(rules)
+    with local.platform(local.load_settings()) as platform:
+        changed = local.attempt(
+            lambda: services.set_payload_rules(
+                platform, local.OPERATOR, ServiceId(service_id), environment, text, now=local.now()
+            )
+        )
+    output.show(context, _row(changed))
+
+
+def _row(service: Service) -> dict[str, object]:
+    return {
+        "id": service.id,
+        "name": service.name,
+        "payloadRules": {
+            each.environment: None if each.payload_rules is None else json.loads(each.payload_rules)
+            for each in service.environments
+        },
+    }
