@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import delete, insert, update
 from tests.clock import NOON, Clock
 
+from credenza.adapters.vault import LocalVault
 from credenza.domain.model import EnvironmentName, OrganizationId
 from credenza.gate.decision import Call
 from credenza.gate.desk import Desk
@@ -36,6 +37,7 @@ from credenza.gate.freshness import SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.metrics import Metrics
 from credenza.gate.oauth1 import Policy, Verifier
+from credenza.gate.payload_keys import PayloadKeys
 from credenza.gate.refusals import Refusals
 from credenza.gate.usage import Usage
 from credenza.protocol import oauth1
@@ -52,6 +54,7 @@ PROJECT = "22222222-2222-2222-2222-222222222222"
 OWNER = "33333333-3333-3333-3333-333333333333"
 ORDERS, PAYMENTS, MTLS_ONLY = 1, 2, 3
 AUTHORITY = "api.example.com"
+VAULT = LocalVault(b"k" * 32)
 ORDER = f"https://{AUTHORITY}/orders/1"
 
 
@@ -108,7 +111,9 @@ class Scene:
         self.database: Database = open_database(f"sqlite:///{path}")
         self.reader = EmbeddedReader(path)
         self.routes = RouteTable()
-        self.keyring = Keyring(SqliteKeys(self.reader), clock=monotonic)
+        source = SqliteKeys(self.reader)
+        self.payload_keys = PayloadKeys(source, VAULT)
+        self.keyring = Keyring(source, clock=monotonic, followers=(self.payload_keys,))
         self.freshness = SqliteFreshness(self.reader, self.keyring, self.routes)
         LmdbReplay.establish(self.directory / "replay")
         self.replay = self._remember()

@@ -11,10 +11,9 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import insert
 from tests.clock import NOON
-from tests.gate.scene import ORDERS, ORGANIZATION, PAYMENTS, PROJECT, SANDBOX, Client, Scene
+from tests.gate.scene import ORDERS, ORGANIZATION, PAYMENTS, PROJECT, SANDBOX, VAULT, Client, Scene
 
 from credenza.actions.token_keys import ensure
-from credenza.adapters.vault import LocalVault
 from credenza.gate.issuers import Issuers
 from credenza.gate.possession import Nonces
 from credenza.gate.token_faults import Fault
@@ -26,7 +25,6 @@ from credenza.store.engine import writing
 
 ISSUER = "https://api.example.com"
 URI = f"{ISSUER}/oauth/token"
-VAULT = LocalVault(b"k" * 32)
 NONCE_SECRET = b"n" * 32
 PROOF_KEY = ec.generate_private_key(ec.SECP256R1())
 NOW_S = int(NOON.timestamp())
