@@ -1,13 +1,12 @@
 """A whole manage plane in process: two organizations, people in every role, and clients that act for them.
 
-desk = Desk(tmp_path, postgresql_url=None)
+desk = Desk(tmp_path, database)
 async with desk.client("owner") as client: ...
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
@@ -65,9 +64,9 @@ from credenza.gate.oauth1 import Verifier
 from credenza.portal import app as portal_app
 from credenza.portal.portal import Portal
 from credenza.protocol import csr
-from credenza.store import migrate, traces
+from credenza.store import traces
 from credenza.store.embedded import EmbeddedReader
-from credenza.store.engine import open_database, reading, writing
+from credenza.store.engine import Database, reading, writing
 from credenza.store.replay import LmdbReplay
 from credenza.store.traces import StoredRefusal
 
@@ -101,16 +100,12 @@ def request_for(number: int) -> str:
 
 
 class Desk:
-    """With `template`, a closed desk on SQLite, its files are copied and nothing is made anew."""
+    """With `template`, the desk that left these rows in the database, nothing is made anew."""
 
-    def __init__(self, directory: Path, *, template: Desk | None = None, postgresql_url: str | None = None) -> None:
+    def __init__(self, directory: Path, database: Database, *, template: Desk | None = None) -> None:
         self.directory = directory
+        self.database = database
         self.clock = Clock()
-        if template is not None:
-            shutil.copytree(template.directory, directory, dirs_exist_ok=True)
-        self.database = open_database(postgresql_url or f"sqlite:///{directory}/credenza.db")
-        if template is None:
-            migrate.upgrade(self.database)
         self.platform: Platform = start.prepare(
             self.database,
             LocalVault(b"k" * 32),
@@ -161,7 +156,7 @@ class Desk:
             now=self.clock.now().timestamp() - 10_000,
             capacity=10_000,
         )
-        reader = EmbeddedReader(self.directory / "credenza.db")
+        reader = EmbeddedReader(Path(str(self.database.records.url.database)))
         self._closing.callback(replay.close)
         self._closing.callback(reader.close)
         routes = RouteTable()

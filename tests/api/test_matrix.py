@@ -7,7 +7,7 @@ see is answered exactly as what does not exist.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,21 @@ import pytest
 from sqlalchemy import update
 from tests.api.desk import OPERATOR, ROLES, STRANGER, Desk, request_for
 from tests.clock import NOON
+from tests.databases import SqlitePlace
 
 from credenza.actions import (
     access_tokens,
     account_keys,
+    accounts,
     calendar_feeds,
     deliveries,
     enrolment_secrets,
     invitations,
+    roles,
     tls_client_names,
     traces,
     webhooks,
+    workspaces,
 )
 from credenza.domain.access import Scope
 from credenza.domain.model import EnvironmentName, OrganizationRole
@@ -75,6 +79,19 @@ MAY: dict[str, frozenset[str]] = {
     "listMembers": EVERYBODY,
     "setMember": ADMINS,
     "removeMember": ADMINS,
+    "listAccounts": EVERYBODY,
+    "createAccount": ADMINS,
+    "renameAccount": ADMINS,
+    "archiveAccount": ADMINS,
+    "listWorkspaces": EVERYBODY,
+    "createWorkspace": ADMINS,
+    "renameWorkspace": ADMINS,
+    "moveWorkspace": ADMINS,
+    "archiveWorkspace": ADMINS,
+    "listRoles": EVERYBODY,
+    "createRole": ADMINS,
+    "editRole": ADMINS,
+    "removeRole": ADMINS,
     "listInvitations": EVERYBODY,
     "inviteMember": ADMINS,
     "withdrawInvitation": ADMINS,
@@ -176,6 +193,9 @@ def places_of(desk: Desk) -> dict[str, str]:
         "key_id": account_keys.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "service_id": str(desk.services[0].id),
         "authority_id": UNKNOWN_UUID,
+        "account_id": accounts.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
+        "workspace_id": workspaces.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
+        "role_id": roles.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "invitation_id": invitations.list_open(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
         "feed_id": calendar_feeds.list_own(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)[0].id,
         "webhook_id": webhooks.list_all(desk.platform, OPERATOR, desk.organization.id, now=NOON)[0].id,
@@ -195,6 +215,9 @@ UNKNOWN = {
     "key_id": UNKNOWN_KEY,
     "service_id": "999",
     "authority_id": UNKNOWN_UUID,
+    "account_id": UNKNOWN_UUID,
+    "workspace_id": UNKNOWN_UUID,
+    "role_id": UNKNOWN_UUID,
     "invitation_id": UNKNOWN_UUID,
     "feed_id": UNKNOWN_UUID,
     "webhook_id": UNKNOWN_UUID,
@@ -237,6 +260,13 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "setProjectLimit": lambda desk: {"projectLimit": 10},
     "setMember": lambda desk: {"email": "bystander@example.com", "role": "user"},
     "inviteMember": lambda desk: {"email": f"guest{next(_numbers)}@example.com", "role": "user"},
+    "createAccount": lambda desk: {"name": f"Account {next(_numbers)}"},
+    "renameAccount": lambda desk: {"name": f"Account {next(_numbers)}"},
+    "createWorkspace": lambda desk: {"accountId": places_of(desk)["account_id"], "name": f"Web {next(_numbers)}"},
+    "renameWorkspace": lambda desk: {"name": f"Web {next(_numbers)}"},
+    "moveWorkspace": lambda desk: {"accountId": places_of(desk)["account_id"]},
+    "createRole": lambda desk: {"name": f"Role {next(_numbers)}", "actions": ["api_credential.view"]},
+    "editRole": lambda desk: {"name": f"Role {next(_numbers)}", "actions": ["api_credential.view"]},
     "createAccessToken": lambda desk: {"name": "ci", "scopes": ["read"]},
     "addApiKey": lambda desk: new_key(),
     "createUser": lambda desk: {"email": f"user{next(_numbers)}@example.com", "name": "New"},
@@ -257,9 +287,19 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, furnished: Desk) -> Desk:
+    directory = tmp_path_factory.mktemp("ready")
+    made = prepared(Desk(directory, SqlitePlace(directory).put(furnished.directory), template=furnished))
+    made.close()
+    return made
+
+
 @pytest.fixture
-def desk(desk: Desk) -> Desk:
-    return prepared(desk)
+def desk(ready: Desk, sqlite_place: SqlitePlace, tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path, sqlite_place.put(ready.directory), template=ready)
+    yield made
+    made.close()
 
 
 def prepared(desk: Desk) -> Desk:
@@ -269,6 +309,8 @@ def prepared(desk: Desk) -> Desk:
     desk.leave_a_refusal()
     guest = {"email": "guest@example.com", "role": OrganizationRole.USER}
     invitations.invite(desk.platform, OPERATOR, desk.organization.id, **guest, now=NOON)
+    role = {"name": "Viewers", "actions": ["api_credential.view"]}
+    roles.create(desk.platform, OPERATOR, desk.organization.id, **role, now=NOON)
     calendar_feeds.make(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)
     added = webhooks.add(desk.platform, OPERATOR, desk.organization.id, url="https://example.com/hook", now=NOON)
     webhooks.send_test(desk.platform, OPERATOR, desk.organization.id, added.webhook.id, now=NOON)
@@ -402,7 +444,7 @@ async def test_a_token_for_reading_changes_nothing(desk: Desk, operation: str) -
 
 PERSONS_ONLY = {
     "setMember", "removeMember", "createAccessToken", "addApiKey", "renewCredential", "addWebhook", "makeCalendarFeed",
-    "inviteMember", "withdrawInvitation",
+    "inviteMember", "withdrawInvitation", "createRole", "editRole", "removeRole",
 }  # fmt: skip
 
 

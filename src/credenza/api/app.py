@@ -55,7 +55,8 @@ def create_app(
     metrics = Metrics(registry or CollectorRegistry())
     app.state.platform, app.state.ready, app.state.metrics = platform, ready, metrics
     app.state.certificate_status = CertificateStatus(platform, change_number)
-    app.include_router(routes.router())
+    # As they are: a router that is included makes all its routes once more for each application.
+    app.router.routes.extend(routes.router().routes)
     app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
 
     async def answer(request: Request, error: Exception) -> Response:
