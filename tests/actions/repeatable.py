@@ -12,6 +12,7 @@ from tests.clock import Clock
 from credenza.actions import (
     access_tokens,
     account_keys,
+    accounts,
     certificates,
     invitations,
     oauth_keys,
@@ -19,8 +20,10 @@ from credenza.actions import (
     people,
     project_members,
     projects,
+    roles,
     service_keys,
     services,
+    workspaces,
 )
 from credenza.actions.context import Platform
 from credenza.actions.once import Once
@@ -81,6 +84,25 @@ def member_set(shop: Shop) -> Request:
     )
     named = {"email": member.user.email, "role": OrganizationRole.USER}
     return _request(shop, "member.set", admin.actor, people.set_member, shop.organization.id, **named)
+
+
+def account_create(shop: Shop) -> Request:
+    admin = shop.stage.member(shop.organization)
+    return _request(shop, "account.create", admin.actor, accounts.create, shop.organization.id, name="Europe")
+
+
+def workspace_create(shop: Shop) -> Request:
+    admin = shop.stage.member(shop.organization)
+    place = (shop.stage.platform, admin.actor, shop.organization.id)
+    (account,) = accounts.list_all(*place, now=shop.stage.now)
+    named = {"account_id": account.id, "name": "Web"}
+    return _request(shop, "workspace.create", admin.actor, workspaces.create, shop.organization.id, **named)
+
+
+def role_create(shop: Shop) -> Request:
+    admin = shop.stage.member(shop.organization)
+    named = {"name": "Viewers", "actions": ("api_credential.view",)}
+    return _request(shop, "role.create", admin.actor, roles.create, shop.organization.id, **named)
 
 
 def invitation_send(shop: Shop) -> Request:
@@ -202,6 +224,9 @@ REPEATABLE = [
     user_create,
     service_create,
     member_set,
+    account_create,
+    workspace_create,
+    role_create,
     invitation_send,
     access_token_create,
     project_member_set,

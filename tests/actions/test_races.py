@@ -16,18 +16,39 @@ from tests.actions.foreign import Foreign
 from tests.actions.proofs import PASSWORD, VISITOR, Patient
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request, request
 
+from credenza.actions import (
+    accounts,
+    first_admin,
+    oauth_keys,
+    people,
+    project_members,
+    projects,
+    roles,
+    service_keys,
+    workspaces,
+)
 from credenza.actions import certificates as certificate_actions
-from credenza.actions import first_admin, oauth_keys, people, project_members, projects
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.once import Once
+from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.domain.errors import Refusal
-from credenza.domain.model import CredentialId, OrganizationRole, ProjectRole, ProjectType, Status
+from credenza.domain.model import (
+    Credential,
+    CredentialId,
+    CredentialKind,
+    OrganizationRole,
+    ProjectRole,
+    ProjectType,
+    Status,
+    WorkspaceId,
+)
 from credenza.protocol import csr
 from credenza.protocol.public_key import spki_sha256
 from credenza.store.schema import certificate_keys, certificate_subjects, certificates, credentials, memberships, users
 from credenza.store.schema import project_members as member_rows
 from credenza.store.schema import projects as project_rows
+from credenza.store.schema import workspaces as workspace_rows
 
 AT_ONCE = 16
 BURSTS = 200
@@ -236,6 +257,124 @@ def test_two_admins_who_demote_each_other_leave_one(stage: Stage) -> None:
     race(demoting(one, other.user.email), demoting(other, one.user.email))
 
     assert [row.role for row in stage.rows(memberships)].count("admin") == 1
+
+
+def test_of_many_accounts_of_one_name_one_is_made(shop: Shop) -> None:
+    admin, before = shop.stage.member(shop.organization), shop.stage.traces()
+    place = (shop.stage.platform, admin.actor, shop.organization.id)
+
+    seen = race(*[lambda: accounts.create(*place, name="Europe", now=shop.stage.now)] * AT_ONCE)
+
+    assert seen == {"done": 1, "duplicate_name": 15} == outcomes(shop.stage, before, "account.create")
+
+
+def test_of_many_workspaces_that_come_into_one_account_under_one_name_one_does(shop: Shop) -> None:
+    admin, now = shop.stage.member(shop.organization), shop.stage.now
+    place = (shop.stage.platform, admin.actor, shop.organization.id)
+    homes = [accounts.create(*place, name=f"Account {number}", now=now) for number in range(AT_ONCE)]
+    goal, *others = homes
+    away = [workspaces.create(*place, account_id=each.id, name="Web", now=now) for each in others]
+
+    def moving(workspace_id: WorkspaceId) -> Callable[[], Any]:
+        return lambda: workspaces.move(*place, workspace_id, to=goal.id, now=now)
+
+    seen = race(
+        lambda: workspaces.create(*place, account_id=goal.id, name="Web", now=now), *(moving(each.id) for each in away)
+    )
+
+    assert seen == {"done": 1, "duplicate_name": 15}
+    assert [row.account_id for row in shop.stage.rows(workspace_rows)].count(goal.id) == 1
+
+
+def test_no_workspace_outlives_its_account(shop: Shop) -> None:
+    admin, now = shop.stage.member(shop.organization), shop.stage.now
+    place = (shop.stage.platform, admin.actor, shop.organization.id)
+    account = accounts.create(*place, name="Europe", now=now)
+
+    def adding_workspace(number: int) -> Callable[[], Any]:
+        return lambda: workspaces.create(*place, account_id=account.id, name=f"Web {number}", now=now)
+
+    race(lambda: accounts.archive(*place, account.id, now=now), *map(adding_workspace, range(AT_ONCE - 1)))
+
+    assert all(row.archived_at for row in shop.stage.rows(workspace_rows) if row.account_id == account.id)
+
+
+def test_nobody_holds_a_role_that_is_removed_meanwhile(shop: Shop) -> None:
+    admin, now = shop.stage.member(shop.organization), shop.stage.now
+    place = (shop.stage.platform, admin.actor, shop.organization.id)
+    role = roles.create(*place, name="Viewers", actions=["api_credential.view"], now=now)
+    guests = [shop.stage.member(shop.organization, OrganizationRole.READ_ONLY) for _ in range(AT_ONCE - 1)]
+
+    def giving(email: str) -> Callable[[], Any]:
+        held = {"role": OrganizationRole.CUSTOM, "custom_role_id": role.id}
+        return lambda: people.set_member(*place, email=email, **held, now=now)
+
+    race(lambda: roles.remove(*place, role.id, now=now), *(giving(each.user.email) for each in guests))
+
+    held = any(row.custom_role_id == role.id for row in shop.stage.rows(memberships))
+    removed = roles.list_all(*place, now=now) == ()
+    assert held is not removed
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.RESPONSE_ENCRYPTION, CredentialKind.REQUEST_SIGNATURE])
+def test_of_many_service_keys_that_are_activated_one_is_active(
+    shop: Shop, kind: CredentialKind, scale: Callable[[int], int]
+) -> None:
+    stage = shop.stage
+    service_id = shop.project.environments[0].services[0].service_id
+    place = (stage.platform, shop.owner.actor, shop.project.id, service_id)
+    keys = [
+        service_keys.add(*place, ByRequest(kind, f"key {number}", request(number)), None, now=stage.now)
+        for number in range(4)
+    ]
+
+    def activating(key: Credential) -> Callable[[], Any]:
+        return lambda: service_keys.activate(*place, key.id, now=stage.now)
+
+    def giving_up(key: Credential) -> Callable[[], Any]:
+        return lambda: service_keys.revoke(*place, key.id, reason="", now=stage.now)
+
+    for _ in range(scale(BURSTS)):
+        stage.clock.advance(timedelta(seconds=1))
+        before = stage.traces()
+
+        seen = race(*map(activating, keys * 4))
+
+        assert seen == {"done": AT_ONCE} == outcomes(stage, before, "service_key.activate")
+        assert active_keys(stage, kind) == 1
+    race(*map(giving_up, keys), *map(activating, keys * 2))
+    assert active_keys(stage, kind) == 1
+
+
+def test_many_first_service_keys_and_one_is_active(shop: Shop) -> None:
+    stage, kind = shop.stage, CredentialKind.REQUEST_SIGNATURE
+    place = (stage.platform, shop.owner.actor, shop.project.id, shop.project.environments[0].services[0].service_id)
+
+    def adding_one(number: int) -> Callable[[], Any]:
+        new = ByRequest(kind, f"key {number}", ec_request(number))
+        return lambda: service_keys.add(*place, new, None, now=stage.now)
+
+    seen = race(*map(adding_one, range(AT_ONCE)))
+
+    assert seen == {"done": AT_ONCE}
+    assert active_keys(stage, kind) == 1
+
+
+def test_the_last_client_encryption_key_stays_however_many_are_revoked(shop: Shop) -> None:
+    stage = shop.stage
+    place = (stage.platform, shop.owner.actor, shop.project.id, shop.project.environments[0].services[0].service_id)
+    keys = [service_keys.add(*place, MadeHere(f"key {number}"), None, now=stage.now) for number in range(4)]
+
+    def giving_up(key: Credential) -> Callable[[], Any]:
+        return lambda: service_keys.revoke(*place, key.id, reason="", now=stage.now)
+
+    race(*map(giving_up, keys * 4))
+
+    assert active_keys(stage, CredentialKind.REQUEST_ENCRYPTION) == 1
+
+
+def active_keys(stage: Stage, kind: CredentialKind) -> int:
+    return sum(row.kind == kind and row.status == "ACTIVE" for row in stage.rows(credentials))
 
 
 def test_no_key_outlives_its_project(shop: Shop) -> None:

@@ -28,6 +28,8 @@ async def test_an_invitation_is_sent_listed_and_withdrawn(desk: Desk) -> None:
         "id": sent.json()["id"],
         "email": "eve@example.com",
         "role": "user",
+        "customRoleId": None,
+        "customRole": "",
         "projectId": None,
         "projectRole": None,
         "invitedBy": desk.users["admin"].id,

@@ -28,13 +28,16 @@ from credenza.actions import (
     enrolment_secrets,
     invitations,
     roles,
+    service_keys,
     tls_client_names,
     traces,
     webhooks,
     workspaces,
 )
+from credenza.actions.service_key_admission import ByRequest
 from credenza.domain.access import Scope
-from credenza.domain.model import EnvironmentName, OrganizationRole
+from credenza.domain.lists import ServiceKeyQuery
+from credenza.domain.model import CredentialKind, EnvironmentName, OrganizationRole, Status
 from credenza.protocol.tls_client_name import NameKind
 from credenza.store import schema
 from credenza.store.engine import writing
@@ -70,6 +73,10 @@ MAY: dict[str, frozenset[str]] = {
     "addServiceToEnvironment": WRITERS,
     "addCredentialToProject": WRITERS,
     "revokeProjectCredential": WRITERS,
+    "addCredentialToService": WRITERS,
+    "getServiceCredential": READERS,
+    "updateServiceCredentialStatus": WRITERS,
+    "revokeServiceCredential": WRITERS,
     "getMe": ANYBODY,
     "listOrganizations": ANYBODY,
     "createOrganization": NOBODY,
@@ -150,6 +157,12 @@ MAY: dict[str, frozenset[str]] = {
     "revokeCredential": WRITERS,
     "rotateCredential": WRITERS,
     "renewCredential": WRITERS,
+    "listServiceKeysOfProject": READERS,
+    "listServiceKeys": READERS,
+    "addServiceKey": WRITERS,
+    "getServiceKey": READERS,
+    "activateServiceKey": WRITERS,
+    "revokeServiceKey": WRITERS,
     "listEnrolmentSecrets": READERS,
     "createEnrolmentSecret": WRITERS,
     "revokeEnrolmentSecret": WRITERS,
@@ -174,7 +187,10 @@ class Call:
 
     def __init__(self, desk: Desk, operation: str, *, places: dict[str, str] | None = None) -> None:
         self.method, template = OPERATIONS[operation]
-        self.path = template.format(**(places or places_of(desk)))
+        places = places or places_of(desk)
+        if "/services/{service_id}/" in template and places is not UNKNOWN:
+            places = places | service_key_of(desk)
+        self.path = template.format(**places)
         body = BODIES.get(operation)
         self.body = body(desk) if body else None
 
@@ -203,6 +219,14 @@ def places_of(desk: Desk) -> dict[str, str]:
         "secret_id": enrolment_secrets.list_latest(desk.platform, OPERATOR, desk.view.project.id, now=NOON)[0].id,
         "refusal_id": traces.refusals(desk.platform, OPERATOR, desk.view.project.id, limit=1, now=NOON)[0].id,
     }
+
+
+def service_key_of(desk: Desk) -> dict[str, str]:
+    """The one that is not active: it may be activated, and revoked."""
+    (environment,) = desk.view.project.environments
+    wanted = ServiceKeyQuery(status=Status.INACTIVE)
+    (found,) = service_keys.list_page(desk.platform, OPERATOR, desk.view.project.id, wanted, now=NOON)
+    return {"service_id": str(environment.services[0].service_id), "credential_id": found.id}
 
 
 UNKNOWN = {
@@ -256,6 +280,10 @@ BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "addEnvironmentToProject": lambda desk: {"name": "PRODUCTION", "credential": signing()},
     "addServiceToEnvironment": lambda desk: {"serviceId": desk.services[0].id},
     "addCredentialToProject": lambda desk: signing(),
+    "addCredentialToService": lambda desk: {"type": "CLIENT_ENCRYPTION", "alias": "ours"},
+    "updateServiceCredentialStatus": lambda desk: {"status": "ACTIVE"},
+    "addServiceKey": lambda desk: {"type": "CLIENT_ENCRYPTION", "alias": "ours"},
+    "activateServiceKey": lambda desk: {"status": "ACTIVE"},
     "createOrganization": lambda desk: {"name": f"Organization {next(_numbers)}"},
     "setProjectLimit": lambda desk: {"projectLimit": 10},
     "setMember": lambda desk: {"email": "bystander@example.com", "role": "user"},
@@ -320,6 +348,11 @@ def prepared(desk: Desk) -> Desk:
     secret = {"alias": "till", "environment": None, "hours": 24}
     enrolment_secrets.create(desk.platform, OPERATOR, desk.view.project.id, **secret, now=NOON)
     speak_oauth1(desk)
+    (environment,) = desk.view.project.environments
+    for number in (3, 4):
+        reader = ByRequest(CredentialKind.RESPONSE_ENCRYPTION, f"reader {number}", request_for(number).encode())
+        place = (desk.view.project.id, environment.services[0].service_id)
+        service_keys.add(desk.platform, OPERATOR, *place, reader, None, now=NOON)
     return desk
 
 

@@ -307,6 +307,55 @@ def test_a_refusal_names_the_cure(actor: Actor, action: Action, standing: Standi
     assert refused.value.message == words
 
 
+def carried(action: Action) -> bool:
+    """What some role of an organization may, and not every member."""
+    organization = ROWS[action].partition("|")[0].partition("/")[0].split()[2:]
+    return bool({*organization} - {"anybody"}) and "custom" not in organization
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_custom_role_of_one_action_allows_it_and_what_every_member_may(action: Action) -> None:
+    """Or nothing more than every member may, where the action is none that such a role carries."""
+    standing = Standing(OrganizationRole.CUSTOM, None, frozenset({action}))
+    everybody = Standing(OrganizationRole.CUSTOM)
+    own = {action} if carried(action) else set()
+
+    assert (action in access.CARRIED) is carried(action)
+    assert standing.granted == own
+    for actor, machine in ((PERSON, False), (with_token(*Scope), False), (with_account_key(), True)):
+        may = {each for each in Action if access.allowed(actor, each, standing)}
+        usual = {each for each in Action if expected(each, everybody, machine=machine)}
+        assert may - usual == {each for each in own if not (machine and "person" in ROWS[each])}
+        assert usual <= may
+
+
+def test_a_custom_role_sees_projects_exactly_where_it_may_view_them() -> None:
+    viewing = Standing(OrganizationRole.CUSTOM, None, frozenset({Action.PROJECT_VIEW}))
+    revoking = Standing(OrganizationRole.CUSTOM, None, frozenset({Action.KEY_REVOKE}))
+    on_it = Standing(OrganizationRole.CUSTOM, ProjectRole.READ_ONLY, frozenset({Action.KEY_REVOKE}))
+
+    assert (viewing.sees_project, viewing.oversees) == (True, True)
+    assert (revoking.sees_project, revoking.oversees) == (False, False)
+    with pytest.raises(Refusal) as refused:
+        access.check(PERSON, Action.KEY_REVOKE, revoking)
+    assert refused.value.code is Code.PROJECT_NOT_FOUND
+    access.check(PERSON, Action.KEY_REVOKE, on_it)
+
+
+@pytest.mark.parametrize("role", OrganizationRole)
+def test_nobody_gives_away_more_than_they_have(role: OrganizationRole) -> None:
+    held = frozenset({Action.KEY_REVOKE}) if role is OrganizationRole.CUSTOM else frozenset()
+    standing = Standing(role, ProjectRole.OWNER, held)
+    own = access.granted(role, held)
+
+    access.check_gives(PERSON, standing, own)
+    access.check_gives(OPERATOR, FOREIGN, access.CARRIED)
+    for action in access.CARRIED - own:
+        with pytest.raises(Refusal) as refused:
+            access.check_gives(PERSON, standing, own | {action})
+        assert (refused.value.code, refused.value.field) == (Code.FORBIDDEN, "role")
+
+
 def test_every_action_stands_in_the_table_once() -> None:
     assert set(ROWS) == set(PERMISSIONS) == set(Action)
     assert len([line for line in TABLE.split("\n") if line]) == len(ROWS)
