@@ -136,8 +136,3 @@ def test_nothing_is_put_into_what_is_no_object(text: bytes) -> None:
         json_places.change(text, ("a", "b"), lambda _: b"1")
 
     assert caught.value.reason == "place"
-
-
-def test_blanks_alone_are_left_out_of_minified_text() -> None:
-    assert json_places.minified(TEXT) == TEXT.replace(b" ", b"")
-    assert json_places.minified(b'{"a b": " c "}') == b'{"a b":" c "}'

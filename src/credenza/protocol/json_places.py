@@ -76,11 +76,6 @@ def write(found: Members) -> bytes:
     return msgspec.json.encode(found)
 
 
-def minified(octets: bytes) -> bytes:
-    """Leave out the blanks, for signatures: some verifiers write the JSON anew before they check one."""
-    return msgspec.json.format(octets, indent=-1)
-
-
 def _changed(octets: bytes | None, steps: Steps, to: Callable[[bytes | None], bytes | None]) -> bytes | None:
     if not steps:
         return to(octets)
