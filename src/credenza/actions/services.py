@@ -64,7 +64,7 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
             new.authentication,
             ServiceStatus.LIVE,
             new.description,
-            _with_canonical_rules(new.environments),
+            with_canonical_rules(new.environments),
             new.scopes,
             new.entry,
         )
@@ -84,7 +84,7 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
             service,
             name=new.name,
             description=new.description,
-            environments=_with_canonical_rules(new.environments),
+            environments=with_canonical_rules(new.environments),
             scopes=new.scopes,
             entry=new.entry,
         )
@@ -115,7 +115,7 @@ def set_payload_rules(
             replace(each, payload_rules=rules) if each.environment is environment else each
             for each in service.environments
         )
-        changed = replace(service, environments=_with_canonical_rules(places))
+        changed = replace(service, environments=with_canonical_rules(places))
         services.replace_service(act.connection, service, changed)
         _announce(act, changed)
         return changed
@@ -189,7 +189,7 @@ def _check_entry(new: NewService) -> None:
         )
 
 
-def _with_canonical_rules(places: tuple[ServiceEnvironment, ...]) -> tuple[ServiceEnvironment, ...]:
+def with_canonical_rules(places: tuple[ServiceEnvironment, ...]) -> tuple[ServiceEnvironment, ...]:
     """Check what is said of payloads, and write it with every property."""
     return tuple(replace(each, payload_rules=_canonical(each.payload_rules)) for each in places)
 

@@ -90,6 +90,12 @@ def lock_all(connection: Connection) -> None:
     connection.execute(select(services.c.id).order_by(services.c.id).with_for_update()).all()
 
 
+def clear_places(connection: Connection, service_ids: list[ServiceId]) -> None:
+    """Free the paths and scopes of services that are about to be given others."""
+    connection.execute(delete(service_environments).where(service_environments.c.service_id.in_(service_ids)))
+    connection.execute(delete(service_scopes).where(service_scopes.c.service_id.in_(service_ids)))
+
+
 def list_live(connection: Connection) -> tuple[Service, ...]:
     return tuple(each for each in _load(connection, None) if each.status is ServiceStatus.LIVE)
 
