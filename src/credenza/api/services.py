@@ -22,11 +22,11 @@ def list_live(asked: Caller) -> list[wire.Service]:
 
 
 def create(asked: Caller, once: Repeatable, new: wire.NewService) -> wire.Service:
-    return answers.service(services.create(asked.platform, asked.actor, _read(new), now=asked.now, once=once))
+    return answers.service(services.create(asked.platform, asked.actor, read_new(new), now=asked.now, once=once))
 
 
 def change(asked: Caller, service_id: ServicePath, new: wire.NewService) -> wire.Service:
-    changed = services.change(asked.platform, asked.actor, ServiceId(service_id), _read(new), now=asked.now)
+    changed = services.change(asked.platform, asked.actor, ServiceId(service_id), read_new(new), now=asked.now)
     return answers.service(changed)
 
 
@@ -34,7 +34,7 @@ def retire(asked: Caller, service_id: ServicePath) -> None:
     services.retire(asked.platform, asked.actor, ServiceId(service_id), now=asked.now)
 
 
-def _read(new: wire.NewService) -> services.NewService:
+def read_new(new: wire.NewService) -> services.NewService:
     return services.NewService(
         name=new.name,
         authentication=AuthenticationType(new.authentication_type),
