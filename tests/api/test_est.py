@@ -101,7 +101,7 @@ async def counter(any_desk: Desk, tmp_path: Path) -> AsyncIterator[Counter]:
             scene.desk(furnished),
             Forwarder(timeout=timedelta(seconds=5)),
             terminators=Terminators(secret=PROXY_SECRET.encode()),
-            corner=est_app(any_desk),
+            corners=[est_app(any_desk)],
         )
         transport = httpx.ASGITransport(app, client=("192.0.2.7", 40_000))
         proven = {"Credenza-Proxy-Secret": PROXY_SECRET}
@@ -218,7 +218,10 @@ async def test_a_secret_of_the_other_environment_is_401(counter: Counter) -> Non
     app = est_app(counter.desk, environment=PRODUCTION)
     with scene.furnished(counter.desk.directory / "other") as furnished:
         gate = GateApp(
-            Origin.parse(PRODUCTION, ORIGIN), scene.desk(furnished), Forwarder(timeout=timedelta(seconds=5)), corner=app
+            Origin.parse(PRODUCTION, ORIGIN),
+            scene.desk(furnished),
+            Forwarder(timeout=timedelta(seconds=5)),
+            corners=[app],
         )
         async with httpx.AsyncClient(base_url=ORIGIN, transport=httpx.ASGITransport(gate)) as http:
             auth = httpx.BasicAuth("x", issued.secret)
@@ -232,7 +235,7 @@ async def test_guesses_are_limited(counter: Counter) -> None:
     assert isinstance(transport, httpx.ASGITransport)
     gate = transport.app
     assert isinstance(gate, GateApp)
-    gate._corner = est_app(counter.desk, Rates(attempts_per_minute=2))
+    gate._corners = [est_app(counter.desk, Rates(attempts_per_minute=2))]
 
     statuses = [(await counter.enrol("x")).status_code for _ in range(4)]
 

@@ -24,6 +24,7 @@ from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.mtls import CertificateVerifier
 from credenza.gate.oauth1 import Policy, Verifier
+from credenza.gate.payload_keys import PayloadKeys
 from credenza.gate.possession import Nonces, ReplayMemory
 from credenza.gate.refusals import Refusals
 from credenza.gate.trust import Trust
@@ -57,6 +58,7 @@ class Plane:
     refusals: Refusals
     vault: LocalVault | None
     nonces: Nonces
+    payload_keys: PayloadKeys
 
 
 @asynccontextmanager
@@ -68,14 +70,14 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
         records = installation.embedded_path(settings)
         traces: TraceFile
         if records is not None:
-            keyring, freshness = _embedded(records, routes, issuers, trust, stack)
+            keyring, payload_keys, freshness = _embedded(records, routes, issuers, trust, vault, stack)
             traces = EmbeddedTraces(traces_path(records))
             stack.callback(traces.close)
         else:
             # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
             postgresql = import_module("credenza.cli.postgresql_plane")
-            keyring, freshness = await postgresql.open_freshness(
-                settings, routes, issuers, trust, stack, report=_report
+            keyring, payload_keys, freshness = await postgresql.open_freshness(
+                settings, routes, issuers, trust, vault, stack, report=_report
             )
             traces = import_module("credenza.store.engine_traces").EngineTraces(database.open().traces)
         counted = Usage(traces, report=_report)
@@ -110,19 +112,40 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
             tokens=None if vault is None else tokens,
             certificates=CertificateVerifier(keyring=keyring, routes=routes, freshness=freshness),
         )
-        yield Plane(verifier, tokens, freshness, keyring, routes, issuers, trust, replay, counted, kept, vault, nonces)
+        yield Plane(
+            verifier,
+            tokens,
+            freshness,
+            keyring,
+            routes,
+            issuers,
+            trust,
+            replay,
+            counted,
+            kept,
+            vault,
+            nonces,
+            payload_keys,
+        )
 
 
 def _embedded(
-    records: Path, routes: RouteTable, issuers: Issuers, trust: Trust, stack: AsyncExitStack
-) -> tuple[Keyring, Freshness]:
+    records: Path,
+    routes: RouteTable,
+    issuers: Issuers,
+    trust: Trust,
+    vault: LocalVault | None,
+    stack: AsyncExitStack,
+) -> tuple[Keyring, PayloadKeys, Freshness]:
     reader = EmbeddedReader(records)
     stack.callback(reader.close)
     reader.watch()
-    keyring = Keyring(SqliteKeys(reader), clock=time.monotonic)
+    source = SqliteKeys(reader)
+    payload_keys = PayloadKeys(source, vault)
+    keyring = Keyring(source, clock=time.monotonic, followers=(payload_keys,))
     freshness = SqliteFreshness(reader, keyring, routes, issuers, trust)
     freshness.look()
-    return keyring, freshness
+    return keyring, payload_keys, freshness
 
 
 def replay_window(skew: timedelta) -> tuple[timedelta, timedelta]:

@@ -10,9 +10,11 @@ from datetime import timedelta
 
 from sqlalchemy import make_url
 
+from credenza.adapters.vault import LocalVault
 from credenza.cli.failure import CommandFailed
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
+from credenza.gate.payload_keys import PayloadKeys
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
 from credenza.gate.trust import Trust
 from credenza.settings import Settings
@@ -29,13 +31,15 @@ async def open_freshness(
     routes: RouteTable,
     issuers: Issuers,
     trust: Trust,
+    vault: LocalVault | None,
     stack: AsyncExitStack,
     *,
     report: Callable[[Exception], None],
-) -> tuple[Keyring, PostgresFreshness]:
+) -> tuple[Keyring, PayloadKeys, PostgresFreshness]:
     url = make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
     keys = PostgresKeys(LineReader(url, deadline_s=_READ_DEADLINE_S))
-    keyring = Keyring(keys, clock=time.monotonic)
+    payload_keys = PayloadKeys(keys, vault)
+    keyring = Keyring(keys, clock=time.monotonic, followers=(payload_keys,))
     freshness = PostgresFreshness(
         url,
         keys,
@@ -51,7 +55,7 @@ async def open_freshness(
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)
-    return keyring, freshness
+    return keyring, payload_keys, freshness
 
 
 def check_memory(settings: Settings, database: Database) -> None:

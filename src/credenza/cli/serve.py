@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from credenza.cli import connection, enrolment_plane, installation, listeners, proxies, token_plane
+from credenza.cli import connection, enrolment_plane, installation, listeners, payload_plane, proxies, token_plane
 from credenza.cli.failure import CommandFailed
 from credenza.cli.installation import LateDatabase
 from credenza.cli.listeners import Listener
@@ -155,7 +155,9 @@ async def _gates(
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
     tokens = token_plane.token_apps(settings, database, plane, desk)
-    corners = enrolment_plane.corners(settings, database, plane)
+    payloads = payload_plane.open_payloads(settings, plane)
+    payload_apps = payload_plane.corners(settings, database, payloads, plane, desk)
+    enrolment = enrolment_plane.corners(settings, database, plane)
     binds = {EnvironmentName.SANDBOX: settings.sandbox_bind, EnvironmentName.PRODUCTION: settings.production_bind}
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(
@@ -166,7 +168,8 @@ async def _gates(
             trusted_proxies=settings.trusted_proxies,
             terminators=proxies.terminators(settings, binds[name]),
             tokens=tokens.get(name),
-            corner=corners.get(name),
+            corners=[payload_apps[name], *([enrolment[name]] if name in enrolment else [])],
+            payloads=payload_plane.exchange(payloads, plane, desk),
         )
         for name, origin in origins.items()
     }

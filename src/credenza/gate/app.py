@@ -7,7 +7,7 @@ Plain ASGI, no framework. A call is read, decided, and only then sent on; see `g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
@@ -82,12 +82,12 @@ class GateApp:
         trusted_proxies: Networks = (),
         terminators: Terminators = NOBODY,
         tokens: TokenApp | None = None,
-        corner: Corner | None = None,
+        corners: Sequence[Corner] = (),
         payloads: PayloadExchange | None = None,
     ) -> None:
         self._payloads = payloads
         self._tokens = tokens
-        self._corner = corner
+        self._corners = corners
         self._origin = origin
         self._desk = desk
         self._forwarder = forwarder
@@ -145,9 +145,10 @@ class GateApp:
         if self._tokens is not None and self._tokens.serves(arrived.path):
             await self._tokens(call_id, arrived, receive, send)
             return
-        if self._corner is not None and self._corner.serves(arrived.path):
-            await self._corner(call_id, arrived, receive, send)
-            return
+        for corner in self._corners:
+            if corner.serves(arrived.path):
+                await corner(call_id, arrived, receive, send)
+                return
         body = await self._body(call_id, arrived, scope, receive)
         if isinstance(body, Refused):
             await self._refuse(send, body, unread_body=True)

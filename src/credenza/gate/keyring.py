@@ -296,6 +296,11 @@ class RouteTable:
         matcher = self._matchers.get(route.service_id)
         return UNMAPPED if matcher is None else matcher.match(method, below(route.path_prefix, raw_path))
 
+    def of_service(self, environment: EnvironmentName, service_id: int) -> Route | None:
+        """Find where a service is in an environment."""
+        routes = self._routes.get(environment, {}).values()
+        return next((route for route in routes if route.service_id == service_id), None)
+
     def find(self, environment: EnvironmentName, raw_path: str) -> Route | None:
         """Find the longest prefix that ends where a segment of the path does."""
         prefixes = self._routes.get(environment, {})

@@ -32,10 +32,9 @@ from credenza.protocol.payload import Outside, Sealed, Undecrypted
 from credenza.protocol.payload_rules import Direction, PayloadRules, SignatureAlgorithm, SignatureRules
 from credenza.protocol.public_key import PublicKey
 from credenza.store.payload_lookup import Parties
+from credenza.wire.payloads import DECRYPT, ENCRYPT, SIGN, VERIFY
 
 Random: TypeAlias = Callable[[int], bytes]
-
-VERIFY, DECRYPT, ENCRYPT, SIGN = "verify", "decrypt", "encrypt", "sign"
 
 DESCRIPTIONS: Final = {
     Code.PAYLOAD_SIGNATURE: "The x-jws-signature of the request is missing or not accepted.",

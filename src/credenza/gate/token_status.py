@@ -7,17 +7,13 @@ every gate.
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
-from urllib.parse import unquote_plus
 
-from credenza.domain import secret_text
 from credenza.domain.model import OrganizationId
-from credenza.domain.tokens import SECRET_PREFIXES, RevokedToken, hash_jti
-from credenza.gate import token_request
+from credenza.domain.tokens import RevokedToken, hash_jti
+from credenza.gate import resource_servers, token_request
 from credenza.gate.bearer import TokenVerifier
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import GateClosed
@@ -103,16 +99,10 @@ def _token(parameters: Mapping[str, str], client: KeyRecord | None = None) -> st
 
 
 def _credentials(call: TokenCall) -> tuple[str, str]:
-    """Read id and secret (RFC 6749 2.3.1). A secret that cannot be one of ours is refused before any look-up."""
-    scheme, _, encoded = (call.authorization[0] if len(call.authorization) == 1 else "").partition(" ")
-    try:
-        name, _, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
-        raise Denied(Fault.RESOURCE_SERVER) from None
-    secret = unquote_plus(secret)
-    if scheme.lower() != "basic" or not secret_text.is_well_formed(SECRET_PREFIXES[call.environment], secret):
+    found = resource_servers.credentials(call.environment, call.authorization)
+    if found is None:
         raise Denied(Fault.RESOURCE_SERVER)
-    return unquote_plus(name), secret
+    return found
 
 
 def _active(claims: Claims, scope: str) -> dict[str, object]:
