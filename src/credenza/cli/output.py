@@ -55,7 +55,7 @@ def show(context: typer.Context, record: object) -> None:
         case Output.TABLE:
             _print_table([[_label(name), _cell(value)] for name, value in named.items()], headings=())
         case Output.ENV:
-            for line in _env_lines(named):
+            for line in env_lines(named):
                 print(line)
         case output:
             _print_document(named, output)
@@ -184,7 +184,8 @@ def _escaped(text: str) -> str:
     return "".join(json.dumps(character)[1:-1] if _steers(character) else character for character in text)
 
 
-def _env_lines(named: Mapping[str, Plain]) -> Iterable[str]:
+def env_lines(named: Mapping[str, Plain]) -> Iterable[str]:
+    """Spell a record as lines that a shell reads."""
     for name, value in named.items():
         if isinstance(value, list | dict):
             yield _env_line(name, json.dumps(value, ensure_ascii=False))
