@@ -45,6 +45,7 @@ _WORDS: dict[Enum, str] = {
     OrganizationRole.COMPLIANCE_ADMIN: _("Compliance Admin"),
     OrganizationRole.USER: _("User"),
     OrganizationRole.READ_ONLY: _("Read only"),
+    OrganizationRole.CUSTOM: _("Custom role"),
     ProjectRole.OWNER: _("Owner"),
     ProjectRole.ADMIN: _("Admin"),
     ProjectRole.READ_ONLY: _("Read only"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.responses import Response
 
-from credenza.actions import invitations, people
+from credenza.actions import invitations, people, permissions, roles
+from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Member, OrganizationId, OrganizationRole, UserId
+from credenza.domain.model import CustomRoleId, Member, OrganizationId, OrganizationRole, UserId
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def show_list(visit: Visit) -> Response:
@@ -50,7 +54,9 @@ def _give_role(visit: Visit, give: Callable[..., object], email: str) -> Respons
     """Give somebody the form's role, in whichever way, and go back to the list."""
     platform, actor = visit.portal.platform, visit.actor
     try:
-        give(platform, actor, _organization(visit), email=email, role=_role(visit), now=visit.now)
+        role, custom_role_id = _role(visit)
+        held = {"role": role, "custom_role_id": custom_role_id}
+        give(platform, actor, _organization(visit), email=email, **held, now=visit.now)
     except Refusal as refusal:
         return _page(visit, refusal)
     return visit.go(_list(visit))
@@ -59,8 +65,8 @@ def _give_role(visit: Visit, give: Callable[..., object], email: str) -> Respons
 def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
     organization_id, platform = _organization(visit), visit.portal.platform
     members = people.list_members(platform, visit.actor, organization_id, now=visit.now)
-    own = next((each.role for each in members if each.user.id == visit.user.id), None)
-    may_change = own is OrganizationRole.ADMIN
+    may = permissions.in_organization(platform, visit.actor, organization_id, now=visit.now)
+    may_invite = Action.INVITATION_SEND in may
     return render(
         visit,
         "members.html",
@@ -68,9 +74,13 @@ def _page(visit: Visit, refusal: Refusal | None = None) -> Response:
         organization_id=organization_id,
         refusal=refusal,
         members=members,
-        may_change=may_change,
-        roles=tuple(OrganizationRole),
-        invited=invitations.list_open(platform, visit.actor, organization_id, now=visit.now) if may_change else (),
+        may_change=Action.MEMBER_SET in may,
+        may_remove=Action.MEMBER_REMOVE in may,
+        may_invite=may_invite,
+        may_withdraw=Action.INVITATION_WITHDRAW in may,
+        roles=tuple(each for each in OrganizationRole if each is not OrganizationRole.CUSTOM),
+        custom_roles=roles.list_all(platform, visit.actor, organization_id, now=visit.now),
+        invited=invitations.list_open(platform, visit.actor, organization_id, now=visit.now) if may_invite else (),
     )
 
 
@@ -82,9 +92,13 @@ def _member(visit: Visit) -> Member:
     return found
 
 
-def _role(visit: Visit) -> OrganizationRole:
+def _role(visit: Visit) -> tuple[OrganizationRole, CustomRoleId | None]:
+    """What was chosen: the name of a role of every organization, or the id of one of its own."""
+    chosen = visit.fields.get("role", "")
+    if _UUID.fullmatch(chosen):
+        return OrganizationRole.CUSTOM, CustomRoleId(chosen)
     try:
-        return OrganizationRole(visit.fields.get("role", ""))
+        return OrganizationRole(chosen), None
     except ValueError:
         raise Refusal(Code.INVALID, "Choose a role.", field="role") from None
 
