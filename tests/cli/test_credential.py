@@ -6,38 +6,85 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from tests.cli.test_certificates import Desk
-from tests.installation import NOWHERE, CredenzaServer, furnish, now, settings
+from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
 
 from credenza.actions import accounts, services, workspaces
 from credenza.actions.services import NewService
 from credenza.cli import local
+from credenza.cli.main import main
 from credenza.domain.catalog import CatalogEntry, Permission, ScopeLevel
 from credenza.domain.model import AuthenticationType, EnvironmentName, ServiceEnvironment
 
 READS = ("--api", "profile:read", "--scope", "workspace:Web-EU", "--env", "sandbox")
 
 
+class Served(NamedTuple):
+    origin: str
+    token: str
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Desk:
+    """Runs commands in this process, in a directory of the test's own, against one server."""
+
+    def __init__(
+        self, directory: Path, server: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.directory = directory
+        self._capsys = capsys
+        monkeypatch.chdir(directory)
+        monkeypatch.setenv("HOME", str(directory))
+        monkeypatch.setenv("CREDENZA_URL", server.origin)
+        monkeypatch.setenv("CREDENZA_TOKEN", server.token)
+
+    def run(self, *command: str) -> Ran:
+        self._capsys.readouterr()
+        code = main(list(command))
+        return Ran(code, *self._capsys.readouterr())
+
+    def done(self, *command: str) -> Any:
+        ran = self.run(*command, "-o", "json")
+        assert ran.code == 0, ran
+        return json.loads(ran.out)
+
+    def write(self, name: str, octets: bytes) -> None:
+        (self.directory / name).write_bytes(octets)
+
+
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """With an organization that has two workspaces, and two APIs that take API credentials."""
     directory = tmp_path_factory.mktemp("credential")
     chosen = settings(directory)
     with CredenzaServer(chosen) as server, furnish(chosen) as installation:
-        organization = (installation.platform, local.OPERATOR, installation.organization_id)
-        account = accounts.create(*organization, name="Web", now=now())
-        for name in ("Web-EU", "Web-US"):
-            workspaces.create(*organization, account_id=account.id, name=name, now=now())
-        profile = CatalogEntry(ScopeLevel.WORKSPACE, permissions=(Permission("read", "Read profiles"),))
-        platform = CatalogEntry(ScopeLevel.ACCOUNT, scope_fixed=True, permissions=(Permission("user"),))
-        for name, entry in (("Profile API", profile), ("Platform API", platform)):
-            place = ServiceEnvironment(EnvironmentName.SANDBOX, f"/{name[:4].lower()}", NOWHERE, 13, None)
-            new = NewService(name, AuthenticationType.CLIENT_SECRET, "", (place,), entry=entry)
-            services.create(installation.platform, local.OPERATOR, new, now=now())
-        yield Desk(server, installation, installation.service.id, directory)
+        furnish_apis(installation)
+        yield Served(server.manage_origin, installation.token)
+
+
+def furnish_apis(installation: Installation) -> None:
+    organization = (installation.platform, local.OPERATOR, installation.organization_id)
+    account = accounts.create(*organization, name="Web", now=now())
+    for name in ("Web-EU", "Web-US"):
+        workspaces.create(*organization, account_id=account.id, name=name, now=now())
+    profile = CatalogEntry(ScopeLevel.WORKSPACE, permissions=(Permission("read", "Read profiles"),))
+    platform = CatalogEntry(ScopeLevel.ACCOUNT, scope_fixed=True, permissions=(Permission("user"),))
+    for name, entry in (("Profile API", profile), ("Platform API", platform)):
+        place = ServiceEnvironment(EnvironmentName.SANDBOX, f"/{name[:4].lower()}", NOWHERE, 13, None)
+        new = NewService(name, AuthenticationType.CLIENT_SECRET, "", (place,), entry=entry)
+        services.create(installation.platform, local.OPERATOR, new, now=now())
+
+
+@pytest.fixture
+def desk(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, server, monkeypatch, capsys)
 
 
 def made(desk: Desk, name: str, *more: str) -> Any:
