@@ -1,0 +1,144 @@
+"""`credenza catalog`: a reviewed file, a plan that says whom it concerns, and nothing half done."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.installation import Ended, Installation
+
+PROFILE = """\
+services:
+- name: Profile
+  authenticationType: CLIENT_SECRET
+  environments:
+  - {name: SANDBOX, pathPrefix: /profile, upstream: 'http://127.0.0.1:9000'}
+  catalogEntry:
+    scopeLevel: WORKSPACE
+    permissions:
+    - {name: read, description: Read profiles}
+    routes:
+    - {method: GET, path: '/v1/workspaces/{workspace}', permission: read, workspaceVariable: workspace}
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "catalog.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def plan(installation: Installation, path: Path) -> Ended:
+    return installation.run("catalog", "plan", path)
+
+
+def test_a_catalog_is_planned_applied_and_exported(either: Installation, written: Callable[[str], Path]) -> None:
+    file = written(PROFILE)
+
+    planned = either.done("catalog", "plan", file)
+    either.done("catalog", "apply", file, "--yes")
+    exported = either.done("catalog", "export")
+
+    assert "Profile: created" in planned.out
+    assert "+ route GET /v1/workspaces/{workspace}: read, workspace {workspace}" in planned.out
+    assert "changes nothing" not in planned.out
+    assert plan(either, written(exported.out)).out == "The catalog is what the file says.\n"
+    assert plan(either, written(PROFILE)).out == "The catalog is what the file says.\n"
+
+
+def test_a_plan_says_what_it_does_to_live_credentials(either: Installation, written: Callable[[str], Path]) -> None:
+    either.done("catalog", "apply", written(PROFILE), "--yes")
+
+    wider = plan(either, written(PROFILE.replace("scopeLevel", "admitsUnmapped: true\n    scopeLevel")))
+
+    assert "~ calls without a route: refused -> admitted" in wider.out
+    assert "! widens: calls without a route are admitted; 0 live credentials" in wider.out
+
+
+def test_nothing_is_applied_unasked(
+    either: Installation, written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(PROFILE)
+
+    unasked = either.run("catalog", "apply", file)
+
+    assert (unasked.exit_code, "there is nobody to ask" in unasked.err) == (1, True)
+    assert either.done("service", "list", "-o", "json").document == []
+
+
+@pytest.mark.parametrize(("answer", "exit_code"), [("APPLY\n", 0), ("yes\n", 1)])
+def test_whoever_sits_there_types_the_word(
+    either: Installation,
+    written: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    exit_code: int,
+) -> None:
+    file = written(PROFILE)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+
+    assert either.run("catalog", "apply", file).exit_code == exit_code
+
+
+class Terminal:
+    """A person at a terminal, who types one line."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, _limit: int = -1) -> str:
+        line, self._line = self._line, ""
+        return line
+
+
+def test_a_reviewed_plan_is_applied_and_no_other(either: Installation, written: Callable[[str], Path]) -> None:
+    file = written(PROFILE)
+    fingerprint = either.done("catalog", "plan", file, "-o", "json").document["fingerprint"]
+
+    other = either.run("catalog", "apply", written(PROFILE.replace("/profile,", "/other,")), "--plan", fingerprint)
+    same = either.run("catalog", "apply", written(PROFILE), "--plan", fingerprint)
+
+    assert (other.exit_code, "no longer what was planned" in other.err, same.exit_code) == (1, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(PROFILE.replace("scopeLevel", "scopeLevle"), ":7: services.catalogEntry", id="an unknown key"),
+        pytest.param(PROFILE + "services: []\n", ":12: a key that stands twice", id="a key twice"),
+        pytest.param(PROFILE.replace("/profile", "profile"), ":5: services.environments.pathPrefix", id="no path"),
+        pytest.param(PROFILE.replace("WORKSPACE", "GALAXY"), ":7: services.catalogEntry.scopeLevel", id="no level"),
+        pytest.param(PROFILE.replace("read, w", "write, w"), "needs 'write', which is none", id="no such permission"),
+        pytest.param("a: &x 1\nb: *x\n", ":2: aliases are not read", id="an alias"),
+        pytest.param("services: !!python/object:os.system []\n", ":1: ", id="a tag"),
+        pytest.param("services:\n  <<: {a: b}\n", ":2: ", id="a merge key"),
+        pytest.param("services: [\n", "catalog.yaml:", id="no YAML"),
+        pytest.param("[" * 100_000, "no YAML file that can be read", id="too deep"),
+        pytest.param("", ":1: the file", id="nothing"),
+        pytest.param("? [a]\n: b\n", ":1: a key that stands twice, or is no word", id="a key that is a list"),
+        pytest.param("#" * 1_000_001, "is larger than 1,000,000 bytes", id="too large"),
+    ],
+)
+def test_a_file_is_refused_with_its_line(
+    installation: Installation, written: Callable[[str], Path], text: str, message: str
+) -> None:
+    installation.done("db", "upgrade")
+
+    refused = plan(installation, written(text))
+
+    assert (refused.exit_code, refused.out) == (1, "")
+    assert message in refused.err
+
+
+def test_a_file_that_is_not_there_or_not_text(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+
+    assert plan(installation, tmp_path / "missing").err.endswith("No such file or directory.\n")
+    assert "no YAML file that can be read" in plan(installation, tmp_path / "binary").err
