@@ -66,6 +66,20 @@ def adding(fields: Fields, send: Send) -> Send:
     return to_caller
 
 
+def again(body: bytes, receive: Receive) -> Receive:
+    """Give the application the body that was read, and after it what the connection says."""
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
 async def close_websocket(send: Send) -> None:
     """Refuse one: its messages come after the handshake, and nothing that is signed covers them."""
     await send({"type": "websocket.close", "code": 1008, "reason": "Calls have to be signed."})

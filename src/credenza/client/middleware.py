@@ -15,13 +15,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
 
 import httpx
 import msgspec
 
-from credenza.client import asgi
-from credenza.client.asgi import App, Receive, Scope, Send, values
+from credenza.client import asgi, payload_call
+from credenza.client.asgi import App, Receive, Scope, Send, again, values
+from credenza.client.payload_api import PayloadApi
 from credenza.wire.decisions import (
     BODY,
     CLAIMED_BODY_HASH,
@@ -48,6 +48,8 @@ class CredenzaMiddleware:
     """`gate`: the URL of the decision listener, or `unix:/path/to/socket`. `secret`: the listener's, when it has one.
 
     The middleware answers 503 while the gate cannot be asked. Bodies up to `body_limit_bytes` are held in memory.
+    `payloads` opens requests and protects answers where the rules of the service say that they are encrypted or signed;
+    without it such calls are answered 503.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class CredenzaMiddleware:
         environment: str,
         secret: str | None = None,
         body_limit_bytes: int = BODY_LIMIT_BYTES,
+        payloads: PayloadApi | None = None,
     ) -> None:
         self._app = app
+        self._payloads = payloads
         self._path = f"/decide/{environment}"
         self._body_limit_bytes = body_limit_bytes
         socket = gate.removeprefix("unix:") if gate.startswith("unix:") else None
@@ -82,6 +86,8 @@ class CredenzaMiddleware:
     async def aclose(self) -> None:
         """Close the connections to the gate; the end of the application's lifespan does it too."""
         await self._gate.aclose()
+        if self._payloads is not None:
+            await self._payloads.aclose()
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -107,7 +113,13 @@ class CredenzaMiddleware:
         told = [*answer.identity.headers(), (REQUEST_ID, answer.request_id)]
         told += [(SIGNED_IDENTITY, answer.signed_identity)] if answer.signed_identity else []
         to_caller = asgi.adding(answer.headers, send) if answer.headers else send
-        await self._app(asgi.admitted(scope, answer.identity, told), _again(body, receive), to_caller)
+        entered = asgi.admitted(scope, answer.identity, told)
+        if not answer.payload:
+            await self._app(entered, again(body, receive), to_caller)
+            return
+        await payload_call.serve(
+            self._app, self._payloads, answer.payload, answer.identity, entered, body, receive, to_caller
+        )
 
     async def _ask(self, question: Question) -> Answer:
         response = await self._gate.post(self._path, content=msgspec.json.encode(question))
@@ -141,7 +153,7 @@ class ClaimedBodyMiddleware:
             text = "The body is not the one that oauth_body_hash was made for."
             await asgi.send_refusal(send, 403, ReasonCode.AUTHENTICATION_FAILED, text)
         else:
-            await self._app(scope, _again(body, receive), send)
+            await self._app(scope, again(body, receive), send)
 
 
 def _is_claimed(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -188,17 +200,3 @@ async def _read_body(receive: Receive, limit_bytes: int) -> bytes | None:
             return None
         more = message.get("more_body", False)
     return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Give the application the body that was read, and after it what the connection says."""
-    given = False
-
-    async def again() -> dict[str, Any]:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again

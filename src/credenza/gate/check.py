@@ -22,7 +22,7 @@ from hmac import compare_digest
 import msgspec
 
 from credenza.domain.model import EnvironmentName
-from credenza.gate import arrival
+from credenza.gate import arrival, payload
 from credenza.gate.answers import (
     JSON,
     Reply,
@@ -42,6 +42,7 @@ from credenza.gate.decision import Admitted, Call, Code, Decision, Refused, enve
 from credenza.gate.desk import Desk, Pending
 from credenza.gate.ids import ids
 from credenza.gate.keyring import GateClosed
+from credenza.gate.payload import PayloadFailure
 from credenza.gate.terminators import CLIENT_CERT, NOBODY, PROXY_SECRET, Terminators
 from credenza.protocol.oauth1 import Request
 from credenza.wire import decisions
@@ -109,7 +110,7 @@ class DecisionApp:
 
     async def _check(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope, send: Send) -> None:
         call = self._sub_request(call_id, origin, asked, scope["scheme"])
-        decision = call if isinstance(call, Refused) else await self._desk.decide(call)
+        decision = call if isinstance(call, Refused) else self._told(call, await self._desk.decide(call))
         if isinstance(decision, Refused):
             await send_answer(send, *_refused(decision))
         else:
@@ -129,10 +130,24 @@ class DecisionApp:
         if isinstance(call, Refused):
             return reply(*_refused(call))
         decision = self._desk.decide_now(call)
-        return self._later(call, decision) if isinstance(decision, Pending) else _reply(call.id, decision)
+        if isinstance(decision, Pending):
+            return self._later(call, decision)
+        return _reply(call.id, self._told(call, decision))
 
     async def _later(self, call: Call, pending: Pending) -> Reply:
-        return _reply(call.id, await self._desk.finish(call, pending))
+        return _reply(call.id, self._told(call, await self._desk.finish(call, pending)))
+
+    def _told(self, call: Call, decision: Decision) -> Decision:
+        """Refuse a call of whose payload it cannot be said what is to become."""
+        if isinstance(decision, Refused) or decision.route is None or decision.route.payload_rules is None:
+            return decision
+        try:
+            payload.steps(decision.route.payload_rules)
+        except PayloadFailure as failure:
+            refused = Refused(call.id, failure.code, payload.DESCRIPTIONS[failure.code])
+            self._desk.note(refused, call.environment or "")
+            return refused
+        return decision
 
     def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call | Refused:
         try:
@@ -159,7 +174,7 @@ class DecisionApp:
         except (TooLarge, BadRequest, msgspec.MsgspecError) as error:
             await send_refusal(send, Refused(call_id, Code.BAD_REQUEST, f"The question cannot be read: {error}"))
             return
-        decision = await self._desk.decide(call)
+        decision = self._told(call, await self._desk.decide(call))
         answer = _told(decision) if isinstance(decision, Refused) else _welcome(call.id, decision)
         await send_answer(send, 200, [("Content-Type", JSON)], msgspec.json.encode(answer))
 
@@ -255,7 +270,7 @@ def _reply(call_id: str, decision: Decision) -> Reply:
     # No value can end a line: an id is made here, a hash is base64, and so are the parts of a JWT.
     own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
     # Empty rather than absent: Caddy would hand on the name of a header that did not come.
-    own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n"
+    own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n{decisions.PAYLOAD}: {' '.join(_steps(decision))}\r\n"
     added = fields(encoded(decision.headers)) if decision.headers else b""
     return Reply(200, _known_fields(decision.identity) + own.encode("ascii") + added, b"")
 
@@ -263,7 +278,7 @@ def _reply(call_id: str, decision: Decision) -> Reply:
 def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
     claimed = admitted.claimed_body_hash or ""
     own = [(decisions.REQUEST_ID, call_id), (decisions.CLAIMED_BODY_HASH, claimed)]
-    own.append((decisions.SIGNED_IDENTITY, admitted.signed))
+    own += [(decisions.SIGNED_IDENTITY, admitted.signed), (decisions.PAYLOAD, " ".join(_steps(admitted)))]
     return [*_known_headers(admitted.identity), *encoded([*own, *admitted.headers])]
 
 
@@ -294,8 +309,17 @@ def _refused(refused: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
 
 def _welcome(call_id: str, admitted: Admitted) -> Answer:
     return Answer(
-        request_id=call_id, identity=admitted.identity, signed_identity=admitted.signed, headers=admitted.headers
+        request_id=call_id,
+        identity=admitted.identity,
+        signed_identity=admitted.signed,
+        headers=admitted.headers,
+        payload=_steps(admitted),
     )
+
+
+def _steps(admitted: Admitted) -> tuple[str, ...]:
+    route = admitted.route
+    return () if route is None or route.payload_rules is None else payload.steps(route.payload_rules)
 
 
 def _told(refused: Refused) -> Answer:

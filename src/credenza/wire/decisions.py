@@ -28,6 +28,7 @@ BODY = "X-Credenza-Body"
 CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
 SIGNED_IDENTITY = "X-Credenza-Identity"
 CERTIFICATE_SHA256 = "X-Credenza-Certificate-Sha256"
+PAYLOAD = "X-Credenza-Payload"
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 # CGI and its heirs fold names: `X_Credenza-key.id` may reach an application as the same variable as X-Credenza-Key-Id.
@@ -101,7 +102,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
     """`identity` is set when the call is admitted; then `headers` are to be added to what the application answers. Else
     status, headers and body are what the caller is to be answered. `signed_identity` is the identity as a JWT, where
-    the platform hands one on."""
+    the platform hands one on. `payload` names what the application has to have done with the bodies of the call and of
+    its answer, in this order (`wire.payloads`)."""
 
     request_id: str
     identity: Identity | None = None
@@ -109,3 +111,4 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     signed_identity: str = ""
+    payload: tuple[str, ...] = ()
