@@ -56,6 +56,10 @@ class Complaints:
         context.on("console", self._note_console)
         context.on("weberror", self._note_error)
 
+    def unwatch(self, context: BrowserContext) -> None:
+        context.remove_listener("console", self._note_console)
+        context.remove_listener("weberror", self._note_error)
+
     def _note_console(self, message: ConsoleMessage) -> None:
         # Chromium writes violations of the Content-Security-Policy as errors of the console.
         if message.type == "error":

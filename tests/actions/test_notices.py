@@ -7,18 +7,20 @@ import pytest
 from tests.actions import post_office
 from tests.actions.post_office import DAY, PostOffice, turn
 from tests.actions.stage import OPERATOR, PRODUCTION, Shop
+from tests.actions.test_service_keys import Counter
 
 from credenza.actions import account_keys, certificates, notices, oauth_keys, people, project_members, webhooks
 from credenza.actions.delivery import Senders
 from credenza.domain.errors import Code
 from credenza.domain.expiry import NOTICE_DAYS
-from credenza.domain.model import Credential, OrganizationRole, ProjectRole
+from credenza.domain.model import Credential, CredentialKind, OrganizationRole, ProjectRole
 from credenza.domain.outbox import State
 from credenza.store import schema, traces
 from credenza.store.engine import writing
 from credenza.store.traces import Caller
 
 HOUR = timedelta(hours=1)
+WEEK = timedelta(weeks=1)
 
 
 @pytest.fixture
@@ -27,10 +29,12 @@ def office() -> PostOffice:
 
 
 def live_on(shop: Shop, office: PostOffice, *, until: timedelta, step: timedelta = 6 * HOUR) -> None:
-    """Let time pass step by step, planning and sending at each."""
+    """Let time pass step by step, planning and sending at each; week by week while no key is near its end."""
     end = shop.stage.now + until
+    ends = [row.not_after for row in shop.stage.rows(schema.credentials)]
     while shop.stage.now < end:
-        shop.stage.clock.advance(step)
+        near = any(-WEEK < each - shop.stage.now < NOTICE_DAYS[0] * DAY + WEEK for each in ends)
+        shop.stage.clock.advance(step if near else WEEK)
         turn(shop.stage.platform, office, now=shop.stage.now)
 
 
@@ -69,6 +73,57 @@ def test_seven_notices_are_sent_in_a_key_s_life_and_no_two_of_one_kind(shop: Sho
     assert days_told(shop, shop.key) == list(NOTICE_DAYS)
     assert len(office.to(shop.owner.user.email)) == 7
     assert office.doubled() == []
+
+
+def tell_at(shop: Shop, office: PostOffice, key: Credential, *days: int) -> None:
+    """Plan and send at moments before the end of a key."""
+    for each in days:
+        shop.stage.clock.set(key.not_after - each * DAY)
+        turn(shop.stage.platform, office, now=shop.stage.now)
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.RESPONSE_ENCRYPTION, CredentialKind.REQUEST_SIGNATURE])
+def test_a_service_key_gives_notice_until_another_takes_its_place(
+    shop: Shop, office: PostOffice, kind: CredentialKind
+) -> None:
+    counter = Counter(shop)
+    first = counter.add(kind)
+    tell_at(shop, office, first, 90, 60)
+    assert days_told(shop, first) == [90, 60]
+    second = counter.add(kind)
+
+    counter.activate(second)
+    tell_at(shop, office, first, 30, 15, 7, 1, 0)
+
+    assert days_told(shop, first) == [90, 60]
+    assert days_told(shop, second) == []
+
+
+def test_a_client_encryption_key_gives_notice_until_it_is_revoked(shop: Shop, office: PostOffice) -> None:
+    counter = Counter(shop)
+    first = counter.add(CredentialKind.REQUEST_ENCRYPTION)
+    tell_at(shop, office, first, 60)
+    counter.add(CredentialKind.REQUEST_ENCRYPTION)
+    tell_at(shop, office, first, 30)
+
+    counter.revoke(first)
+    tell_at(shop, office, first, 15, 7, 1, 0)
+
+    assert days_told(shop, first) == [60, 30]
+    told = [each for each in office.to(shop.owner.user.email) if first.alias in str(each["Subject"])]
+    assert str(told[0]["Subject"]).startswith(f"Client encryption key {first.alias} expires")
+
+
+def test_a_notice_on_its_way_is_dropped_when_another_takes_the_place(shop: Shop, office: PostOffice) -> None:
+    counter = Counter(shop)
+    first, second = (counter.add(CredentialKind.REQUEST_SIGNATURE) for _ in range(2))
+    shop.stage.clock.set(first.not_after - 60 * DAY)
+    notices.plan(shop.stage.platform, now=shop.stage.now)
+    counter.activate(second)
+
+    turn(shop.stage.platform, office, now=shop.stage.now)
+
+    assert not [each for each in office.to(shop.owner.user.email) if first.alias in str(each["Subject"])]
 
 
 def test_a_mail_names_time_and_zone(shop: Shop, office: PostOffice) -> None:
@@ -272,7 +327,7 @@ def test_notices_stop_as_well_when_the_successor_was_added_because_oauth_2_0_key
     new = stage.new_key("next")
     call_with(oauth2_shop, oauth2_shop.done("key.add", oauth_keys.add_by_csr, new, None, predecessor_id=old.id))
 
-    live_on(oauth2_shop, office, until=90 * DAY)
+    live_on(oauth2_shop, office, until=90 * DAY, step=DAY)
 
     assert days_told(oauth2_shop, old) == [90]
 
@@ -286,7 +341,7 @@ def test_notices_of_a_certificate_stop_when_the_one_that_replaces_it_is_in_use(
     new = replace(stage.new_request(), predecessor_id=old.id)
     call_with(mtls_shop, mtls_shop.done("certificate.add", certificates.add_by_csr, new, None))
 
-    live_on(mtls_shop, office, until=90 * DAY)
+    live_on(mtls_shop, office, until=90 * DAY, step=DAY)
 
     assert days_told(mtls_shop, old) == [90]
 

@@ -14,6 +14,7 @@ from tests.portal.house import House
 from credenza.store.engine import Database
 
 VIEWPORT = {"width": 1280, "height": 900}
+SETTINGS = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", "viewport": VIEWPORT}
 NARROW = {"width": 360, "height": 740}
 
 
@@ -46,9 +47,8 @@ def complaints() -> Iterator[Complaints]:
 def context(
     browser: Browser, colour_scheme: str, context_options: dict[str, object], complaints: Complaints
 ) -> Iterator[BrowserContext]:
-    settings = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", "viewport": VIEWPORT}
     with browsers.in_use(browser):
-        context = browser.new_context(color_scheme=colour_scheme, **settings | context_options)
+        context = browser.new_context(color_scheme=colour_scheme, **SETTINGS | context_options)
         complaints.watch(context)
         yield context
         context.close()
@@ -58,6 +58,31 @@ def context(
 def page(context: BrowserContext) -> Page:
     """A page whose test fails when the browser reports an error against it (`Complaints`)."""
     return context.new_page()
+
+
+@pytest.fixture(scope="module")
+def kept_pages(browser: Browser) -> Iterator[dict[str, Page]]:
+    """By theme."""
+    pages: dict[str, Page] = {}
+    yield pages
+    with browsers.in_use(browser):
+        for page in pages.values():
+            page.context.close()
+
+
+@pytest.fixture
+def kept_page(
+    browser: Browser, kept_pages: dict[str, Page], colour_scheme: str, complaints: Complaints
+) -> Iterator[Page]:
+    """A page for tests that only look: those of a module share one for each theme, with what it has loaded already."""
+    with browsers.in_use(browser):
+        if colour_scheme not in kept_pages:
+            kept_pages[colour_scheme] = browser.new_context(color_scheme=colour_scheme, **SETTINGS).new_page()
+        page = kept_pages[colour_scheme]
+        page.set_viewport_size(VIEWPORT)
+        complaints.watch(page.context)
+        yield page
+        complaints.unwatch(page.context)
 
 
 @pytest.fixture

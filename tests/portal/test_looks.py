@@ -26,6 +26,9 @@ PAGES = {
     "chain": f"{_O}/activity/check",
     "inbox": "/inbox",
     "settings-services": f"{_O}/settings",
+    "settings-tree": f"{_O}/settings/tree",
+    "settings-roles": f"{_O}/settings/roles",
+    "settings-role-new": f"{_O}/settings/roles/new",
     "settings-authorities": f"{_O}/settings/authorities",
     "settings-policies": f"{_O}/settings/policies",
     "settings-notices": f"{_O}/settings/notices",
@@ -47,8 +50,20 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     database.close()
 
 
+Open = Callable[[str], Page]
+
+
 @pytest.fixture
-def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
+def open_page(furnished: House, page: Page) -> Open:
+    return _signed_in(furnished, page)
+
+
+@pytest.fixture
+def look_at(furnished: House, kept_page: Page) -> Open:
+    return _signed_in(furnished, kept_page)
+
+
+def _signed_in(furnished: House, page: Page) -> Open:
     furnished.sign_in(page.context, furnished.person("Ada"))
 
     def go(name: str) -> Page:
@@ -60,26 +75,24 @@ def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
 
 @both_schemes
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
-    check_looks(open_page(name), name)
+def test_a_page_has_no_finding_and_a_picture(name: str, look_at: Open, check_looks: Check) -> None:
+    check_looks(look_at(name), name)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_narrow_screen(name: str, open_page: Callable[[str], Page], check_narrow: Check) -> None:
-    check_narrow(open_page(name), name)
+def test_a_page_fits_a_narrow_screen(name: str, look_at: Open, check_narrow: Check) -> None:
+    check_narrow(look_at(name), name)
 
 
 @both_schemes
-def test_details_and_menus_have_no_finding_when_they_are_open(open_page: Callable[[str], Page]) -> None:
+def test_details_and_menus_have_no_finding_when_they_are_open(open_page: Open) -> None:
     page = open_page("overview")
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
 
     assert findings(page) == []
 
 
-def test_the_check_of_the_chain_opens_in_the_dialog(
-    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
-) -> None:
+def test_the_check_of_the_chain_opens_in_the_dialog(open_page: Open, screenshot: Callable[[Page, str], Path]) -> None:
     page = open_page("activity")
 
     page.get_by_role("link", name="Check the chain").click()
@@ -93,7 +106,7 @@ def test_the_check_of_the_chain_opens_in_the_dialog(
     assert page.evaluate("document.activeElement.textContent") == "Check the chain"
 
 
-def test_letters_lead_to_sections(open_page: Callable[[str], Page]) -> None:
+def test_letters_lead_to_sections(open_page: Open) -> None:
     page = open_page("overview")
 
     page.keyboard.press("g")
@@ -103,7 +116,7 @@ def test_letters_lead_to_sections(open_page: Callable[[str], Page]) -> None:
     assert page.title() == "Expiry · Credenza"
 
 
-def test_the_first_key_press_offers_the_way_past_the_navigation(open_page: Callable[[str], Page]) -> None:
+def test_the_first_key_press_offers_the_way_past_the_navigation(open_page: Open) -> None:
     page = open_page("overview")
 
     page.keyboard.press("Tab")
@@ -116,7 +129,7 @@ def test_the_first_key_press_offers_the_way_past_the_navigation(open_page: Calla
 
 
 @pytest.mark.parametrize("name", ["overview", "expiry", "activity"])
-def test_nothing_on_a_page_moves_once_it_is_seen(name: str, page: Page, open_page: Callable[[str], Page]) -> None:
+def test_nothing_on_a_page_moves_once_it_is_seen(name: str, page: Page, open_page: Open) -> None:
     page.add_init_script(
         "window.shifts = []; new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(each => "
         "each.value))).observe({type: 'layout-shift', buffered: true})"
@@ -128,7 +141,7 @@ def test_nothing_on_a_page_moves_once_it_is_seen(name: str, page: Page, open_pag
 
 
 def test_colours_of_the_system_s_own_leave_everything_to_be_seen(
-    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    open_page: Open, screenshot: Callable[[Page, str], Path]
 ) -> None:
     page = open_page("overview")
     page.emulate_media(forced_colors="active")
@@ -137,7 +150,7 @@ def test_colours_of_the_system_s_own_leave_everything_to_be_seen(
     assert page.evaluate("getComputedStyle(document.querySelector('.side a[aria-current]')).outlineStyle") == "solid"
 
 
-def test_a_printed_page_is_without_what_only_a_screen_needs(open_page: Callable[[str], Page]) -> None:
+def test_a_printed_page_is_without_what_only_a_screen_needs(open_page: Open) -> None:
     page = open_page("expiry")
     page.emulate_media(media="print")
 
@@ -146,7 +159,7 @@ def test_a_printed_page_is_without_what_only_a_screen_needs(open_page: Callable[
     assert page.get_by_role("heading", name="Expiry").is_visible()
 
 
-def test_the_overview_goes_on_living(page: Page, open_page: Callable[[str], Page]) -> None:
+def test_the_overview_goes_on_living(page: Page, open_page: Open) -> None:
     with page.expect_response("**/overview/pace") as caught:
         open_page("overview")
 
@@ -155,7 +168,7 @@ def test_the_overview_goes_on_living(page: Page, open_page: Callable[[str], Page
 
 @both_schemes
 def test_a_page_speaks_german(
-    furnished: House, page: Page, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    furnished: House, page: Page, open_page: Open, screenshot: Callable[[Page, str], Path]
 ) -> None:
     page.context.add_cookies([{"name": "credenza-language", "value": "de", "url": furnished.url}])
     open_page("overview")

@@ -98,13 +98,13 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
 
 
 @pytest.fixture
-def open_page(street: Street, page: Page) -> Callable[[str], Page]:
+def open_page(street: Street, kept_page: Page) -> Callable[[str], Page]:
     house = street.shop.house
-    house.sign_in(page.context, street.shop.ada)
+    house.sign_in(kept_page.context, street.shop.ada)
 
     def go(name: str) -> Page:
-        page.goto(house.url + PAGES[name].format(**street.names), wait_until="load")
-        return page
+        kept_page.goto(house.url + PAGES[name].format(**street.names), wait_until="load")
+        return kept_page
 
     return go
 

@@ -57,8 +57,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture
-def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
-    furnished.sign_in(page.context, furnished.person("Ada"))
+def open_page(furnished: House, kept_page: Page) -> Callable[[str], Page]:
+    furnished.sign_in(kept_page.context, furnished.person("Ada"))
     names = {
         "o": furnished.organization_id,
         "p": furnished.project_of("checkout-2025"),
@@ -67,8 +67,8 @@ def open_page(furnished: House, page: Page) -> Callable[[str], Page]:
     }
 
     def go(path: str) -> Page:
-        page.goto(furnished.url + path.format(**names), wait_until="load")
-        return page
+        kept_page.goto(furnished.url + path.format(**names), wait_until="load")
+        return kept_page
 
     return go
 
