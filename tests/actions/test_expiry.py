@@ -7,12 +7,13 @@ from icalendar import Calendar
 from tests.actions import post_office
 from tests.actions.post_office import DAY, PostOffice
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Person, Shop
+from tests.actions.test_service_keys import Counter
 
 from credenza.actions import account_keys, calendar_feeds, deliveries, expiry, inbox, oauth_keys, people
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import NOTICE_DAYS, Ending
-from credenza.domain.model import Credential, OrganizationRole, Status
+from credenza.domain.model import Credential, CredentialKind, OrganizationRole, Status
 from credenza.domain.outbox import State
 from credenza.store import schema
 from credenza.store.engine import writing
@@ -78,6 +79,21 @@ def test_what_was_revoked_or_has_ended_expires_no_more(shop: Shop, admin: Person
 
     assert seen(shop, admin) == [keys[2].id]
     assert seen(shop, admin, begin=shop.stage.now - 30 * DAY) == [keys[0].id, keys[2].id]
+
+
+def test_a_key_whose_place_another_has_taken_expires_unseen(shop: Shop, admin: Person) -> None:
+    """Nothing stops when it ends: it stands in the project's own list alone."""
+    counter = Counter(shop)
+    kinds = (CredentialKind.REQUEST_SIGNATURE, CredentialKind.REQUEST_SIGNATURE, CredentialKind.REQUEST_ENCRYPTION)
+    first, second, ours = (counter.add(kind) for kind in kinds)
+    shop.stage.clock.advance(40 * DAY)
+    assert set(seen(shop, admin)) == {shop.key.id, first.id, ours.id}
+
+    counter.activate(second)
+
+    assert set(seen(shop, admin)) == {shop.key.id, second.id, ours.id}
+    months = shop.stage.looked(expiry.count_by_month, admin.actor, shop.organization.id)
+    assert sum(each.count for each in months) == 3
 
 
 def test_a_user_sees_own_projects_and_own_account_level_keys(shop: Shop) -> None:

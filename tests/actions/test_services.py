@@ -10,6 +10,7 @@ from credenza.actions import projects, services
 from credenza.actions.services import NewService
 from credenza.domain.errors import Code
 from credenza.domain.model import AuthenticationType, ServiceId, ServiceStatus
+from credenza.protocol import payload_rules
 from credenza.store.schema import changes
 
 
@@ -36,6 +37,56 @@ def test_everybody_may_look_at_the_catalog_and_only_operators_change_it(shop: Sh
     stage.refused("service.create", Code.FORBIDDEN, services.create, actor, new(stage))
     stage.refused("service.change", Code.FORBIDDEN, services.change, actor, service.id, new(stage))
     stage.refused("service.change", Code.FORBIDDEN, services.retire, actor, service.id)
+
+
+JWE = '{"encryption": {"mode": "JWE"}}'
+
+
+def test_what_is_said_of_payloads_is_kept_with_every_property(stage: Stage) -> None:
+    place = stage.place(payload_rules=JWE)
+    made = stage.done("service.create", services.create, OPERATOR, new(stage, environments=(place,)))
+
+    assert made.environments[0].payload_rules == payload_rules.write(payload_rules.parse(JWE))
+    assert stage.looked(services.list_live, OPERATOR) == (made,)
+
+
+def test_payload_rules_are_set_and_taken_back_in_one_environment(stage: Stage) -> None:
+    made = stage.done("service.create", services.create, OPERATOR, new(stage))
+
+    said = stage.done("service.change", services.set_payload_rules, OPERATOR, made.id, PRODUCTION, JWE)
+    assert [each.payload_rules is None for each in said.environments] == [True, False]
+    assert stage.looked(services.list_live, OPERATOR) == (said,)
+
+    assert stage.done("service.change", services.set_payload_rules, OPERATOR, made.id, PRODUCTION, None) == made
+    assert [row.kind for row in stage.rows(changes)] == ["catalog"] * 3
+
+
+@pytest.mark.parametrize(
+    ("rules", "field"),
+    [
+        ("", "payloadRules"),
+        ("[]", "payloadRules"),
+        ('{"encryption": {"mode": "ROT13"}}', "payloadRules.encryption.mode"),
+        ('{"encryptoin": {}}', "payloadRules"),
+        ('{"signature": {"graceS": -1}}', "payloadRules.signature.graceS"),
+    ],
+)
+def test_payload_rules_that_cannot_be_used(stage: Stage, rules: str, field: str) -> None:
+    made = stage.done("service.create", services.create, OPERATOR, new(stage))
+    place = stage.place(payload_rules=rules)
+
+    refusal = stage.refused(
+        "service.change", Code.INVALID, services.set_payload_rules, OPERATOR, made.id, SANDBOX, rules
+    )
+    assert refusal.field == field
+    wanted = new(stage, name="Other", environments=(place,))
+    stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted)
+
+
+def test_payload_rules_belong_to_an_environment_of_the_service(stage: Stage) -> None:
+    made = stage.done("service.create", services.create, OPERATOR, new(stage, environments=(stage.place(),)))
+
+    stage.refused("service.change", Code.PROJECT_CONFIG, services.set_payload_rules, OPERATOR, made.id, PRODUCTION, JWE)
 
 
 def test_name_and_path_prefix_are_taken_once(stage: Stage) -> None:

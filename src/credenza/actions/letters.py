@@ -16,7 +16,7 @@ from html import escape
 from typing import TypeAlias
 
 from credenza.domain.expiry import Ending
-from credenza.domain.model import CredentialKind, EnvironmentName
+from credenza.domain.model import SERVICE_KINDS, CredentialKind, EnvironmentName
 from credenza.domain.outbox import Kind
 
 _LONGEST_NAME = 120
@@ -96,9 +96,9 @@ NAMES: Mapping[CredentialKind, str] = {
     CredentialKind.ACCOUNT_KEY: "account-level API key",
     CredentialKind.MTLS_CERTIFICATE: "client certificate",
     CredentialKind.RESPONSE_ENCRYPTION: "encryption key",
-    CredentialKind.REQUEST_ENCRYPTION: "encryption key",
-    CredentialKind.REQUEST_SIGNATURE: "signature key",
-    CredentialKind.CLIENT_SECRET: "client secret",
+    CredentialKind.REQUEST_ENCRYPTION: "client encryption key",
+    CredentialKind.REQUEST_SIGNATURE: "client signature verification key",
+    CredentialKind.CLIENT_SECRET: "API credential",
 }
 
 
@@ -136,8 +136,12 @@ def moment(at: datetime) -> str:
 
 def portal_path(ending: Ending) -> str:
     """Where in the portal a credential is found."""
+    if ending.kind is CredentialKind.CLIENT_SECRET:
+        return f"/organizations/{ending.organization_id}/api-credentials"
     if ending.project_id is None:
         return f"/organizations/{ending.organization_id}/api-keys"
+    if ending.kind in SERVICE_KINDS:
+        return f"/projects/{ending.project_id}/services"
     return f"/projects/{ending.project_id}/keys/{ending.credential_id}"
 
 
@@ -202,13 +206,37 @@ def _called(name: str) -> str:
     return f": {shown(name)}" if name else ""
 
 
+_USUAL_ADVICE = (
+    "Make its successor in time: once that is in use and this one is quiet, these notices stop.",
+    "Calls with it are refused. Make a new one, or revoke this one if nobody needs it.",
+)
+_SWAPPED_ADVICE = "Add its successor in time and activate that: then these notices stop."
+_ADVICE: Mapping[CredentialKind, tuple[str, str]] = {
+    CredentialKind.RESPONSE_ENCRYPTION: (
+        _SWAPPED_ADVICE,
+        "Responses that are to be encrypted are withheld. Add a new one: it is active at once.",
+    ),
+    CredentialKind.REQUEST_SIGNATURE: (
+        _SWAPPED_ADVICE,
+        "Requests signed with it are refused. Add a new one: it is active at once.",
+    ),
+    CredentialKind.REQUEST_ENCRYPTION: (
+        "Add another one in time, encrypt requests with that, and revoke this one: then these notices stop.",
+        "Requests encrypted with it are refused. Add a new one and encrypt them with that.",
+    ),
+    CredentialKind.CLIENT_SECRET: (
+        "Give it a later end if it is to live on; its client id and its secrets stay.",
+        "It gets no tokens any more, and those that it got are refused. Give it a later end, or delete it.",
+    ),
+}
+"""What to do before the end, and after it."""
+
+
 def _expiry_notice(letter: ExpiryNotice) -> Mail:
     name, kind = shown(letter.alias), NAMES[letter.kind]
     verb = "expires" if letter.days else "has expired"
-    if letter.days:
-        advice = "Make its successor in time: once that is in use and this one is quiet, these notices stop."
-    else:
-        advice = "Calls with it are refused. Make a new one, or revoke this one if nobody needs it."
+    coming, come = _ADVICE.get(letter.kind, _USUAL_ADVICE)
+    advice = coming if letter.days else come
     return _mail(
         f"{kind[:1].upper()}{kind[1:]} {name} {verb} on {letter.not_after:%Y-%m-%d} (UTC)",
         f"The {kind} {name} {verb} on {moment(letter.not_after)}.",

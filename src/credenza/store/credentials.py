@@ -29,6 +29,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING
 from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
 from credenza.domain.model import (
+    SERVICE_KINDS,
     AuthorityId,
     Credential,
     CredentialId,
@@ -305,13 +306,15 @@ class Holding:
 def holdings(
     connection: Connection, project_ids: Sequence[ProjectId], *, now: datetime
 ) -> dict[tuple[ProjectId, EnvironmentName], Holding]:
-    """Count the usable signing keys of projects by environment; who has none is left out."""
+    """Count the usable keys and certificates that prove who calls, of projects by environment; who has none is left
+    out."""
     place = (credentials.c.project_id, credentials.c.environment)
     query = (
         select(*place, func.count().label("keys"), func.min(credentials.c.not_after).label("first_end"))
         .where(
             credentials.c.project_id.in_(project_ids),
             credentials.c.environment.is_not(None),
+            credentials.c.kind.not_in(SERVICE_KINDS),
             credentials.c.status == Status.ACTIVE,
             credentials.c.not_after >= now,
         )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from credenza.domain.expiry import EXPIRING
-from credenza.domain.model import CredentialId, EnvironmentName, OrganizationId, ProjectId, Status
+from credenza.domain.model import SERVICE_KINDS, CredentialId, EnvironmentName, OrganizationId, ProjectId, Status
 from credenza.store.schema import credentials, projects
 
 _RECENTLY = timedelta(days=30)
@@ -55,11 +55,11 @@ def count(
     """Count in some projects, or with None in all of them."""
     here = _seen(credentials.c.project_id, project_ids)
     end, active = credentials.c.not_after, credentials.c.status == Status.ACTIVE
+    # Nothing stops when a key ends whose place another has taken.
+    stands = (credentials.c.status != Status.REVOKED) & credentials.c.inactive_since.is_(None)
     usable = func.coalesce(func.sum(case((and_(active, end >= now), 1), else_=0)), 0)
     expiring = func.coalesce(func.sum(case((and_(active, end >= now, end <= now + EXPIRING), 1), else_=0)), 0)
-    ended = func.coalesce(
-        func.sum(case((and_(credentials.c.status != Status.REVOKED, end < now, end >= now - _RECENTLY), 1), else_=0)), 0
-    )
+    ended = func.coalesce(func.sum(case((and_(stands, end < now, end >= now - _RECENTLY), 1), else_=0)), 0)
     row = connection.execute(
         select(usable, expiring, ended).where(credentials.c.organization_id == organization_id, here)
     ).one()
@@ -100,9 +100,11 @@ def list_successors(
 
 
 def name(connection: Connection, credential_ids: Sequence[str]) -> dict[str, NamedKey]:
-    """Name keys of projects by their ids; others are missing."""
+    """Name what proves who calls, keys and certificates of projects, by their ids; others are missing."""
     query = select(*_NAMED).join(projects, projects.c.id == credentials.c.project_id)
-    rows = connection.execute(query.where(credentials.c.id.in_(credential_ids)))
+    rows = connection.execute(
+        query.where(credentials.c.id.in_(credential_ids), credentials.c.kind.not_in(SERVICE_KINDS))
+    )
     return {row[0]: NamedKey(*row) for row in rows}
 
 
