@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 from tests.browser import both_schemes, findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
-from tests.portal.house import REFUSAL_ID, House
+from tests.portal.house import OPERATOR, REFUSAL_ID, House
 
-from credenza.actions import sessions, webhooks
+from credenza.actions import roles, sessions, webhooks
 from credenza.actions.sessions import Visitor
 from credenza.domain.model import SignInMethod, User
 from credenza.store import migrate
@@ -45,6 +45,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(database, Clock())
     admin = house.furnish(folder / "partner")
     _add_webhook(house, admin)
+    role = {"name": "Credential viewers", "actions": ("api_credential.list", "api_credential.view")}
+    roles.create(house.platform, OPERATOR, house.organization_id, **role, now=house.clock.now())
     with house.served():
         yield house
     database.close()
@@ -82,6 +84,33 @@ def test_a_page_has_no_finding_and_a_picture(name: str, look_at: Open, check_loo
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_narrow_screen(name: str, look_at: Open, check_narrow: Check) -> None:
     check_narrow(look_at(name), name)
+
+
+DIALOGS = {
+    "dialog-account-rename": ("settings-tree", "Rename the account"),
+    "dialog-account-archive": ("settings-tree", "Archive the account"),
+    "dialog-workspace-rename": ("settings-tree", "Rename"),
+    "dialog-workspace-move": ("settings-tree", "Move"),
+    "dialog-workspace-archive": ("settings-tree", "Archive"),
+    "dialog-role-new": ("settings-roles", "Make a role"),
+    "dialog-role-edit": ("settings-roles", "Edit"),
+    "dialog-role-remove": ("settings-roles", "Remove"),
+}
+
+
+@both_schemes
+@pytest.mark.parametrize("name", DIALOGS)
+def test_a_dialog_of_the_settings_has_no_finding(
+    name: str, open_page: Open, screenshot: Callable[[Page, str], Path]
+) -> None:
+    path, link = DIALOGS[name]
+    page = open_page(path)
+
+    page.get_by_role("link", name=link, exact=True).first.click()
+    page.get_by_role("dialog").wait_for()
+    screenshot(page, name)
+
+    assert findings(page) == []
 
 
 @both_schemes

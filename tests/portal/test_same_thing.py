@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from tests.actions.stage import PRODUCTION
-from tests.portal.house import House
+from tests.portal.house import OPERATOR, House
 from tests.portal.shop import Shop
 
+from credenza.actions import accounts, roles, workspaces
 from credenza.api import routes
 from credenza.cli import commands
 from credenza.cli.habits import Habits
@@ -31,6 +32,16 @@ PAGES = [
     "{k}/replace",
     "{k}/rotate",
     "{k}/revoke",
+    "{o}/settings/tree",
+    "{o}/settings/accounts/{account}/rename",
+    "{o}/settings/accounts/{account}/archive",
+    "{o}/settings/workspaces/{workspace}/rename",
+    "{o}/settings/workspaces/{workspace}/move",
+    "{o}/settings/workspaces/{workspace}/archive",
+    "{o}/settings/roles",
+    "{o}/settings/roles/new",
+    "{o}/settings/roles/{role}",
+    "{o}/settings/roles/{role}/remove",
 ]
 
 
@@ -42,7 +53,7 @@ def shop(house: House) -> Shop:
 @pytest.mark.parametrize("page", PAGES)
 def test_each_page_says_how_the_same_is_done_elsewhere(shop: Shop, page: str) -> None:
     bob = shop.put_on("Bob")
-    path = page.format(o=shop.house.path(), p=shop.path(), k=shop.key_path(), bob=bob.id)
+    path = page.format(o=shop.house.path(), p=shop.path(), k=shop.key_path(), bob=bob.id, **tree_of(shop))
 
     said = shown(shop.browser().get(path).text)
 
@@ -53,6 +64,13 @@ def test_each_page_says_how_the_same_is_done_elsewhere(shop: Shop, page: str) ->
             check_command(line[line.index("credenza ") :])
         if is_call(line):
             check_call(line)
+
+
+def tree_of(shop: Shop) -> dict[str, str]:
+    place, now = (shop.house.platform, OPERATOR, shop.house.organization_id), shop.house.clock.now()
+    role = roles.create(*place, name="Viewers", actions=["api_credential.view"], now=now)
+    (account,), (workspace,) = accounts.list_all(*place, now=now), workspaces.list_all(*place, now=now)
+    return {"account": account.id, "workspace": workspace.id, "role": role.id}
 
 
 def test_pages_for_the_command_line_name_commands_that_are(shop: Shop) -> None:

@@ -33,6 +33,7 @@ from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment, NewProject
 from credenza.actions.services import NewService
 from credenza.actions.trusted_authorities import NewTrust
+from credenza.cli import demo_tree
 from credenza.domain.access import Scope
 from credenza.domain.expiry import add_months
 from credenza.domain.model import (
@@ -137,6 +138,7 @@ def seed(platform: Platform, directory: Path, *, upstream: str, now: datetime) -
 def _people(desk: _Desk) -> tuple[Organization, User]:
     now = add_months(desk.now, -14)
     organization = organizations.create(desk.platform, _OPERATOR, name="Acme Payments", now=now)
+    demo_tree.seed(desk.platform, _OPERATOR, organization.id, now=now)
     made = {
         role: people.create_user(desk.platform, _OPERATOR, email=f"{name.lower()}@{_DOMAIN}", name=name, now=now)
         for name, role in {
