@@ -32,14 +32,19 @@ from tests.gate.scene import (
 from tests.gate.street import Response, request, served
 
 from credenza.actions.token_keys import ensure
+from credenza.domain import secret_text
+from credenza.domain.model import PLATFORM
 from credenza.domain.service_keys import purpose
+from credenza.domain.tokens import SECRET_PREFIXES
 from credenza.gate.app import GateApp, Limits, Origin
 from credenza.gate.desk import Desk
 from credenza.gate.forward import Forwarder
 from credenza.gate.freshness import SqliteFreshness
 from credenza.gate.issuers import Issuers
 from credenza.gate.payload import Payloads
+from credenza.gate.payload_app import PayloadApp
 from credenza.gate.payload_exchange import PayloadExchange
+from credenza.gate.resource_servers import ResourceServers
 from credenza.protocol import detached_jws, payload, payload_rules
 from credenza.protocol.payload import Recipient
 from credenza.store import schema
@@ -54,6 +59,8 @@ FIELD: Mapping[str, Any] = {"encryption": {"mode": "FIELD"}}
 HEADERS: Mapping[str, Any] = {"encryption": {"mode": "FIELD", "parameters": {"in": "HEADERS"}}}
 SIGNED: Mapping[str, Any] = {"signature": {}}
 LIMIT = 20_000
+PEPPER = b"p" * 32
+SERVER, SECRET = "ledger", secret_text.write(SECRET_PREFIXES[SANDBOX], b"s" * 32)
 
 
 @dataclass(frozen=True)
@@ -241,15 +248,33 @@ def opened(directory: Path) -> Iterator[PayloadStreet]:
         scene.freshness = SqliteFreshness(scene.reader, scene.keyring, scene.routes, issuers)
         front, forwarder = desk(scene), Forwarder(timeout=timedelta(seconds=20))
         payloads = Payloads(scene.payload_keys, issuers, scene.freshness, random=secrets.token_bytes, limit_bytes=LIMIT)
+        servers = ResourceServers(issuers, scene.freshness, _Peppered())
+        api = PayloadApp(SANDBOX, payloads, servers, scene.routes, issuers, front, clock=scene.clock.now)
         app = GateApp(
             Origin.parse(SANDBOX, f"https://{AUTHORITY}"),
             front,
             forwarder,
             limits=Limits(body_bytes=300_000, body_memory_bytes=8_000, body_deadline_s=20),
+            corners=[api],
             payloads=PayloadExchange(payloads, scene.keyring, front, clock=scene.clock.now),
+        )
+        scene.add(
+            schema.resource_servers,
+            organization_id=PLATFORM,
+            id=SERVER,
+            environment=SANDBOX,
+            name="Ledger",
+            prefix=SECRET[:14],
+            secret_hash=secret_text.keyed_hash(PEPPER, SECRET),
+            created_at=NOON,
         )
         with served(app, forwarder) as port:
             yield PayloadStreet(scene, teller, front, issuers, port)
+
+
+class _Peppered:
+    async def hash_secret(self, secret: str) -> str:
+        return secret_text.keyed_hash(PEPPER, secret)
 
 
 def _issuers(scene: Scene) -> Issuers:
