@@ -44,7 +44,7 @@ def check(octets: bytes, *, field: str = "body") -> None:
     except Refused:
         raise
     except ValueError as error:
-        raise Malformed(field, "This is not JSON (RFC 8259) in UTF-8.") from error
+        raise Malformed(field, f"The {field} is not JSON (RFC 8259) in UTF-8.") from error
 
 
 def find(octets: bytes, steps: Steps) -> bytes | None:

@@ -169,7 +169,8 @@ def parse(text: str | bytes) -> PayloadRules:
         raise Malformed("rules", str(error)) from error
     except msgspec.ValidationError as error:
         complaint, _, place = str(error).partition(" - at `$.")
-        raise Malformed(place.rstrip("`") or "rules", f"The rules of payloads: {_in_words(complaint)}.") from error
+        field = place.rstrip("`") or "rules"
+        raise Malformed(field, f"{field}: {_in_words(complaint)}.") from error
 
 
 def write(rules: PayloadRules) -> str:
