@@ -13,14 +13,15 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.gate.scene import Client
 from tests.servers import HOST, Server, find_program, free_port
@@ -111,10 +112,13 @@ class CredenzaServer(Server):
 
     def answers(self) -> bool:
         port = self.decision_port if self._role == "gate" else self.manage_port
-        try:
-            return httpx.get(f"http://{HOST}:{port}/health", timeout=2).status_code == httpx.codes.OK
-        except httpx.TransportError as error:
-            raise ConnectionError(str(error)) from error
+        # Asked again and again while it starts: a client of httpx would read all certificates of the system each time.
+        with closing(HTTPConnection(HOST, port, timeout=2)) as connection:
+            try:
+                connection.request("GET", "/health")
+                return connection.getresponse().status == HTTPStatus.OK
+            except HTTPException as error:
+                raise ConnectionError(str(error)) from error
 
     @property
     def origin(self) -> str:
