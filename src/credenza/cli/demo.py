@@ -21,11 +21,12 @@ import typer
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from credenza.actions import sign_in_links
+from credenza.actions import accounts, organizations, sign_in_links, workspaces
 from credenza.cli import (
+    demo_catalog,
+    demo_payloads,
     demo_seed,
     demo_tls,
-    demo_upstream,
     files,
     listeners,
     local,
@@ -35,7 +36,9 @@ from credenza.cli import (
     profiles,
     serve,
 )
+from credenza.cli.demo_apis import Apis, Place
 from credenza.cli.demo_seed import PartnerKey, Seeded
+from credenza.cli.demo_upstream import Upstream
 from credenza.cli.failure import CommandFailed
 from credenza.cli.listeners import Listener
 from credenza.cli.profiles import Config, Profile
@@ -143,6 +146,8 @@ def _seed(directory: Path, settings: Settings) -> Demo:
         seeded = demo_seed.seed(platform, partner, upstream=f"http://{_UPSTREAM.bind}", now=now)
         seeded = demo_seed.add_ledger(platform, partner, seeded, now=now)
         seeded = demo_seed.add_terminals(platform, partner, seeded, upstream=f"http://{_UPSTREAM.bind}", now=now)
+        demo_payloads.seed(platform, partner, seeded, upstream=f"http://{_UPSTREAM.bind}", now=now)
+        demo_catalog.seed(platform, upstream=f"http://{_UPSTREAM.bind}", now=now)
     known = _known(directory, seeded)
     files.write_secret(directory / _SEEDED, msgspec.json.encode(known, enc_hook=str), overwrite=True)
     return known
@@ -152,6 +157,23 @@ def _sign_in_link(settings: Settings) -> str:
     with local.platform(settings) as platform:
         token = sign_in_links.make(platform, local.OPERATOR, demo_seed.ADMIN, now=local.now())
         return sign_in_links.link_to(platform, token)
+
+
+def _apis(settings: Settings, known: Demo) -> Apis:
+    """The APIs behind the gate, with the organization's tree as it is now."""
+    with local.platform(settings) as platform:
+        now = local.now()
+        organization = organizations.get_by_name(platform, local.OPERATOR, known.organization, now=now)
+        above = accounts.list_all(platform, local.OPERATOR, organization.id, now=now)
+        below = workspaces.list_all(platform, local.OPERATOR, organization.id, now=now)
+    return Apis(
+        {
+            Place(account.id, account.name): tuple(
+                Place(each.id, each.name) for each in below if each.account_id == account.id
+            )
+            for account in above
+        }
+    )
 
 
 def _known(directory: Path, seeded: Seeded) -> Demo:
@@ -255,7 +277,7 @@ Stop with Ctrl-C. Start over with: credenza demo --reset
 
 
 async def _run(settings: Settings, sockets: Mapping[str, Any], known: Demo) -> None:
-    upstream = listeners.make_server(_UPSTREAM, demo_upstream.app)
+    upstream = listeners.make_server(_UPSTREAM, Upstream(_apis(settings, known)))
     stopping = asyncio.Event()
     calling = asyncio.create_task(_call_on(known, settings))
     serving_upstream = asyncio.create_task(listeners.serve([(upstream, sockets[_UPSTREAM.name])], stopping))
