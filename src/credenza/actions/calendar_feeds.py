@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from credenza.actions.context import Attempt, Platform, acting, holder_of, viewing
+from credenza.actions.expiry import hidden_from
 from credenza.actions.letters import NAMES, moment, portal_path, shown
 from credenza.actions.once import Once, claim, settle
 from credenza.domain.access import Action, Standing
@@ -98,6 +99,7 @@ def read(platform: Platform, token: str, *, now: datetime) -> str:
             connection,
             feed.organization_id,
             seen_by=None if held.oversees else feed.user_id,
+            hidden=hidden_from(held),
             begin=now - _SHOWN_AFTER_THE_END,
             end=None,
             environment=None,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
-from credenza.domain.access import Action
+from credenza.domain.access import Action, Standing
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import Ending, day_starts, month_starts
 from credenza.domain.lists import EndingOrder
-from credenza.domain.model import Actor, EnvironmentName, OrganizationId, ProjectId, UserId
+from credenza.domain.model import Actor, ActorKind, CredentialKind, EnvironmentName, OrganizationId, ProjectId, UserId
 from credenza.store import endings
 from credenza.store.instants import at_micros, micros
 
@@ -49,6 +49,7 @@ def list_page(
             act.connection,
             organization_id,
             seen_by=sight(act, actor),
+            hidden=hidden(act, actor),
             begin=begin or now,
             end=end,
             environment=environment,
@@ -101,6 +102,16 @@ def sight(act: Act, actor: Actor) -> UserId | None:
     return None if act.standing.oversees or actor.user_id is None else actor.user_id
 
 
+def hidden(act: Act, actor: Actor) -> frozenset[CredentialKind]:
+    """The kinds of which the actor must not hear."""
+    return frozenset() if actor.kind is ActorKind.OPERATOR else hidden_from(act.standing)
+
+
+def hidden_from(standing: Standing) -> frozenset[CredentialKind]:
+    sees = Action.API_CREDENTIAL_LIST in standing.granted
+    return frozenset() if sees else frozenset({CredentialKind.CLIENT_SECRET})
+
+
 def _counts(
     platform: Platform,
     actor: Actor,
@@ -118,6 +129,7 @@ def _counts(
             organization_id,
             boundaries,
             seen_by=sight(act, actor),
+            hidden=hidden(act, actor),
             environment=environment,
             project_id=project_id,
         )

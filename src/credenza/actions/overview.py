@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
-from credenza.actions.expiry import sight
+from credenza.actions.expiry import hidden, sight
 from credenza.domain.access import Action
 from credenza.domain.expiry import Ending, is_silent
 from credenza.domain.model import Actor, OrganizationId, ProjectId, Status
@@ -30,7 +30,8 @@ _LOOKED_AT = 200
 
 @dataclass(frozen=True, slots=True)
 class EndingSoon:
-    """A credential that ends soon. `key` is None for an account-level key; `followed` says that it has a successor."""
+    """A credential that ends soon. `key` is None for an account-level key and an API credential; `followed` says that
+    it has a successor."""
 
     ending: Ending
     key: NamedKey | None
@@ -102,6 +103,7 @@ def _ending_soon(platform: Platform, act: Act, actor: Actor, *, now: datetime) -
         act.connection,
         act.organization_id,
         seen_by=sight(act, actor),
+        hidden=hidden(act, actor),
         begin=now,
         end=now + SOON,
         environment=None,

@@ -57,7 +57,8 @@ class ClientSecret:
 @dataclass(frozen=True, slots=True)
 class ApiCredential:
     """`credential` is the row that every kind has; its alias is the name. `version` counts the edits. No `networks`
-    means that it may be used from anywhere. `grants` come in the order of their services, secrets in that of their ends."""
+    means that it may be used from anywhere. Grants come in the order of their services, secrets in that of their
+    ends."""
 
     credential: Credential
     version: int

@@ -34,7 +34,7 @@ OVERLAP = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Ending:
     """A credential that ends, as far as those who hear of it need to know. `issued_at` is when it was given the end it
-    has: at its making, or at its last renewal. No project means an account-level key."""
+    has: at its making, or at its last renewal. No project means an account-level key or an API credential."""
 
     credential_id: CredentialId
     organization_id: OrganizationId

@@ -34,9 +34,10 @@ class Rule:
     """One row of the table.
 
     `project_types`: where the kind may be added; empty for kinds that belong to no project.
-    `expires`: it ends by itself after its validity. `one_active`: at most one is ACTIVE per project, service,
-    environment and kind; activation swaps. `unique_key`: its public key is accepted once, ever. `unique_subject`: its
-    subject is accepted once in an environment, until an operator releases it (product row C8).
+    `expires`: it ends by itself after its validity; without, it ends when somebody chose, or never. `one_active`: at
+    most one is ACTIVE per project, service, environment and kind; activation swaps. `unique_key`: its public key is
+    accepted once, ever. `unique_subject`: its subject is accepted once in an environment, until an operator releases it
+    (product row C8).
     `renewable`, `rotatable`: product rows B8 and B9.
     """
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
+from credenza.domain.api_credentials import FOREVER
 from credenza.domain.expiry import OVERLAP, Ending
 from credenza.domain.lists import EndingOrder
 from credenza.domain.model import (
@@ -71,6 +72,7 @@ def list_ending(
     organization_id: OrganizationId,
     *,
     seen_by: UserId | None,
+    hidden: Collection[CredentialKind],
     begin: datetime,
     end: datetime | None,
     environment: EnvironmentName | None,
@@ -79,9 +81,9 @@ def list_ending(
     order: EndingOrder = EndingOrder.NEAREST,
     limit: int,
 ) -> tuple[Ending, ...]:
-    """List what ends from `begin` on and before `end`: all of it, or what one user sees."""
+    """List what ends from `begin` on and before `end`: all of it, or what one user sees; nothing of `hidden` kinds."""
     query = _endings().where(
-        _visible(organization_id, seen_by, environment, project_id), credentials.c.not_after >= begin
+        _visible(organization_id, seen_by, hidden, environment, project_id), credentials.c.not_after >= begin
     )
     if end is not None:
         query = query.where(credentials.c.not_after < end)
@@ -96,11 +98,12 @@ def count_between(
     boundaries: Sequence[datetime],
     *,
     seen_by: UserId | None,
+    hidden: Collection[CredentialKind],
     environment: EnvironmentName | None,
     project_id: ProjectId | None,
 ) -> tuple[int, ...]:
     """Count what ends between each two neighbouring boundaries, in one pass."""
-    condition = _visible(organization_id, seen_by, environment, project_id)
+    condition = _visible(organization_id, seen_by, hidden, environment, project_id)
     return _counts(connection, condition, boundaries)
 
 
@@ -132,7 +135,10 @@ def stands(connection: Connection, credential_id: str, not_after: datetime) -> b
 
 def audience(connection: Connection, ending: Ending) -> tuple[User, ...]:
     """List who is to hear of an end: the credential's owner and the project's admins, or, when none of them is left,
-    the organization's admins."""
+    the organization's admins. An API credential is nobody's own: its admins and compliance admins hear of it."""
+    if ending.kind is CredentialKind.CLIENT_SECRET:
+        overseers = (OrganizationRole.ADMIN, OrganizationRole.COMPLIANCE_ADMIN)
+        return _members(connection, ending.organization_id, memberships.c.role.in_(overseers))
     concerned = users.c.id == ending.owner_id
     if ending.project_id is not None:
         owner = select(projects.c.owner_id).where(projects.c.id == ending.project_id)
@@ -203,10 +209,14 @@ def _page_back(
 def _visible(
     organization_id: OrganizationId,
     seen_by: UserId | None,
+    hidden: Collection[CredentialKind],
     environment: EnvironmentName | None,
     project_id: ProjectId | None,
 ) -> ColumnElement[bool]:
-    conditions = [credentials.c.organization_id == organization_id, _MATTERS]
+    ends = credentials.c.not_after < FOREVER
+    conditions = [credentials.c.organization_id == organization_id, _MATTERS, ends]
+    if hidden:
+        conditions.append(credentials.c.kind.not_in(hidden))
     if seen_by is not None:
         owned = select(projects.c.id).where(
             projects.c.organization_id == organization_id, projects.c.owner_id == seen_by
@@ -215,7 +225,10 @@ def _visible(
             project_members.c.organization_id == organization_id, project_members.c.user_id == seen_by
         )
         own_key = and_(credentials.c.kind == CredentialKind.ACCOUNT_KEY, credentials.c.owner_id == seen_by)
-        conditions.append(or_(credentials.c.project_id.in_(owned), credentials.c.project_id.in_(on_it), own_key))
+        # Nobody's own: whoever may see them at all sees every one.
+        of_all = credentials.c.kind == CredentialKind.CLIENT_SECRET
+        on_mine = credentials.c.project_id.in_(owned) | credentials.c.project_id.in_(on_it)
+        conditions.append(or_(on_mine, own_key, of_all))
     if environment is not None:
         conditions.append(credentials.c.environment == environment)
     if project_id is not None:

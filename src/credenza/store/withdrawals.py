@@ -12,12 +12,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
 
-from credenza.domain.model import Status
+from credenza.domain.model import CredentialKind, Status
 from credenza.store.backup import Values, rows_by_key
 from credenza.store.schema import (
     access_tokens,
+    api_credentials,
+    api_grants,
+    api_places,
     authenticators,
     calendar_feeds,
+    client_secrets,
     credentials,
     enrolment_secrets,
     identities,
@@ -53,6 +57,9 @@ _RULES = (
         credentials.c.status != Status.ACTIVE,
         ("status", "inactive_since", "revoked_at", "revoked_reason", "slot"),
     ),
+    # An edit may have narrowed it since: the end, the networks and the version are those of the replaced database.
+    _Rule(credentials, credentials.c.kind == CredentialKind.CLIENT_SECRET, ("not_after",)),
+    _Rule(api_credentials, api_credentials.c.version > 0, ("version", "note", "networks", "updated_at", "deleted_at")),
     _Rule(access_tokens, access_tokens.c.revoked_at.is_not(None), ("revoked_at",)),
     _Rule(enrolment_secrets, enrolment_secrets.c.used_at.is_not(None), ("used_at",)),
     _Rule(enrolment_secrets, enrolment_secrets.c.revoked_at.is_not(None), ("revoked_at",)),
@@ -69,7 +76,9 @@ _RULES = (
     _Rule(webhooks, webhooks.c.removed_at.is_not(None), ("removed_at",)),
     _Rule(calendar_feeds, calendar_feeds.c.revoked_at.is_not(None), ("revoked_at",)),
 )
-_GRANTS = (memberships, project_members, project_services, passkeys, identities)
+_GRANTS = (
+    memberships, project_members, project_services, passkeys, identities, api_grants, api_places, client_secrets,
+)  # fmt: skip
 """Tables whose rows are rights: what the replaced database had not any more is not given back, and as it was there."""
 
 
