@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage, new_platform
 from tests.clock import NOON
 
-from credenza.actions import token_keys, tokens
+from credenza.actions import services, token_keys, tokens
 from credenza.domain.errors import Code
 from credenza.domain.model import PLATFORM, OrganizationId
 from credenza.domain.token_keys import CACHE_TIME, ROTATION, IssuerKind, TokenKey, purpose
@@ -241,3 +241,14 @@ def test_revocations_of_tokens_are_forgotten_with_the_tokens(stage: Stage) -> No
     assert tokens.forget_ended(stage.platform, now=stage.now) == 0
     stage.clock.advance(timedelta(minutes=15))
     assert tokens.forget_ended(stage.platform, now=stage.now) == 1
+
+
+def test_the_first_rules_of_payloads_bring_the_keys_that_sign_answers_with_them(stage: Stage) -> None:
+    service = stage.service()
+
+    stage.done("service.change", services.set_payload_rules, OPERATOR, service.id, SANDBOX, '{"signature":{}}')
+
+    found = [key for key in line(stage) if key.issuer is IssuerKind.PAYLOAD]
+    assert [key.signs(stage.now) for key in found] == [True, False]
+    kinds = [kind for kind, _ in news(stage)]
+    assert kinds[-3:] == ["issuer", "issuer", "catalog"]

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from credenza.actions import services as catalog_services
+from credenza.actions import token_keys
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.services import NewService
 from credenza.domain import catalog_plan
@@ -71,6 +72,8 @@ def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], plan
                 "The catalog or the file is no longer what was planned. Plan again, read it, and apply that.",
                 field="plan",
             )
+        places = [place for service in named for place in service.environments]
+        token_keys.sign_answers(platform, act.connection, places, now=now)
         _apply(act, current, named, found, now=now)
         act.note("catalog", "; ".join(f"{each.change.kind} {each.change.name}" for each in found.changes)[:500])
         return found

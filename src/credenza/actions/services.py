@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from credenza.actions import token_keys
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.domain import catalog_rules
@@ -69,6 +70,7 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
             new.entry,
         )
         service = replace(draft, id=services.insert_service(act.connection, draft, now=now))
+        token_keys.sign_answers(platform, act.connection, service.environments, now=now)
         _announce(act, service)
         return settle(platform, act, actor, once, service, now=now)
 
@@ -89,6 +91,7 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
             entry=new.entry,
         )
         lost = services.replace_service(act.connection, service, changed)
+        token_keys.sign_answers(platform, act.connection, changed.environments, now=now)
         _announce(act, changed, lost)
         return changed
 
@@ -117,6 +120,7 @@ def set_payload_rules(
         )
         changed = replace(service, environments=with_canonical_rules(places))
         services.replace_service(act.connection, service, changed)
+        token_keys.sign_answers(platform, act.connection, changed.environments, now=now)
         _announce(act, changed)
         return changed
 

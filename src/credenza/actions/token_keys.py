@@ -22,7 +22,7 @@ from credenza.actions.context import Attempt, Platform, Vault, acting, viewing
 from credenza.domain import token_keys as line
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import PLATFORM, Actor, ActorKind, EnvironmentName, Reach
+from credenza.domain.model import PLATFORM, Actor, ActorKind, EnvironmentName, Reach, ServiceEnvironment
 from credenza.domain.token_keys import IssuerKind, NextKey, TokenKey
 from credenza.protocol import jose
 from credenza.store import changes, chores, leases, token_keys
@@ -44,9 +44,18 @@ class Retired:
     reach: Reach
 
 
+def sign_answers(
+    platform: Platform, connection: Connection, places: Iterable[ServiceEnvironment], *, now: datetime
+) -> None:
+    """Have keys that sign answers where a service has rules of payloads. To be called before the change is numbered, as
+    rotation takes a line's keys first."""
+    for environment in sorted({each.environment for each in places if each.payload_rules is not None}):
+        made = _settle_for(platform, connection, (environment, IssuerKind.PAYLOAD), now=now)
+        _announce(connection, made)
+
+
 def ensure(connection: Connection, vault: Vault, *, rotation: timedelta, now: datetime) -> None:
-    """Make every issuer's first two keys where there are none yet, and whatever became due while nobody ran. To be
-    called as well when a service may be the first in its environment whose answers are signed."""
+    """Make every issuer's first two keys where there are none yet, and whatever became due while nobody ran."""
     for environment, issuer in _lines(connection):
         made = _settle(connection, vault, environment, issuer, rotation=rotation, now=now)
         # Gates run already when the first service wants its answers signed.
