@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proof.claim import Claim
 from proof.claims import (
+    activation,
     actors,
     audit,
     authority,
@@ -37,6 +38,7 @@ CLAIMS: tuple[Claim, ...] = (
     *issuance.CLAIMS,
     *authority.CLAIMS,
     *actors.CLAIMS,
+    *activation.CLAIMS,
     *disk.CLAIMS,
     *durability.CLAIMS,
     *notices.CLAIMS,
