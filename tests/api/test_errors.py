@@ -11,21 +11,24 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tests.actions.stage import issuing_authority
 from tests.api.desk import OPERATOR, SANDBOX, Desk, request_for
 
-from credenza.actions import oauth_keys, organizations
+from credenza.actions import oauth_keys, organizations, service_keys
 from credenza.actions.issuing import NewKey
 from credenza.actions.once import Once
+from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.api.errors import CODES, REASONS, answer
 from credenza.api.idempotency import request_hash
 from credenza.api.rate_limits import Rates
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, OrganizationRole, ProjectType
-from credenza.store.engine import open_database, reading
+from credenza.domain.model import Actor, ActorKind, CredentialKind, OrganizationRole, ProjectType
+from credenza.store import schema
+from credenza.store.engine import open_database, reading, writing
 from credenza.wire.errors import Envelope, ReasonCode
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +190,36 @@ async def a_key_twice(desk: Desk) -> httpx.Response:
 async def the_last_key_of_a_caller_who_wants_to_be_held_back(desk: Desk) -> httpx.Response:
     path = "/developer/projects/{p}/credentials/{k}"
     return await send(desk, "owner", "DELETE", path, headers={"Credenza-Keep-Last": "true"})
+
+
+def service_key(desk: Desk, number: int, kind: CredentialKind) -> str:
+    """The path of a new service credential."""
+    (environment,) = desk.view.project.environments
+    service_id = environment.services[0].service_id
+    ours = kind is CredentialKind.REQUEST_ENCRYPTION
+    new = MadeHere("ours") if ours else ByRequest(kind, "theirs", request_for(number).encode())
+    place = (desk.view.project.id, service_id)
+    made = service_keys.add(desk.platform, desk.actor("owner"), *place, new, None, now=desk.clock.now())
+    return f"/developer/projects/{{p}}/services/{service_id}/credentials/{made.id}"
+
+
+@reaches(ReasonCode.ACTIVATING_EXPIRED_KEY)
+async def activating_a_key_that_has_ended(desk: Desk) -> httpx.Response:
+    path = service_key(desk, 1, CredentialKind.RESPONSE_ENCRYPTION)
+    with writing(desk.database.records) as connection:
+        ended = {"not_after": desk.clock.now() - timedelta(days=1)}
+        connection.execute(update(schema.credentials).where(schema.credentials.c.id == path[-36:]).values(ended))
+    return await send(desk, "owner", "PUT", f"{path}/status", json={"status": "ACTIVE"})
+
+
+@reaches(ReasonCode.REVOKE_ACTIVE_MASTERCARD_ENCRYPTION_CREDENTIAL_ERROR)
+async def revoking_the_active_encryption_key(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "DELETE", service_key(desk, 1, CredentialKind.RESPONSE_ENCRYPTION))
+
+
+@reaches(ReasonCode.REVOKE_LAST_CLIENT_ENCRYPTION_CREDENTIAL_ERROR)
+async def revoking_the_last_client_encryption_key(desk: Desk) -> httpx.Response:
+    return await send(desk, "owner", "DELETE", service_key(desk, 1, CredentialKind.REQUEST_ENCRYPTION))
 
 
 @reaches(ReasonCode.PROJECT_NOT_FOUND)
