@@ -32,7 +32,7 @@ def test_the_envelope_is_the_contracts() -> None:
 
 
 @pytest.mark.parametrize("code", Code)
-def test_only_a_closed_gate_asks_to_try_again(code: Code) -> None:
+def test_only_a_closed_gate_and_a_reached_limit_ask_to_try_again(code: Code) -> None:
     error = json.loads(envelope(Refused("0" * 32, code, "")))["Errors"]["Error"][0]
 
-    assert error["Recoverable"] is (ANSWERS[code].status == 503)
+    assert error["Recoverable"] is (ANSWERS[code].status in (503, 429))

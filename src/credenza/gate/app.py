@@ -82,12 +82,14 @@ class GateApp:
         trusted_proxies: Networks = (),
         terminators: Terminators = NOBODY,
         tokens: TokenApp | None = None,
+        compat: TokenApp | None = None,
         corners: Sequence[Corner] = (),
         payloads: PayloadExchange | None = None,
     ) -> None:
         self._payloads = payloads
-        self._tokens = tokens
-        self._corners = corners
+        issuers = [each for each in (tokens, compat) if each is not None]
+        self._forms = {target: each for each in issuers for target in each.forms}
+        self._corners: tuple[Corner, ...] = (*issuers, *corners)
         self._origin = origin
         self._desk = desk
         self._forwarder = forwarder
@@ -99,13 +101,12 @@ class GateApp:
     @property
     def forms(self) -> frozenset[bytes]:
         """Targets whose forms `form_at_once` answers."""
-        return frozenset() if self._tokens is None else self._tokens.forms
+        return frozenset(self._forms)
 
     def form_at_once(
         self, target: bytes, headers: Headers, form: bytes, scheme: str, client: tuple[str, int] | None
     ) -> Reply | Coroutine[None, None, Reply]:
         """Answer a form that has come whole, without a task and without messages, or say what to await."""
-        assert self._tokens is not None, "without tokens there are no forms"
         scope: Scope = {"method": "POST", "raw_path": target, "query_string": b"", "headers": headers}
         scope |= {"scheme": scheme, "client": client}
         call_id = next(self._ids)
@@ -115,7 +116,7 @@ class GateApp:
             refused = Refused(call_id, Code.BAD_REQUEST, str(bad))
             self._desk.note(refused, self._origin.environment)
             return reply(refused.status, headers_of(refused), envelope(refused))
-        return begin(self._tokens.reply(call_id, arrived, form))
+        return begin(self._forms[target].reply(call_id, arrived, form))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,9 +143,6 @@ class GateApp:
             raise BadRequest("The target names another origin than the one it came to.")
 
     async def _serve(self, call_id: str, arrived: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._tokens is not None and self._tokens.serves(arrived.path):
-            await self._tokens(call_id, arrived, receive, send)
-            return
         for corner in self._corners:
             if corner.serves(arrived.path):
                 await corner(call_id, arrived, receive, send)

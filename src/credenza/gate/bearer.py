@@ -10,7 +10,6 @@ no proof then to remember, and a token dies with the certificate it is bound to 
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ from credenza.protocol.access_token import Claims
 from credenza.protocol.dpop import Proof
 from credenza.protocol.errors import Malformed
 from credenza.protocol.errors import Refused as Disproven
-from credenza.protocol.oauth1 import Request
 from credenza.store.lookup import KeyRecord, Route
 from credenza.store.replay import ReplayUnavailable
 from credenza.wire.decisions import DPOP_NONCE
@@ -48,7 +46,6 @@ _REMEMBERED = 20_000
 
 # A key by its id, a certificate by its SHA-256.
 _Name: TypeAlias = str | bytes
-_PARAMETER = re.compile(rb"(?:^|&)access_token=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,15 +473,9 @@ def _credentials(call: Call) -> tuple[str, bool]:
     scheme, _, token = call.authorization[0].partition(" ")
     if not token or " " in token.strip():
         raise _Denied(Code.INVALID_HEADER, "The Authorization header has no token.", error="invalid_request")
-    if _has_another(call.request):
+    if target.has_token(call.request):
         raise _Denied(Code.INVALID_HEADER, "Send the token in the header, and nowhere else.", error="invalid_request")
     return token.strip(), scheme.lower() == "dpop"
-
-
-def _has_another(request: Request) -> bool:
-    """RFC 6750 2: a token is sent in one way. What the upstream might take for one is not passed on beside ours."""
-    sent = request.query.encode("ascii"), request.form or b""
-    return any(_PARAMETER.search(each) is not None for each in sent)
 
 
 def _invalid(description: str) -> _Denied:

@@ -70,6 +70,14 @@ class Code(StrEnum):
     PAYLOAD_ANSWER = "payload_answer"
     PAYLOAD_UNAVAILABLE = "payload_unavailable"
     RESOURCE_SERVER = "resource_server"
+    TOKEN_MISSING = "token_missing"
+    TOKEN_AUDIENCE = "token_audience"
+    ADDRESS = "address"
+    PERMISSION_MISSING = "permission_missing"
+    OUTSIDE_SCOPE = "outside_scope"
+    NOT_IN_TREE = "not_in_tree"
+    UNMAPPED_ROUTE = "unmapped_route"
+    RATE_LIMITED = "rate_limited"
 
 
 class Answer(NamedTuple):
@@ -80,6 +88,7 @@ class Answer(NamedTuple):
     source: str = "Gateway"
 
 
+_PASSES_BY_ITSELF = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 _BAD_REQUEST = Answer(400, "BAD_REQUEST")
 _INVALID_AUTH_HEADER = Answer(400, "INVALID_AUTH_HEADER")
 _INVALID_OAUTH_SBS = Answer(400, "INVALID_OAUTH_SBS")
@@ -140,6 +149,14 @@ ANSWERS: dict[Code, Answer] = {
     Code.PAYLOAD_ANSWER: Answer(502, "RESPONSE_ENCRYPT_FAILED", _PAYLOAD),
     Code.PAYLOAD_UNAVAILABLE: _UNAVAILABLE,
     Code.RESOURCE_SERVER: Answer(401, "UNAUTHORIZED"),
+    Code.TOKEN_MISSING: Answer(401, "UNAUTHORIZED"),
+    Code.TOKEN_AUDIENCE: _TOKEN,
+    Code.ADDRESS: Answer(403, "ADDRESS_NOT_ALLOWED"),
+    Code.PERMISSION_MISSING: Answer(403, "PERMISSION_MISSING"),
+    Code.OUTSIDE_SCOPE: Answer(403, "OUTSIDE_SCOPE"),
+    Code.NOT_IN_TREE: Answer(404, "NOT_FOUND"),
+    Code.UNMAPPED_ROUTE: Answer(403, "ROUTE_NOT_MAPPED"),
+    Code.RATE_LIMITED: Answer(429, "RATE_LIMIT_EXCEEDED"),
 }
 
 
@@ -218,7 +235,7 @@ def envelope(refused: Refused) -> bytes:
         "Source": ANSWERS[refused.code].source,
         "ReasonCode": refused.reason_code,
         "Description": refused.description,
-        "Recoverable": refused.status == HTTPStatus.SERVICE_UNAVAILABLE,
+        "Recoverable": refused.status in _PASSES_BY_ITSELF,
         "Details": None,
     }
     return msgspec.json.encode({"Errors": {"Error": [error]}})

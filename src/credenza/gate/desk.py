@@ -8,7 +8,7 @@ from time import perf_counter
 
 import msgspec
 
-from credenza.domain.model import CredentialId, OrganizationId, ProjectId
+from credenza.domain.model import AuthenticationType, CredentialId, CredentialKind, OrganizationId, ProjectId
 from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.explanation import explain
@@ -19,7 +19,7 @@ from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.trace_writing import MTLS, OAUTH1, OAUTH2, StoredRefusal
+from credenza.store.trace_writing import MTLS, OAUTH1, OAUTH2, SECRET, StoredRefusal
 
 # Whoever gets one of these has proven to hold the key. The others say nothing about who uses it, and must not be able
 # to fill the list of its callers with addresses of their choice.
@@ -28,6 +28,7 @@ _PROVEN = frozenset(
     | {Code.OTHER_ENVIRONMENT, Code.NOT_ENTITLED, Code.UNMAPPED_PATH, Code.REPLAYED}
     | {Code.PROOF_REPLAYED, Code.INSUFFICIENT_SCOPE}
     | {Code.PAYLOAD_SIGNATURE, Code.PAYLOAD_KEY, Code.PAYLOAD_UNDECRYPTED, Code.PAYLOAD_NO_RECIPIENT}
+    | {Code.PERMISSION_MISSING, Code.OUTSIDE_SCOPE, Code.NOT_IN_TREE, Code.UNMAPPED_ROUTE, Code.RATE_LIMITED}
     | {Code.CERTIFICATE_UNTRUSTED, Code.CERTIFICATE_EXPIRED, Code.CERTIFICATE_NOT_YET_VALID, Code.CERTIFICATE_REVOKED}
 )
 
@@ -98,7 +99,7 @@ class Desk:
             call.user_agent,
             admitted=True,
             now=now,
-            scheme=_scheme(call),
+            scheme=SECRET if _is_by_secret(decision) else _scheme(call),
         )
         self.metrics.admitted(_environment(call), perf_counter() - started)
 
@@ -127,10 +128,14 @@ class Desk:
                 evidence.call.user_agent,
                 admitted=False,
                 now=evidence.at,
-                scheme=_scheme(evidence.call),
+                scheme=SECRET if record.kind is CredentialKind.CLIENT_SECRET else _scheme(evidence.call),
             )
         else:
             self.usage.total(record.organization_id, admitted=False, now=evidence.at)
+
+
+def _is_by_secret(admitted: Admitted) -> bool:
+    return admitted.route is not None and admitted.route.authentication is AuthenticationType.CLIENT_SECRET
 
 
 def _scheme(call: Call) -> str:

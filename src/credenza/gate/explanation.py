@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from credenza.domain.model import CredentialKind
 from credenza.gate.bearer import is_token_call
 from credenza.gate.decision import Code, Evidence, Refused
 from credenza.gate.mtls import is_certificate_call
@@ -80,6 +81,21 @@ _TOKEN_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
     ("entitlement", frozenset({Code.NOT_ENTITLED})),
     ("scope", frozenset({Code.INSUFFICIENT_SCOPE})),
     ("first use", frozenset({Code.PROOF_REPLAYED, Code.REPLAY_UNAVAILABLE})),
+    ("freshness", frozenset({Code.GATE_CLOSED})),
+)
+
+# The same for calls with a token that was fetched with a client secret.
+_API_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
+    ("header", frozenset({Code.INVALID_HEADER})),
+    ("token", frozenset({Code.INVALID_TOKEN, Code.TOKEN_EXPIRED})),
+    ("credential", frozenset({Code.TOKEN_REVOKED})),
+    ("address", frozenset({Code.ADDRESS})),
+    ("path", frozenset({Code.UNMAPPED_PATH, Code.INVALID_TARGET})),
+    ("audience", frozenset({Code.TOKEN_AUDIENCE})),
+    ("route", frozenset({Code.UNMAPPED_ROUTE})),
+    ("permission", frozenset({Code.PERMISSION_MISSING})),
+    ("scope", frozenset({Code.NOT_IN_TREE, Code.OUTSIDE_SCOPE})),
+    ("limit", frozenset({Code.RATE_LIMITED})),
     ("freshness", frozenset({Code.GATE_CLOSED})),
 )
 
@@ -233,10 +249,19 @@ def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
         if refused.code not in codes:
             yield Step(name, ok=passed)
             continue
-        expected, received, hint = _FACTS.get(refused.code, ("", "", evidence.hint or refused.description))
+        expected, received, hint = _told(refused, evidence)
         facts = _facts(evidence) | {"description": refused.description}
         yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
         passed = None
+
+
+def _told(refused: Refused, evidence: Evidence) -> tuple[str, str, str]:
+    own = ("", "", evidence.hint or refused.description)
+    return own if _is_by_secret(evidence) else _FACTS.get(refused.code, own)
+
+
+def _is_by_secret(evidence: Evidence) -> bool:
+    return evidence.record is not None and evidence.record.kind is CredentialKind.CLIENT_SECRET
 
 
 def _steps_of(code: Code, evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
@@ -244,6 +269,8 @@ def _steps_of(code: Code, evidence: Evidence) -> tuple[tuple[str, frozenset[Code
 
 
 def _steps_of_scheme(evidence: Evidence) -> tuple[tuple[str, frozenset[Code]], ...]:
+    if _is_by_secret(evidence):
+        return _API_STEPS
     if is_certificate_call(evidence.call):
         return _CERTIFICATE_STEPS
     return _TOKEN_STEPS if is_token_call(evidence.call) else _STEPS

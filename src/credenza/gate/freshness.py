@@ -17,6 +17,7 @@ from typing import Protocol
 from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
 from credenza.gate.trust import Trust
+from credenza.store.api_lookup import ApiSnapshot, TreeSnapshot
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.lookup import KeySnapshot
 from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
@@ -61,6 +62,33 @@ class SqliteKeys:
 
     async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         return self.service_keys_now(parties)
+
+    def api_client_now(self, client_id: str) -> ApiSnapshot:
+        try:
+            return self._reader.api_client(client_id)
+        except sqlite3.Error as error:
+            raise GateClosed("database") from error
+
+    async def api_client(self, client_id: str) -> ApiSnapshot:
+        return self.api_client_now(client_id)
+
+    def api_credential_now(self, credential_id: str) -> ApiSnapshot:
+        try:
+            return self._reader.api_credential(credential_id)
+        except sqlite3.Error as error:
+            raise GateClosed("database") from error
+
+    async def api_credential(self, credential_id: str) -> ApiSnapshot:
+        return self.api_credential_now(credential_id)
+
+    def tree_now(self, organization_id: str) -> TreeSnapshot:
+        try:
+            return self._reader.tree(organization_id)
+        except sqlite3.Error as error:
+            raise GateClosed("database") from error
+
+    async def tree(self, organization_id: str) -> TreeSnapshot:
+        return self.tree_now(organization_id)
 
 
 class SqliteFreshness:

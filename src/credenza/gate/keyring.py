@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from credenza.domain.catalog import NO_ENTRY, UNMAPPED, Match
 from credenza.domain.catalog_paths import Matcher, below
-from credenza.domain.model import ChangeNumber, EnvironmentName
+from credenza.domain.model import AuthenticationType, ChangeNumber, EnvironmentName
 from credenza.protocol.oauth1 import Reading
 from credenza.store.change_kinds import ChangeKind
 from credenza.store.lookup import KeyRecord, KeySnapshot, News, Route, RouteSnapshot
@@ -264,6 +264,14 @@ def _public_key(public_key_der: bytes) -> PublicKey:
     return public_key
 
 
+def _by_secret(snapshot: RouteSnapshot, environment: EnvironmentName) -> tuple[Route, ...]:
+    return tuple(
+        route
+        for route in snapshot.routes
+        if route.environment is environment and route.authentication is AuthenticationType.CLIENT_SECRET
+    )
+
+
 class RouteTable:
     """Which service a path belongs to. `number` is what the table was read at, and moves with every reading of it."""
 
@@ -272,6 +280,7 @@ class RouteTable:
         self._scopes: dict[tuple[EnvironmentName, int], frozenset[str]] = {}
         self._longest = 0
         self._matchers: dict[int, Matcher] = {}
+        self._by_secret: dict[EnvironmentName, tuple[Route, ...]] = {}
         self.number = ChangeNumber(0)
 
     def replace(self, snapshot: RouteSnapshot) -> None:
@@ -282,7 +291,12 @@ class RouteTable:
         self._longest = max((len(route.path_prefix) for route in snapshot.routes), default=0)
         entries = {route.service_id: route.entry for route in snapshot.routes}
         self._matchers = {service: Matcher(entry.routes) for service, entry in entries.items() if entry is not NO_ENTRY}
+        self._by_secret = {environment: _by_secret(snapshot, environment) for environment in EnvironmentName}
         self.number = snapshot.number
+
+    def by_secret(self, environment: EnvironmentName) -> tuple[Route, ...]:
+        """List the services of an environment that take client secrets."""
+        return self._by_secret.get(environment, ())
 
     def scopes(self, environment: EnvironmentName | None, services: frozenset[int]) -> frozenset[str]:
         """What a token may be narrowed to by whoever may call these services."""

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from credenza.domain.model import AuthenticationType, ProjectType
 from credenza.gate import target
 from credenza.gate.bearer import Later, TokenVerifier, is_token_call
+from credenza.gate.compat import ApiTokenVerifier
 from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Refused
 from credenza.gate.freshness import Freshness
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, RouteTable
@@ -95,8 +96,10 @@ class Verifier:
         policy: Policy | None = None,
         tokens: TokenVerifier | None = None,
         certificates: CertificateVerifier | None = None,
+        api_tokens: ApiTokenVerifier | None = None,
     ) -> None:
         self._tokens = tokens
+        self._api_tokens = api_tokens
         self._certificates = certificates
         self._keyring = keyring
         self._routes = routes
@@ -147,6 +150,8 @@ class Verifier:
 
         The signature covers the claimed hash of the body and not the body itself, so it can be checked without.
         """
+        if self._api_tokens is not None and self._api_tokens.takes(call, now=now):
+            return self._api_tokens.screen(call, now=now)
         if self._certificates is not None and not call.authorization:
             judged = self._certificates.decide_now(call, now=now)
             if judged is not None:
@@ -161,6 +166,8 @@ class Verifier:
 
     def _of_others(self, call: Call, now: datetime) -> Decision | Later | None:
         """Have a call judged that proves itself in another way."""
+        if self._api_tokens is not None and self._api_tokens.takes(call, now=now):
+            return self._api_tokens.decide_now(call, now=now)
         if not call.authorization and self._certificates is not None:
             return self._certificates.decide_now(call, now=now)
         if self._tokens is not None and call.environment is not None and is_token_call(call):

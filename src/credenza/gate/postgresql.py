@@ -16,6 +16,7 @@ from credenza.gate.issuers import EVER, Issuers
 from credenza.gate.keyring import GateClosed, Keyring, RouteTable
 from credenza.gate.trust import Trust
 from credenza.store import leases
+from credenza.store.api_lookup import ApiSnapshot, TreeSnapshot
 from credenza.store.leases import LEASE
 from credenza.store.lookup import KeySnapshot
 from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
@@ -61,6 +62,33 @@ class PostgresKeys:
     async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         try:
             return await self._reader.service_keys(parties)
+        except psycopg.Error as error:
+            raise GateClosed("database") from error
+
+    def api_client_now(self, client_id: str) -> None:  # noqa: ARG002
+        return None
+
+    async def api_client(self, client_id: str) -> ApiSnapshot:
+        try:
+            return await self._reader.api_client(client_id)
+        except psycopg.Error as error:
+            raise GateClosed("database") from error
+
+    def api_credential_now(self, credential_id: str) -> None:  # noqa: ARG002
+        return None
+
+    async def api_credential(self, credential_id: str) -> ApiSnapshot:
+        try:
+            return await self._reader.api_credential(credential_id)
+        except psycopg.Error as error:
+            raise GateClosed("database") from error
+
+    def tree_now(self, organization_id: str) -> None:  # noqa: ARG002
+        return None
+
+    async def tree(self, organization_id: str) -> TreeSnapshot:
+        try:
+            return await self._reader.tree(organization_id)
         except psycopg.Error as error:
             raise GateClosed("database") from error
 

@@ -64,4 +64,7 @@ class IdentitySigner:
             project_id=identity.project_id,
             environment=environment,
             service_id=service_id,
+            permission=identity.permission,
+            account_id=identity.account_id,
+            workspace_id=identity.workspace_id,
         )

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from credenza.domain.model import EnvironmentName
 from credenza.gate.keyring import RouteTable
 from credenza.protocol.errors import Malformed
+from credenza.protocol.oauth1 import Request
 from credenza.store.lookup import Route
 
 RESERVED = ("/oauth", "/sso", "/.well-known")
@@ -22,6 +23,7 @@ RESERVED = ("/oauth", "/sso", "/.well-known")
 _DOT_SEGMENT = re.compile(r"[/\\]\.\.?(?:[/\\;?#\0]|$)")
 # Where a path ends for programs that take it apart after unescaping it, or keep it as a string of C.
 _END = re.compile(r"[?#\0]")
+_TOKEN_PARAMETER = re.compile(rb"(?:^|&)access_token=")
 # Proxies that unescape before they pass on stand in rows, but not in longer ones.
 _UNESCAPED_AT_MOST = 3
 
@@ -38,6 +40,12 @@ def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route 
     if _find(routes, environment, _plain(unescaped)) is not found:
         raise Malformed("target", "The path can be read in two ways that lead to different APIs: spell it plainly.")
     return found
+
+
+def has_token(request: Request) -> bool:
+    """RFC 6750 2: a token is sent in one way. What the upstream might take for one is not passed on beside ours."""
+    sent = request.query.encode("ascii"), request.form or b""
+    return any(_TOKEN_PARAMETER.search(each) is not None for each in sent)
 
 
 def _is_plain(path: str) -> bool:

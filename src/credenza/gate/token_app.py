@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from credenza.domain.token_keys import CACHE_TIME, IssuerKind
 from credenza.gate.answers import JSON, Reply, Send, encoded, fields, send_answer, send_encoded
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import Receive, TooLarge, read_body
+from credenza.gate.compat import ROOT
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import GateClosed
 from credenza.gate.token_desk import TokenDesk
@@ -28,6 +30,36 @@ from credenza.gate.token_request import LONGEST_FORM
 from credenza.gate.token_server import Denial, Granted, TokenCall
 from credenza.protocol.jose import Algorithm
 from credenza.wire.decisions import DPOP_NONCE, REFUSAL_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an issuer is served at its origin: its own path, and what is below."""
+
+    kind: IssuerKind
+    root: str
+    token: str
+    introspect: str
+    revoke: str
+    key_set: str
+    metadata: str
+
+    @classmethod
+    def below(cls, root: str, kind: IssuerKind) -> Places:
+        return cls(
+            kind=kind,
+            root=root,
+            token=root + TOKEN,
+            introspect=root + INTROSPECT,
+            revoke=root + REVOKE,
+            key_set=root + KEY_SET,
+            metadata=METADATA + root,  # RFC 8414 3.1: the issuer's own path comes last
+        )
+
+    @property
+    def forms(self) -> frozenset[str]:
+        return frozenset((self.token, self.introspect, self.revoke))
+
 
 TOKEN = "/oauth/token"
 INTROSPECT = "/oauth/introspect"
@@ -42,6 +74,10 @@ _ALWAYS = tuple(encoded([("Content-Type", JSON), ("Cache-Control", "no-store"), 
 _OWN_FIELDS = fields(_ALWAYS) + b"correlation-id: %b\r\ncontent-length: %d\r\n"
 
 
+FAPI2 = Places.below("", IssuerKind.FAPI2)
+COMPAT = Places.below(ROOT, IssuerKind.COMPAT)
+
+
 class _Told(NamedTuple):
     """An answer, without what is the same in all of them."""
 
@@ -51,38 +87,43 @@ class _Told(NamedTuple):
 
 
 class TokenApp:
-    """Serves one issuer. `issuer` is the origin as the outside spells it, without a path; `mutual_tls` the one where
-    clients present certificates, which may be the same; None where they cannot."""
+    """Serves one issuer. `origin` is as the outside spells it, without a path; `mutual_tls` the one where clients
+    present certificates, which may be the same; None where they cannot."""
 
     def __init__(
         self,
         environment: EnvironmentName,
-        issuer: str,
+        origin: str,
         desk: TokenDesk,
         issuers: Issuers,
         *,
         clock: Callable[[], datetime],
         mutual_tls: str | None = None,
+        places: Places = FAPI2,
     ) -> None:
         self._environment = environment
-        self._issuer = issuer
+        self._usual_origin = origin
+        self._issuer = f"{origin}{places.root}"
+        self._places = places
+        self._served = places.forms | {places.key_set, places.metadata}
         self._desk = desk
         self._issuers = issuers
         self._clock = clock
-        self._metadata = msgspec.json.encode(metadata(issuer, mutual_tls))
-        self._alias = mutual_tls if mutual_tls != issuer else None
+        told = metadata(origin, mutual_tls) if places is FAPI2 else compat_metadata(origin)
+        self._metadata = msgspec.json.encode(told)
+        self._alias = mutual_tls if mutual_tls != origin else None
         self._alias_host = (self._alias or "").partition("://")[2]
 
     def serves(self, path: str) -> bool:
-        return path in (TOKEN, INTROSPECT, REVOKE, KEY_SET, METADATA)
+        return path in self._served
 
     @property
     def forms(self) -> frozenset[bytes]:
         """The targets that take a form, which `reply` answers."""
-        return frozenset(path.encode() for path in (TOKEN, INTROSPECT, REVOKE))
+        return frozenset(path.encode() for path in self._places.forms)
 
     async def __call__(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
-        public = arrived.path in (KEY_SET, METADATA)
+        public = arrived.path in (self._places.key_set, self._places.metadata)
         allowed = ("GET", "HEAD") if public else ("POST",)
         if arrived.method not in allowed:
             told = _told(405, _error("This method is not served here."), (("Allow", ", ".join(allowed)),))
@@ -110,12 +151,13 @@ class TokenApp:
 
     async def _decide(self, call_id: str, arrived: Arrival, form: bytes) -> _Told:
         call = self._call(call_id, arrived, form)
-        if arrived.path == TOKEN:
+        if arrived.path == self._places.token:
             answer = await self._desk.grant(call)
             if isinstance(answer, Granted):
                 return _told(200, _granted(answer), tuple(self._nonce(needed=False)))
             return self._denied(call, answer)
-        said = await (self._desk.introspect(call) if arrived.path == INTROSPECT else self._desk.revoke(call))
+        asks = arrived.path == self._places.introspect
+        said = await (self._desk.introspect(call) if asks else self._desk.revoke(call))
         return self._denied(call, said) if isinstance(said, Denial) else _told(200, said)
 
     def _denied(self, call: TokenCall, denial: Denial) -> _Told:
@@ -123,12 +165,12 @@ class TokenApp:
         return _told(denial.ruling.status, _denied(denial), headers)
 
     async def _public(self, call_id: str, path: str, send: Send) -> None:
-        if path == METADATA:
+        if path == self._places.metadata:
             body = self._metadata
         else:
             with suppress(GateClosed):  # then as it was known last: clients may keep it for as long anyway
                 self._desk.look()
-            body = self._issuers.key_set(self._environment, IssuerKind.FAPI2, now=self._clock())
+            body = self._issuers.key_set(self._environment, self._places.kind, now=self._clock())
         lasting = ("Cache-Control", f"public, max-age={CACHE_TIME.seconds}")
         await send_answer(send, 200, [("Content-Type", JSON), lasting, ("Correlation-Id", call_id)], body)
 
@@ -139,7 +181,8 @@ class TokenApp:
 
     def _origin(self, arrived: Arrival) -> str:
         """Of the origins that are ours, the one that was called: a proof names it. Host chooses, and names none."""
-        return self._alias if self._alias is not None and arrived.host.lower() == self._alias_host else self._issuer
+        is_alias = self._alias is not None and arrived.host.lower() == self._alias_host
+        return self._alias or "" if is_alias else self._usual_origin
 
     def _call(self, call_id: str, arrived: Arrival, body: bytes) -> TokenCall:
         return TokenCall(
@@ -179,6 +222,22 @@ def metadata(issuer: str, mutual_tls: str | None) -> dict[str, object]:
     return usual | (_by_certificate(issuer, mutual_tls) if mutual_tls else {})
 
 
+def compat_metadata(origin: str) -> dict[str, object]:
+    """The same for the issuer that takes client secrets: nothing of FAPI is in here, and nothing of this in FAPI's."""
+    issuer, methods = f"{origin}{COMPAT.root}", ["client_secret_basic", "client_secret_post"]
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{origin}{COMPAT.token}",
+        "jwks_uri": f"{origin}{COMPAT.key_set}",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint": f"{origin}{COMPAT.introspect}",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "revocation_endpoint": f"{origin}{COMPAT.revoke}",
+        "revocation_endpoint_auth_methods_supported": methods,
+    }
+
+
 def _by_certificate(issuer: str, mutual_tls: str) -> dict[str, object]:
     # RFC 8705 5: aliases are for endpoints that stand elsewhere; without any, clients use the ones above.
     places = {"token_endpoint": TOKEN, "revocation_endpoint": REVOKE, "introspection_endpoint": INTROSPECT}
@@ -194,12 +253,12 @@ def _error(description: str) -> dict[str, object]:
 
 
 def _granted(granted: Granted) -> dict[str, object]:
-    return {
+    said = {
         "access_token": granted.access_token,
         "token_type": granted.token_type,
         "expires_in": granted.expires_in_s,
-        "scope": granted.scope,
     }
+    return said if granted.scope is None else {**said, "scope": granted.scope}
 
 
 def _denied(denial: Denial) -> dict[str, object]:
@@ -210,8 +269,8 @@ def _said_with(denial: Denial, call: TokenCall) -> Iterator[tuple[str, str]]:
     yield REFUSAL_ID, denial.id
     if denial.fault is Fault.RESOURCE_SERVER or (denial.ruling.status == 401 and call.authorization):
         yield "WWW-Authenticate", 'Basic realm="token"'  # RFC 6749 5.2: the scheme that was tried
-    if denial.ruling.status == 503:
-        yield "Retry-After", "1"
+    if denial.ruling.status == 503 or denial.retry_after_s:
+        yield "Retry-After", str(denial.retry_after_s or 1)
 
 
 def _told(status: int, content: Mapping[str, object], headers: Sequence[tuple[str, str]] = ()) -> _Told:

@@ -4,38 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
-from credenza.domain.model import CredentialId, OrganizationId, ProjectId
+from credenza.domain.model import CredentialId, CredentialKind, OrganizationId, ProjectId
 from credenza.gate.explanation import Step
 from credenza.gate.metrics import Metrics
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.token_faults import RULINGS, Denied, Fault
-from credenza.gate.token_server import Denial, Granted, TokenCall, TokenServer
+from credenza.gate.token_server import Denial, Granted, TokenCall
 from credenza.gate.token_status import TokenStatus
 from credenza.gate.usage import Usage
 from credenza.store.lookup import KeyRecord
-from credenza.store.trace_writing import OAUTH2, StoredRefusal
+from credenza.store.trace_writing import OAUTH2, SECRET, StoredRefusal
 
 # The order in which the server checks. What is wrong with a key is told to whoever has signed with it.
 _ASSERTED = ("request", "assertion", "time", "proof", "nonce", "signature", "key", "binding")
 _PRESENTED = ("request", "proof", "nonce", "certificate", "key", "chain", "revocation", "dates", "name")
 _THEN = ("scope", "first use", "freshness")
+_BY_SECRET = ("request", "client", "secret", "credential", "address", "scope", "audience", "freshness")
 
 # Whoever gets one of these has proven to hold the key; the others say nothing about who uses it.
 _PROVEN = frozenset(
     {Fault.KEY_REVOKED, Fault.KEY_INACTIVE, Fault.KEY_EXPIRED, Fault.KEY_NOT_YET_VALID, Fault.KEY_ENVIRONMENT}
     | {Fault.CERTIFICATE_CLIENT, Fault.CERTIFICATE_UNTRUSTED, Fault.CERTIFICATE_REVOKED, Fault.CERTIFICATE_NAME}
     | {Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID, Fault.BINDING}
+    | {Fault.SECRET_ENDED, Fault.CREDENTIAL_INACTIVE, Fault.CREDENTIAL_EXPIRED, Fault.CREDENTIAL_ENVIRONMENT}
+    | {Fault.ADDRESS, Fault.UNKNOWN_AUDIENCE}
     | {Fault.WRONG_KIND, Fault.SCOPE, Fault.ASSERTION_REPLAYED, Fault.PROOF_REPLAYED, Fault.FOREIGN_TOKEN}
 )
 
 
+class Server(Protocol):
+    """What `token_server` and `compat_server` offer."""
+
+    @property
+    def requires_nonce(self) -> bool: ...
+
+    def nonce(self, *, now: datetime) -> str: ...
+
+    async def grant(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Granted | Denial: ...
+
+
 class TokenDesk:
+    """Of one issuer, in every environment."""
+
     def __init__(
         self,
-        server: TokenServer,
+        server: Server,
         status: TokenStatus,
         *,
         clock: Callable[[], datetime],
@@ -85,7 +102,8 @@ class TokenDesk:
         return {}
 
     def _denial(self, call: TokenCall, denied: Denied) -> Denial:
-        denial = Denial(call.id, self._clock(), denied.fault, denied.told, denied.detail, denied.record)
+        fault, at = denied.fault, self._clock()
+        denial = Denial(call.id, at, fault, denied.told, denied.detail, denied.record, denied.retry_after_s)
         self._note(denial, call)
         return denial
 
@@ -109,7 +127,7 @@ class TokenDesk:
             call.user_agent,
             admitted=admitted,
             now=at,
-            scheme=OAUTH2,
+            scheme=SECRET if _is_by_secret(record) else OAUTH2,
         )
 
 
@@ -132,10 +150,20 @@ def steps(denial: Denial) -> Iterator[Step]:
     """Tell how far the request had come: what was fine, what was not and what to do; None for what was not reached."""
     ruling = RULINGS[denial.fault]
     passed: bool | None = True
-    by_certificate = denial.record is not None and denial.record.certificate_sha256
-    for name in (*(_PRESENTED if by_certificate else _ASSERTED), *_THEN):
+    for name in _order(denial.record):
         if name == ruling.step:
             yield Step(name, ok=False, received=denial.detail, hint=ruling.hint)
             passed = None
         else:
             yield Step(name, ok=passed)
+
+
+def _order(record: KeyRecord | None) -> tuple[str, ...]:
+    if record is not None and _is_by_secret(record):
+        return _BY_SECRET
+    by_certificate = record is not None and record.certificate_sha256
+    return (*(_PRESENTED if by_certificate else _ASSERTED), *_THEN)
+
+
+def _is_by_secret(record: KeyRecord) -> bool:
+    return record.kind is CredentialKind.CLIENT_SECRET

@@ -53,6 +53,16 @@ class Fault(StrEnum):
     NO_SIGNING_KEY = "no_signing_key"
     RESOURCE_SERVER = "resource_server"
     FOREIGN_TOKEN = "foreign_token"
+    UNKNOWN_CLIENT = "unknown_client"
+    SECRET_FORM = "secret_form"
+    SECRET = "secret"
+    SECRET_ENDED = "secret_ended"
+    CREDENTIAL_INACTIVE = "credential_inactive"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_ENVIRONMENT = "credential_environment"
+    ADDRESS = "address"
+    UNKNOWN_AUDIENCE = "unknown_audience"
+    GUESSES = "guesses"
 
 
 class Ruling(NamedTuple):
@@ -166,16 +176,49 @@ RULINGS: dict[Fault, Ruling] = {
     Fault.FOREIGN_TOKEN: _request(
         "key", "The token was issued to another client.", "Have its own client revoke it.", "invalid_grant"
     ),
+    Fault.UNKNOWN_CLIENT: _client("client", "Copy the client id anew."),
+    Fault.SECRET_FORM: _client("secret", "Copy the secret anew: it is mistyped, cut, or another environment's."),
+    Fault.SECRET: _client("secret", "The secret is none of this client's: copy it anew, or issue another one."),
+    Fault.SECRET_ENDED: _client("secret", "The secret has ended: use the one that took its place, or issue another."),
+    Fault.CREDENTIAL_INACTIVE: _client("credential", "The credential is switched off: activate it, or use another."),
+    Fault.CREDENTIAL_EXPIRED: _client("credential", "The credential has ended: give it a later end, or use another."),
+    Fault.CREDENTIAL_ENVIRONMENT: _client(
+        "credential", "Each environment has credentials and an origin of its own: use those that match."
+    ),
+    Fault.ADDRESS: _client("address", "Ask from one of the credential's address ranges, or add this one to them."),
+    Fault.UNKNOWN_AUDIENCE: Ruling(
+        "invalid_target",
+        403,
+        "audience",
+        "No API here is called with tokens for this audience.",
+        "Ask for one of those that are known, or leave audience out.",
+    ),
+    Fault.GUESSES: Ruling(
+        "slow_down",
+        429,
+        "secret",
+        "Too many requests of this client from here had a wrong secret.",
+        "Wait as long as Retry-After says. Elsewhere the right secret is still taken.",
+    ),
 }
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not an error of ours
     """A request for a token, or about one, is refused. `told` goes outside, `detail` only to the owner of the key that
-    `record` is of."""
+    `record` is of. `retry_after_s` is 0 where waiting is of no use."""
 
-    def __init__(self, fault: Fault, *, told: str = "", detail: str = "", record: KeyRecord | None = None) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        told: str = "",
+        detail: str = "",
+        record: KeyRecord | None = None,
+        retry_after_s: int = 0,
+    ) -> None:
         super().__init__(fault)
         self.fault = fault
         self.record = record
+        self.retry_after_s = retry_after_s
         self.told = told or RULINGS[fault].told
         self.detail = detail or told

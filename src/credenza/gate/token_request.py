@@ -1,6 +1,6 @@
 """Requests to the token server as they arrive: RFC 6749 3.2, RFC 7009 2.1, RFC 7662 2.1. Nothing is believed yet.
 
-One form, each parameter once, nothing in the query.
+One form, each parameter once, nothing in the query; at the compat issuer a JSON object may stand in the form's place.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
 
 from credenza.gate.token_faults import Denied, Fault
+from credenza.protocol import jose
 from credenza.protocol.client_assertion import ASSERTION_TYPE
+from credenza.protocol.errors import Malformed
 
 GRANT_TYPE = "client_credentials"
 LONGEST_FORM = 32_768
 _MOST_PARAMETERS = 32
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 
 
 def parse(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
     """Read the parameters. One without a value is as one that was not sent (RFC 6749 3.2). Raises Denied."""
-    if query:
-        raise _unreadable("Parameters belong into the body: a query is kept in logs.")
-    if content_type.partition(";")[0].strip().lower() != _FORM:
+    _check_place(query, body)
+    if _media_type(content_type) != _FORM:
         raise _unreadable(f"The body has to be {_FORM}.")
-    if len(body) > LONGEST_FORM:
-        raise _unreadable(f"The body is longer than {LONGEST_FORM} bytes.")
     pairs = [each for each in body.split(b"&") if each]
     if len(pairs) > _MOST_PARAMETERS:
         raise _unreadable(f"There are more than {_MOST_PARAMETERS} parameters.")
@@ -33,6 +33,31 @@ def parse(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
     if len(found) != len(sent):
         raise _unreadable("A parameter comes more than once.")
     return {name: value for name, value in sent if value}
+
+
+def parse_json_or_form(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
+    """Read the parameters of a form, or the members of an object, all of them strings. Raises Denied."""
+    if _media_type(content_type) != _JSON:
+        return parse(content_type, query, body)
+    _check_place(query, body)
+    try:
+        sent = jose.read(body, dict[str, str], "body")
+    except Malformed as malformed:
+        raise _unreadable(str(malformed)) from malformed
+    if len(sent) > _MOST_PARAMETERS:
+        raise _unreadable(f"There are more than {_MOST_PARAMETERS} parameters.")
+    return {name: value for name, value in sent.items() if value}
+
+
+def _check_place(query: str, body: bytes) -> None:
+    if query:
+        raise _unreadable("Parameters belong into the body: a query is kept in logs.")
+    if len(body) > LONGEST_FORM:
+        raise _unreadable(f"The body is longer than {LONGEST_FORM} bytes.")
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _pair(sent: bytes) -> tuple[str, str]:

@@ -59,17 +59,18 @@ class TokenCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Granted(msgspec.Struct, frozen=True):
-    """A token, and to whom it was given."""
+    """A token, and to whom it was given. `scope` is None where none is asked for."""
 
     access_token: str
     expires_in_s: int
-    scope: str
+    scope: str | None
     record: KeyRecord
     token_type: str
 
 
 class Denial(msgspec.Struct, frozen=True):
-    """A request that got no token. `told` goes outside; the rest is for the owner of the key, where one is known."""
+    """A request that got no token. `told` goes outside, and how long to wait where that is of use; the rest is for the
+    owner of the key, where one is known."""
 
     id: str
     at: datetime
@@ -77,6 +78,7 @@ class Denial(msgspec.Struct, frozen=True):
     told: str
     detail: str
     record: KeyRecord | None
+    retry_after_s: int = 0
 
     @property
     def ruling(self) -> Ruling:

@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-from credenza.domain.model import OrganizationId
+from credenza.domain.model import EnvironmentName, OrganizationId
 from credenza.domain.tokens import RevokedToken, hash_jti
 from credenza.gate import resource_servers, token_request
-from credenza.gate.bearer import TokenVerifier
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import GateClosed
 from credenza.gate.token_faults import Denied, Fault
-from credenza.gate.token_server import TokenCall, TokenServer
-from credenza.protocol.access_token import Claims
+from credenza.gate.token_server import TokenCall
+from credenza.protocol.access_token import Claims, Confirmation
 from credenza.store.lookup import KeyRecord
 
+_UNBOUND = Confirmation()
 INACTIVE: Final[Mapping[str, object]] = {"active": False}
 
 
@@ -34,8 +34,30 @@ class Records(Protocol):
         """Revoke a token; returns when no gate admits it any more."""
 
 
+class Clients(Protocol):
+    """What `token_server` and `compat_server` offer: a client proves itself as it does for a token."""
+
+    async def authenticate(
+        self, call: TokenCall, parameters: Mapping[str, str], *, clock: Callable[[], datetime]
+    ) -> KeyRecord: ...
+
+
+class Tokens(Protocol):
+    """What `bearer` and `compat` offer: whether a token is good, and for what."""
+
+    def look(self) -> None: ...
+
+    async def good(
+        self, environment: EnvironmentName, sent: str, *, clock: Callable[[], datetime]
+    ) -> Claims | None: ...
+
+    def scope(self, environment: EnvironmentName, claims: Claims) -> str: ...
+
+
 class TokenStatus:
-    def __init__(self, server: TokenServer, verifier: TokenVerifier, issuers: Issuers, records: Records) -> None:
+    """Of one issuer."""
+
+    def __init__(self, server: Clients, verifier: Tokens, issuers: Issuers, records: Records) -> None:
         self._server = server
         self._verifier = verifier
         self._issuers = issuers
@@ -118,6 +140,6 @@ def _active(claims: Claims, scope: str) -> dict[str, object]:
         "aud": claims.aud,
         "iss": claims.iss,
         "jti": claims.jti,
-        "cnf": claims.cnf,
     }
-    return said | ({"scope": scope} if scope else {})
+    bound = {"cnf": claims.cnf} if claims.cnf != _UNBOUND else {}
+    return said | bound | ({"scope": scope} if scope else {})

@@ -34,8 +34,8 @@ class Confirmation(msgspec.Struct, frozen=True, rename={"x5t_s256": "x5t#S256"},
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9068 2.2. `key_id` is the credential that authenticated the client, and `certificate_sha256` its thumbprint
-    (hex) where it is a TLS certificate. Times are seconds since 1970."""
+    """RFC 9068 2.2. `key_id` is the credential that authenticated the client, `certificate_sha256` its thumbprint (hex)
+    where it is a TLS certificate, and `secret_id` says by which of its secrets. Times are seconds since 1970."""
 
     iss: str
     exp: int
@@ -48,6 +48,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     certificate_sha256: str = ""
     scope: str = ""
     cnf: Confirmation = Confirmation()
+    secret_id: str = ""
 
     @property
     def expires_at(self) -> datetime:
@@ -77,6 +78,11 @@ def challenge(error: str = "", *, scope: str = "") -> str:
     as well (RFC 9449 7.1)."""
     named = ", ".join(f'{name}="{value}"' for name, value in (("error", error), ("scope", scope)) if value)
     return f'Bearer {named}, DPoP algs="{" ".join(jose.Algorithm)}"'
+
+
+def bearer_challenge(error: str = "") -> str:
+    """Write WWW-Authenticate where nothing but a Bearer token is taken (RFC 6750 3)."""
+    return f'Bearer error="{error}"' if error else 'Bearer realm="api"'
 
 
 def check_claims(claims: Claims, *, issuer: str, audience: str, now: datetime) -> None:

@@ -19,9 +19,10 @@ TYPE: Final = "credenza-identity+jwt"
 LONGEST_LIFE: Final = timedelta(seconds=60)
 
 
-class Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     """`iss` is the environment's origin, `aud` the service, `jti` the id of the call. `htm` and `htu` name the call as
-    a DPoP proof does (RFC 9449 4.2): the method, and the URL without its query. Times are seconds since 1970."""
+    a DPoP proof does (RFC 9449 4.2): the method, and the URL without its query. Times are seconds since 1970.
+    Permission, account and workspace are there for calls with API credentials alone."""
 
     iss: str
     aud: str
@@ -37,6 +38,9 @@ class Claims(msgspec.Struct, frozen=True):
     project_id: str | None
     environment: str
     service_id: int
+    permission: str = ""
+    account_id: str = ""
+    workspace_id: str = ""
 
 
 def audience(service_id: int) -> str:

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup, payload_lookup, token_lookup, wal_index
+from credenza.store import api_lookup, lookup, payload_lookup, token_lookup, wal_index
+from credenza.store.api_lookup import ApiSnapshot, TreeSnapshot
 from credenza.store.deadline import STATEMENT_DEADLINE
 from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, TrustSnapshot
@@ -24,6 +25,9 @@ _CERTIFICATE = lookup.CERTIFICATE.format(sha256="?")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="?")
 _CHANGES = lookup.CHANGES.format(applied="?")
 _SERVICE_KEYS = payload_lookup.SERVICE_KEYS.format(project_id="?", service_id="?", environment="?")
+_API_CLIENT = api_lookup.BY_CLIENT_ID.format(name="?")
+_API_CREDENTIAL = api_lookup.BY_ID.format(name="?")
+_TREE = api_lookup.TREE.format(organization_id="?")
 
 
 class EmbeddedReader:
@@ -60,6 +64,15 @@ class EmbeddedReader:
 
     def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         return payload_lookup.service_key_snapshot(self._connection.execute(_SERVICE_KEYS, parties).fetchall())
+
+    def api_client(self, client_id: str) -> ApiSnapshot:
+        return api_lookup.api_snapshot(self._connection.execute(_API_CLIENT, (client_id,)).fetchall())
+
+    def api_credential(self, credential_id: str) -> ApiSnapshot:
+        return api_lookup.api_snapshot(self._connection.execute(_API_CREDENTIAL, (credential_id,)).fetchall())
+
+    def tree(self, organization_id: str) -> TreeSnapshot:
+        return api_lookup.tree_snapshot(self._connection.execute(_TREE, (organization_id,)).fetchall())
 
     def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(self._connection.execute(lookup.TRUST).fetchall())

@@ -18,7 +18,8 @@ from typing import Any, Self, TypeVar
 from psycopg import AsyncConnection, OperationalError
 
 from credenza.domain.model import ChangeNumber
-from credenza.store import lookup, payload_lookup, token_lookup
+from credenza.store import api_lookup, lookup, payload_lookup, token_lookup
+from credenza.store.api_lookup import ApiSnapshot, TreeSnapshot
 from credenza.store.changes import CHANNEL
 from credenza.store.instants import micros
 from credenza.store.lookup import KeySnapshot, News, RouteSnapshot, Rows, TrustSnapshot
@@ -33,6 +34,9 @@ _CERTIFICATE = lookup.CERTIFICATE.format(sha256="%s")
 _REVOKED_TOKENS = token_lookup.REVOKED_TOKENS.format(now="%s")
 _CHANGES = lookup.CHANGES.format(applied="%s")
 _SERVICE_KEYS = payload_lookup.SERVICE_KEYS.format(project_id="%s", service_id="%s", environment="%s")
+_API_CLIENT = api_lookup.BY_CLIENT_ID.format(name="%s")
+_API_CREDENTIAL = api_lookup.BY_ID.format(name="%s")
+_TREE = api_lookup.TREE.format(organization_id="%s")
 
 _Snapshot = TypeVar("_Snapshot")
 
@@ -75,6 +79,15 @@ class Line:
     async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         return payload_lookup.service_key_snapshot(await self.rows(_SERVICE_KEYS, *parties))
 
+    async def api_client(self, client_id: str) -> ApiSnapshot:
+        return api_lookup.api_snapshot(await self.rows(_API_CLIENT, client_id))
+
+    async def api_credential(self, credential_id: str) -> ApiSnapshot:
+        return api_lookup.api_snapshot(await self.rows(_API_CREDENTIAL, credential_id))
+
+    async def tree(self, organization_id: str) -> TreeSnapshot:
+        return api_lookup.tree_snapshot(await self.rows(_TREE, organization_id))
+
     async def trust(self) -> TrustSnapshot:
         return lookup.trust_snapshot(await self.rows(lookup.TRUST))
 
@@ -113,7 +126,7 @@ class Line:
 
 
 class LineReader:
-    """Reads keys, certificates and service credentials over a few lines that it opens when they are needed. Raises
+    """Reads keys, certificates and credentials over a few lines that it opens when they are needed. Raises
     psycopg.OperationalError within about two deadlines, also when the server is frozen or all lines are taken."""
 
     def __init__(self, url: str, *, deadline_s: float, lines: int = 4) -> None:
@@ -132,6 +145,15 @@ class LineReader:
 
     async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         return await self._read(lambda line: line.service_keys(parties))
+
+    async def api_client(self, client_id: str) -> ApiSnapshot:
+        return await self._read(lambda line: line.api_client(client_id))
+
+    async def api_credential(self, credential_id: str) -> ApiSnapshot:
+        return await self._read(lambda line: line.api_credential(credential_id))
+
+    async def tree(self, organization_id: str) -> TreeSnapshot:
+        return await self._read(lambda line: line.tree(organization_id))
 
     async def reset(self) -> None:
         """Read over new lines from now on: the old ones may lead to a server that is the primary no more."""

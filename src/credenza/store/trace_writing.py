@@ -20,7 +20,7 @@ CALLER_LIMIT = 100
 """Callers told apart per credential; whoever comes later is counted among the others (settled 21)."""
 
 OTHERS = "others"
-OAUTH1, OAUTH2, MTLS = "oauth1", "oauth2", "mtls"
+OAUTH1, OAUTH2, MTLS, SECRET = "oauth1", "oauth2", "mtls", "secret"
 
 LONGEST_USER_AGENT = 200
 

@@ -28,6 +28,13 @@ BODY = "X-Credenza-Body"
 CLAIMED_BODY_HASH = "X-Credenza-Claimed-Body-Hash"
 SIGNED_IDENTITY = "X-Credenza-Identity"
 CERTIFICATE_SHA256 = "X-Credenza-Certificate-Sha256"
+PERMISSION = "X-Credenza-Permission"
+ACCOUNT_ID = "X-Credenza-Account-Id"
+WORKSPACE_ID = "X-Credenza-Workspace-Id"
+
+RATE_LIMIT = "X-RateLimit-Limit"
+RATE_LIMIT_REMAINING = "X-RateLimit-Remaining"
+RATE_LIMIT_USED = "X-RateLimit-Used-Percent"
 PAYLOAD = "X-Credenza-Payload"
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
@@ -54,7 +61,9 @@ def is_form(content_types: Sequence[bytes]) -> bool:
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
     """Who is calling, proven. An account key has no project and no environment, but an owner who acts through it.
-    `certificate_sha256` is the thumbprint, in hex, of the client certificate that a call was made with."""
+    `certificate_sha256` is the thumbprint, in hex, of the client certificate that a call was made with. Of a call with an
+    API credential `permission` is the one that its route needs, and account and workspace the place that it is about,
+    as far as the route names them; such a credential has no project."""
 
     client_id: str
     key_id: str
@@ -66,6 +75,9 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
     environment: str | None
     service_id: int | None
     certificate_sha256: str = ""
+    permission: str = ""
+    account_id: str = ""
+    workspace_id: str = ""
 
     def headers(self) -> Iterator[tuple[str, str]]:
         yield CLIENT_ID, self.client_id
@@ -76,6 +88,13 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
         yield SERVICE_ID, "" if self.service_id is None else str(self.service_id)
         if self.certificate_sha256:
             yield CERTIFICATE_SHA256, self.certificate_sha256
+        for name, value in (
+            (PERMISSION, self.permission),
+            (ACCOUNT_ID, self.account_id),
+            (WORKSPACE_ID, self.workspace_id),
+        ):
+            if value:
+                yield name, value
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -52,7 +52,7 @@ class Caller(AnswerShape):
     last_seen_at: Moment
     admitted: int
     refused: int
-    scheme: Literal["oauth1", "oauth2", "mtls"] = "oauth1"
+    scheme: Literal["oauth1", "oauth2", "mtls", "secret"] = "oauth1"
 
 
 class OAuth1Caller(AnswerShape):

@@ -1,0 +1,303 @@
+"""The token server that takes client secrets, of one or more environments: RFC 6749 2.3.1 and 4.4, Bearer tokens.
+
+Its issuer is `<origin>/sso`, which shares neither keys nor metadata with the FAPI one. One straight line for every
+request: read it; see that the secret can be one, before anything is looked up; find the client; compare the secret's
+keyed hash; see whether the credential is good here and now, and what the token is for; look last; sign.
+
+Whoever does not know a secret gets the same answer in like time, whatever is wrong. Who guesses has to wait longer and
+longer, and only from where the guesses come: the right secret is taken from everywhere else.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+import math
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Protocol
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from credenza.domain import secret_text
+from credenza.domain.api_credentials import secret_prefix
+from credenza.domain.catalog import TOKEN_LIFE_S
+from credenza.domain.model import EnvironmentName, Status
+from credenza.domain.token_buckets import TokenBuckets
+from credenza.domain.token_keys import IssuerKind
+from credenza.gate import token_request
+from credenza.gate.api_clients import ApiClient, ApiClients, Name
+from credenza.gate.audiences import Audiences
+from credenza.gate.freshness import Freshness
+from credenza.gate.issuers import Issuers
+from credenza.gate.keyring import UNLOADED, GateClosed, RouteTable
+from credenza.gate.token_faults import RULINGS, Denied, Fault
+from credenza.gate.token_server import Denial, Granted, TokenCall
+from credenza.protocol import access_token
+from credenza.protocol.access_token import Claims
+from credenza.store.api_lookup import SecretRecord
+from credenza.store.lookup import KeyRecord
+
+GUESSES_PER_MINUTE, GUESSES_AT_ONCE = 6, 10
+"""Wrong secrets of one client from one network before the next request has to wait."""
+
+_GUESSERS = 20_000
+_LONGEST_CLIENT_ID = 64
+_WAYS = "Send client_id and client_secret in the body, or both by HTTP Basic."
+# Compared with where there is no hash: as many comparisons are made for nobody as for a client with two secrets.
+_NOBODYS = SecretRecord("", "0" * 64, None)
+_SECRETS_AT_MOST = 2
+
+
+class SecretHashes(Protocol):
+    """What knows the pepper. Raises GateClosed as long as it does not."""
+
+    async def hash_secret(self, secret: str) -> str: ...
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """What a client shows of itself."""
+
+    client_id: str
+    secret: str
+
+
+def guesses() -> TokenBuckets:
+    return TokenBuckets(per_minute=GUESSES_PER_MINUTE, burst=GUESSES_AT_ONCE, most=_GUESSERS)
+
+
+class CompatServer:
+    """Decides requests from what it is given, and owns none of it; its own is what it remembers of guesses. `monotonic`
+    tells seconds that never go back."""
+
+    requires_nonce = False
+
+    def __init__(
+        self,
+        *,
+        clients: ApiClients,
+        routes: RouteTable,
+        issuers: Issuers,
+        freshness: Freshness,
+        audiences: Audiences,
+        hashes: SecretHashes,
+        random: Callable[[int], bytes],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._clients = clients
+        self._routes = routes
+        self._issuers = issuers
+        self._freshness = freshness
+        self._audiences = audiences
+        self._hashes = hashes
+        self._random = random
+        self._monotonic = monotonic
+        self._guesses = guesses()
+
+    def nonce(self, *, now: datetime) -> str:  # noqa: ARG002
+        """None is ever wanted: nothing is bound here."""
+        return ""
+
+    async def grant(self, call: TokenCall, *, clock: Callable[[], datetime]) -> Granted | Denial:
+        """Give a token, or say why not."""
+        now = clock()
+        try:
+            parameters = token_request.parse_json_or_form(call.content_type, call.query, call.body)
+            client, secret = await self._authenticate(call, parameters, clock)
+            try:
+                return self._grant(call, parameters, client, secret, clock())
+            except Denied as denied:
+                denied.record = client.key
+                raise
+        except Denied as denied:
+            return Denial(call.id, now, denied.fault, denied.told, denied.detail, denied.record, denied.retry_after_s)
+
+    async def authenticate(
+        self, call: TokenCall, parameters: Mapping[str, str], *, clock: Callable[[], datetime]
+    ) -> KeyRecord:
+        """Prove who asks, as a client does at the token endpoint (RFC 7009 2.1). Raises Denied."""
+        client, _ = await self._authenticate(call, parameters, clock)
+        self._look_last(client)
+        return client.key
+
+    # ----------------------------------------------------------------------------------------------------------- prove
+
+    async def _authenticate(
+        self, call: TokenCall, parameters: Mapping[str, str], clock: Callable[[], datetime]
+    ) -> tuple[ApiClient, SecretRecord]:
+        shown = _shown(parameters, call)
+        guesser = f"{shown.client_id[:_LONGEST_CLIENT_ID]} {_network(call.address)}"
+        wait_s = self._guesses.wait_s(guesser, now=self._monotonic())
+        if wait_s > 0:
+            raise Denied(Fault.GUESSES, retry_after_s=math.ceil(wait_s))
+        if not secret_text.is_well_formed(secret_prefix(call.environment), shown.secret):
+            raise Denied(Fault.SECRET_FORM)
+        client, secret = await self._compare(shown)
+        if client is None or secret is None:
+            self._guesses.take(guesser, now=self._monotonic())
+            fault = Fault.UNKNOWN_CLIENT if client is None else Fault.SECRET
+            raise Denied(fault, record=None if client is None else client.key)
+        fault_of_record = _unfit(client, secret, call, clock())
+        if fault_of_record is not None:
+            raise Denied(fault_of_record, record=client.key, detail=_detail(fault_of_record, client, secret, call))
+        return client, secret
+
+    async def _compare(self, shown: _Shown) -> tuple[ApiClient | None, SecretRecord | None]:
+        try:
+            secret_hash = await self._hashes.hash_secret(shown.secret)
+            self._freshness.look()
+            name = Name(shown.client_id, is_client_id=True)
+            found = self._clients.peek(name)
+            client = await self._clients.load(name) if found is UNLOADED else found
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+        assert client is None or isinstance(client, ApiClient), "what is unloaded was loaded"
+        return client, _matching(() if client is None else client.record.secrets, secret_hash)
+
+    # ----------------------------------------------------------------------------------------------------------- grant
+
+    def _grant(
+        self,
+        call: TokenCall,
+        parameters: Mapping[str, str],
+        client: ApiClient,
+        secret: SecretRecord,
+        now: datetime,
+    ) -> Granted:
+        if parameters.get("grant_type") != token_request.GRANT_TYPE:
+            raise Denied(Fault.GRANT_TYPE)
+        if parameters.get("scope", "").strip():
+            text = "No scope is asked for here: what the credential may do was chosen when it was made."
+            raise Denied(Fault.SCOPE, told=text)
+        audience = self._audience(call.environment, parameters.get("audience"))
+        life_s = self._life_s(call.environment, client, audience)
+        self._look_last(client)
+        signing = self._issuers.signing(call.environment, IssuerKind.COMPAT, now=now)
+        if signing is None or signing.private is None:
+            raise Denied(Fault.NO_SIGNING_KEY)
+        claims = self._claims(call, client, secret, audience, life_s, now)
+        token = access_token.issue(claims, signing.private, kid=signing.key.kid)
+        return Granted(token, claims.exp - claims.iat, None, client.key, "Bearer")
+
+    def _audience(self, environment: EnvironmentName, asked: str | None) -> str:
+        if asked is None:
+            return self._audiences.usual(environment)
+        known = self._audiences.known(environment, self._routes)
+        if asked not in known:
+            raise Denied(Fault.UNKNOWN_AUDIENCE, told=f"{RULINGS[Fault.UNKNOWN_AUDIENCE].told} Known: {_listed(known)}")
+        return asked
+
+    def _life_s(self, environment: EnvironmentName, client: ApiClient, audience: str) -> int:
+        """The least of what the APIs that the credential may call with it give."""
+        granted = client.record.grants
+        return min(
+            (
+                route.entry.token_life_s
+                for route in self._routes.by_secret(environment)
+                if route.service_id in granted and self._audiences.fits(audience, route)
+            ),
+            default=TOKEN_LIFE_S,
+        )
+
+    def _claims(
+        self, call: TokenCall, client: ApiClient, secret: SecretRecord, audience: str, life_s: int, now: datetime
+    ) -> Claims:
+        """RFC 9068 2.2. No token outlives its credential, nor the secret that has fetched it."""
+        issued_s, record = int(now.timestamp()), client.key
+        ends = [end for end in (record.not_after, secret.expires_at) if end is not None]
+        return Claims(
+            iss=call.issuer,
+            exp=min(issued_s + life_s, *(int(end.timestamp()) for end in ends)),
+            aud=audience,
+            sub=record.client_id,
+            client_id=record.client_id,
+            iat=issued_s,
+            jti=self._random(16).hex(),
+            key_id=record.key_id,
+            secret_id=secret.id,
+        )
+
+    def _look_last(self, client: ApiClient) -> None:
+        """Look last (settled 23). A credential that changed meanwhile gets no token; the next request may."""
+        try:
+            self._freshness.look()
+        except GateClosed:
+            raise Denied(Fault.GATE_CLOSED) from None
+        if not client.live:
+            raise Denied(Fault.GATE_CLOSED, detail="The credential changed while the request was decided.")
+
+
+def _shown(parameters: Mapping[str, str], call: TokenCall) -> _Shown:
+    """Read how the client authenticates, which is in one way (RFC 6749 2.3)."""
+    in_body = "client_secret" in parameters
+    if (call.authorization and in_body) or "client_assertion" in parameters:
+        raise Denied(Fault.TWO_AUTHENTICATIONS)
+    if call.authorization:
+        return _by_basic(call.authorization, parameters)
+    if not in_body or "client_id" not in parameters:
+        raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS)
+    return _Shown(parameters["client_id"], parameters["client_secret"])
+
+
+def _by_basic(authorization: tuple[str, ...], parameters: Mapping[str, str]) -> _Shown:
+    """Read id and secret, both escaped as in a form (RFC 6749 2.3.1)."""
+    scheme, _, encoded = (authorization[0] if len(authorization) == 1 else "").partition(" ")
+    try:
+        name, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS) from None
+    if scheme.lower() != "basic" or not colon:
+        raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS)
+    client_id = unquote_plus(name)
+    if parameters.get("client_id", client_id) != client_id:
+        raise Denied(Fault.TWO_AUTHENTICATIONS, told="The body names another client than HTTP Basic does.")
+    return _Shown(client_id, unquote_plus(secret))
+
+
+def _matching(secrets: tuple[SecretRecord, ...], secret_hash: str) -> SecretRecord | None:
+    """Find the secret of this hash, in the time that all of them take."""
+    padded = [*secrets, *[_NOBODYS] * (_SECRETS_AT_MOST - len(secrets))]
+    same = [each for each in padded if hmac.compare_digest(each.secret_hash, secret_hash)]
+    return same[0] if same and same[0] is not _NOBODYS else None
+
+
+def _unfit(client: ApiClient, secret: SecretRecord, call: TokenCall, now: datetime) -> Fault | None:
+    """Say why the right secret gets no token."""
+    record = client.key
+    if record.environment is not call.environment:
+        return Fault.CREDENTIAL_ENVIRONMENT
+    if record.status is not Status.ACTIVE:
+        return Fault.CREDENTIAL_INACTIVE
+    if now >= record.not_after:
+        return Fault.CREDENTIAL_EXPIRED
+    if not secret.is_usable(now):
+        return Fault.SECRET_ENDED
+    return None if client.may_come_from(call.address) else Fault.ADDRESS
+
+
+def _detail(fault: Fault, client: ApiClient, secret: SecretRecord, call: TokenCall) -> str:
+    """What was found, for the owner of the credential."""
+    said = {
+        Fault.ADDRESS: f"asked from {call.address or 'no address'}, not from {', '.join(client.record.networks)}",
+        Fault.CREDENTIAL_EXPIRED: f"it ended at {client.key.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        Fault.SECRET_ENDED: f"it ended at {secret.expires_at:%Y-%m-%dT%H:%M:%SZ}" if secret.expires_at else "",
+        Fault.CREDENTIAL_INACTIVE: f"it is {client.key.status}",
+        Fault.CREDENTIAL_ENVIRONMENT: f"it belongs to {client.key.environment}",
+    }
+    return said.get(fault, "")
+
+
+def _network(address: str) -> str:
+    """The network that one caller usually has to himself, or shares with few."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""
+    return str(ip_network(f"{found}/{64 if isinstance(found, IPv6Address) else 32}", strict=False).network_address)
+
+
+def _listed(known: frozenset[str]) -> str:
+    return ", ".join(sorted(known))
