@@ -7,7 +7,7 @@ import pytest
 from tests.actions.proofs import PASSWORD, VISITOR
 from tests.cli.installation import Installation
 
-from credenza.actions import invitations, password_resets, passwords, sign_in_links
+from credenza.actions import invitations, password_resets, passwords, roles, sign_in_links
 from credenza.actions.context import Platform
 from credenza.actions.sessions import Begun
 from credenza.cli import local
@@ -85,3 +85,20 @@ def test_nobody_of_that_address_is_an_error_of_its_own(peopled: Installation, co
 
     assert (refused.exit_code, "no user" in refused.err) == (3, True)
     assert refused.out == ""
+
+
+def test_a_role_of_the_organization_s_own_is_given_by_its_name(peopled: Installation) -> None:
+    with local.organization("Acme") as (platform, found):
+        place = (platform, local.OPERATOR, found.id)
+        roles.create(*place, name="Viewers", actions=["api_credential.view"], now=now())
+
+    added = peopled.done(
+        "member", "add", "ann@example.org", "--org", "Acme", "--custom-role", "Viewers", "-o", "json"
+    ).document
+    peopled.done("member", "invite", "eve@example.org", "--org", "Acme", "--custom-role", "Viewers")
+
+    assert added["role"] == "Viewers"
+    (listed,) = peopled.done("member", "invitations", "--org", "Acme", "-o", "json").document
+    assert (listed["role"], listed["customRole"]) == ("custom", "Viewers")
+    missing = peopled.run("member", "add", "ann@example.org", "--org", "Acme", "--custom-role", "Nothing")
+    assert missing.exit_code == 3
