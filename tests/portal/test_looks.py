@@ -10,8 +10,9 @@ from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import OPERATOR, REFUSAL_ID, House
 
-from credenza.actions import roles, sessions, webhooks
+from credenza.actions import roles, services, sessions, webhooks
 from credenza.actions.sessions import Visitor
+from credenza.cli import demo_catalog
 from credenza.domain.model import SignInMethod, User
 from credenza.store import migrate
 from credenza.store.engine import open_database
@@ -26,6 +27,7 @@ PAGES = {
     "chain": f"{_O}/activity/check",
     "inbox": "/inbox",
     "settings-services": f"{_O}/settings",
+    "settings-api": f"{_O}/settings/services/{{profile_api}}",
     "settings-tree": f"{_O}/settings/tree",
     "settings-roles": f"{_O}/settings/roles",
     "settings-role-new": f"{_O}/settings/roles/new",
@@ -45,6 +47,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(database, Clock())
     admin = house.furnish(folder / "partner")
     _add_webhook(house, admin)
+    demo_catalog.seed(house.platform, upstream="http://127.0.0.1:9000", now=house.clock.now())
     role = {"name": "Credential viewers", "actions": ("api_credential.list", "api_credential.view")}
     roles.create(house.platform, OPERATOR, house.organization_id, **role, now=house.clock.now())
     with house.served():
@@ -69,7 +72,9 @@ def _signed_in(furnished: House, page: Page) -> Open:
     furnished.sign_in(page.context, furnished.person("Ada"))
 
     def go(name: str) -> Page:
-        page.goto(furnished.url + PAGES[name].format(o=furnished.organization_id), wait_until="load")
+        offered = services.list_live(furnished.platform, OPERATOR, now=furnished.clock.now())
+        known = {"o": furnished.organization_id, "profile_api": next(e.id for e in offered if e.name == "Profile API")}
+        page.goto(furnished.url + PAGES[name].format(**known), wait_until="load")
         return page
 
     return go
