@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from credenza.actions import accounts, organizations, sign_in_links, workspaces
 from credenza.cli import (
+    demo_api_credentials,
     demo_catalog,
     demo_payloads,
     demo_seed,
@@ -148,6 +149,7 @@ def _seed(directory: Path, settings: Settings) -> Demo:
         seeded = demo_seed.add_terminals(platform, partner, seeded, upstream=f"http://{_UPSTREAM.bind}", now=now)
         demo_payloads.seed(platform, partner, seeded, upstream=f"http://{_UPSTREAM.bind}", now=now)
         demo_catalog.seed(platform, upstream=f"http://{_UPSTREAM.bind}", now=now)
+        demo_api_credentials.seed(platform, partner, seeded, now=now)
     known = _known(directory, seeded)
     files.write_secret(directory / _SEEDED, msgspec.json.encode(known, enc_hook=str), overwrite=True)
     return known
@@ -234,6 +236,8 @@ def _write_env(known: Demo, settings: Settings) -> None:
         "DEMO_CA": tls.authority,
     }
     text = "".join(f"export {name}='{value}'\n" for name, value in lines.items())
+    client = known.directory / "partner" / demo_api_credentials.CLIENT
+    text += f". '{client}'\n" if client.exists() else ""  # a demo of an earlier release has none
     scripts = Path(sys.executable).parent
     files.write_secret(known.directory / "env", f"{text}export PATH='{scripts}':\"$PATH\"\n".encode(), overwrite=True)
 
