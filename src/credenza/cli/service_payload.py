@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from credenza.actions import services
-from credenza.cli import files, local, output
+from credenza.cli import files, habits, local, output
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.domain.model import EnvironmentName, Service, ServiceId
 
@@ -20,16 +20,16 @@ app = typer.Typer()
 def payload(
     context: typer.Context,
     service_id: Annotated[int, typer.Argument(metavar="SERVICE", help="Its number: credenza service list")],
-    environment: Annotated[EnvironmentName, typer.Option(help="SANDBOX or PRODUCTION.")],
     rules: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What is encrypted and signed, as JSON: docs/guide/service-credentials.md"),
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="Payloads travel as they are.")] = False,
 ) -> None:
-    """Say what of a service's payloads is encrypted and signed in one environment."""
+    """Say what of a service's payloads is encrypted and signed in one environment (--env)."""
     if none == (rules is not None):
         raise CommandFailed("Give --rules FILE or --none, one of the two.", ExitCode.USAGE)
+    environment = _environment(context)
     text = None if rules is None else files.read_text(rules)
     with local.platform(local.load_settings()) as platform:
         changed = local.attempt(
@@ -38,6 +38,13 @@ def payload(
             )
         )
     output.show(context, _row(changed))
+
+
+def _environment(context: typer.Context) -> EnvironmentName:
+    named = habits.of(context).environment
+    if named is None:
+        raise CommandFailed("Which environment? Give --env sandbox or --env production.", ExitCode.USAGE)
+    return EnvironmentName(named.name)
 
 
 def _row(service: Service) -> dict[str, object]:
