@@ -72,6 +72,13 @@ def _web_url(value: str) -> SplitResult:
     return parts
 
 
+def _audience(value: str) -> str:
+    if not 1 <= len(value) <= 200 or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("an audience is a URL or a name, of 200 characters at most and without spaces")
+    return value
+
+
+Audience = Annotated[str, _audience]
 Bind = Annotated[str, _bind]
 Issuer = Annotated[str, _issuer]
 Origin = Annotated[str, _origin]
@@ -217,6 +224,12 @@ class Settings:
     oauth2_key_limit: int = Field(
         3, ge=1, le=100, description="OAuth 2.0 keys per project, both environments together."
     )
+    sandbox_audiences: tuple[Audience, ...] = Field(
+        (),
+        description="What tokens for client secrets may be asked for in SANDBOX beside its origin and the audiences of "
+        "services. A JSON list.",
+    )
+    production_audiences: tuple[Audience, ...] = Field((), description="The same for PRODUCTION.")
     token_life_s: int = Field(900, ge=60, le=900, description="Seconds an OAuth 2.0 access token lives.")
     require_dpop_nonce: bool = Field(
         False, description="DPoP proofs must carry a nonce of this platform (RFC 9449 section 8)."

@@ -14,10 +14,13 @@ from pathlib import Path
 import structlog
 
 from credenza.adapters.vault import LocalVault
-from credenza.cli import installation, origins
+from credenza.cli import api_plane, installation, origins
 from credenza.cli.installation import LateDatabase
 from credenza.gate import refusals, usage
+from credenza.gate.api_clients import ApiClients
+from credenza.gate.audiences import Audiences
 from credenza.gate.bearer import TokenVerifier
+from credenza.gate.compat import ApiTokenVerifier
 from credenza.gate.flushing import Flusher
 from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
 from credenza.gate.issuers import Issuers
@@ -59,6 +62,9 @@ class Plane:
     vault: LocalVault | None
     nonces: Nonces
     payload_keys: PayloadKeys
+    api_clients: ApiClients
+    api_tokens: ApiTokenVerifier
+    audiences: Audiences
 
 
 @asynccontextmanager
@@ -70,13 +76,13 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
         records = installation.embedded_path(settings)
         traces: TraceFile
         if records is not None:
-            keyring, payload_keys, freshness = _embedded(records, routes, issuers, trust, vault, stack)
+            keyring, payload_keys, api_clients, freshness = _embedded(records, routes, issuers, trust, vault, stack)
             traces = EmbeddedTraces(traces_path(records))
             stack.callback(traces.close)
         else:
             # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
             postgresql = import_module("credenza.cli.postgresql_plane")
-            keyring, payload_keys, freshness = await postgresql.open_freshness(
+            keyring, payload_keys, api_clients, freshness = await postgresql.open_freshness(
                 settings, routes, issuers, trust, vault, stack, report=_report
             )
             traces = import_module("credenza.store.engine_traces").EngineTraces(database.open().traces)
@@ -103,6 +109,17 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
             audiences=origins.audiences(settings),
             nonces=nonces,
         )
+        audiences = api_plane.audiences(settings)
+        api_tokens = ApiTokenVerifier(
+            clients=api_clients,
+            keyring=keyring,
+            routes=routes,
+            issuers=issuers,
+            freshness=freshness,
+            origins={each.environment: each.origin for each in origins.audiences(settings)},
+            audiences=audiences,
+            counts=api_plane.open_counts(settings, stack),
+        )
         verifier = Verifier(
             keyring=keyring,
             routes=routes,
@@ -111,6 +128,7 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
             policy=policy,
             tokens=None if vault is None else tokens,
             certificates=CertificateVerifier(keyring=keyring, routes=routes, freshness=freshness),
+            api_tokens=api_tokens,
         )
         yield Plane(
             verifier,
@@ -126,6 +144,9 @@ async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVau
             vault,
             nonces,
             payload_keys,
+            api_clients,
+            api_tokens,
+            audiences,
         )
 
 
@@ -136,16 +157,17 @@ def _embedded(
     trust: Trust,
     vault: LocalVault | None,
     stack: AsyncExitStack,
-) -> tuple[Keyring, PayloadKeys, Freshness]:
+) -> tuple[Keyring, PayloadKeys, ApiClients, Freshness]:
     reader = EmbeddedReader(records)
     stack.callback(reader.close)
     reader.watch()
     source = SqliteKeys(reader)
     payload_keys = PayloadKeys(source, vault)
-    keyring = Keyring(source, clock=time.monotonic, followers=(payload_keys,))
+    api_clients = ApiClients(source, clock=time.monotonic)
+    keyring = Keyring(source, clock=time.monotonic, followers=(payload_keys, api_clients))
     freshness = SqliteFreshness(reader, keyring, routes, issuers, trust)
     freshness.look()
-    return keyring, payload_keys, freshness
+    return keyring, payload_keys, api_clients, freshness
 
 
 def replay_window(skew: timedelta) -> tuple[timedelta, timedelta]:

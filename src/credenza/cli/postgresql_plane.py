@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from credenza.adapters.vault import LocalVault
 from credenza.cli.failure import CommandFailed
+from credenza.gate.api_clients import ApiClients
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.payload_keys import PayloadKeys
@@ -35,11 +36,12 @@ async def open_freshness(
     stack: AsyncExitStack,
     *,
     report: Callable[[Exception], None],
-) -> tuple[Keyring, PayloadKeys, PostgresFreshness]:
+) -> tuple[Keyring, PayloadKeys, ApiClients, PostgresFreshness]:
     url = make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
     keys = PostgresKeys(LineReader(url, deadline_s=_READ_DEADLINE_S))
     payload_keys = PayloadKeys(keys, vault)
-    keyring = Keyring(keys, clock=time.monotonic, followers=(payload_keys,))
+    api_clients = ApiClients(keys, clock=time.monotonic)
+    keyring = Keyring(keys, clock=time.monotonic, followers=(payload_keys, api_clients))
     freshness = PostgresFreshness(
         url,
         keys,
@@ -55,7 +57,7 @@ async def open_freshness(
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)
-    return keyring, payload_keys, freshness
+    return keyring, payload_keys, api_clients, freshness
 
 
 def check_memory(settings: Settings, database: Database) -> None:

@@ -154,7 +154,7 @@ async def _gates(
         EnvironmentName.SANDBOX: Origin.parse(EnvironmentName.SANDBOX, settings.sandbox_origin),
         EnvironmentName.PRODUCTION: Origin.parse(EnvironmentName.PRODUCTION, settings.production_origin),
     }
-    tokens = token_plane.token_apps(settings, database, plane, desk)
+    tokens = token_plane.token_servers(settings, database, plane, desk)
     payloads = payload_plane.open_payloads(settings, plane)
     payload_apps = payload_plane.corners(settings, database, payloads, plane, desk)
     enrolment = enrolment_plane.corners(settings, database, plane)
@@ -167,7 +167,8 @@ async def _gates(
             limits=limits,
             trusted_proxies=settings.trusted_proxies,
             terminators=proxies.terminators(settings, binds[name]),
-            tokens=tokens.get(name),
+            tokens=tokens.fapi2.get(name),
+            compat=tokens.compat.get(name),
             corners=[payload_apps[name], *([enrolment[name]] if name in enrolment else [])],
             payloads=payload_plane.exchange(payloads, plane, desk),
         )

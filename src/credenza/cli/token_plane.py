@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from credenza.adapters import vault
@@ -14,10 +16,11 @@ from credenza.cli.installation import LateDatabase
 from credenza.cli.plane import Plane
 from credenza.cli.token_records import TokenRecords
 from credenza.domain.model import EnvironmentName
+from credenza.gate.compat_server import CompatServer
 from credenza.gate.desk import Desk
 from credenza.gate.signed_identity import IdentitySigner
-from credenza.gate.token_app import TokenApp
-from credenza.gate.token_desk import TokenDesk
+from credenza.gate.token_app import COMPAT, TokenApp
+from credenza.gate.token_desk import Server, TokenDesk
 from credenza.gate.token_server import TokenServer
 from credenza.gate.token_status import TokenStatus
 from credenza.settings import Settings
@@ -46,12 +49,25 @@ def identity_signer(settings: Settings, plane: Plane) -> IdentitySigner | None:
     return IdentitySigner(plane.issuers, issuers, life=timedelta(seconds=settings.identity_life_s))
 
 
-def token_apps(
-    settings: Settings, database: LateDatabase, plane: Plane, desk: Desk
-) -> Mapping[EnvironmentName, TokenApp]:
-    """Make the token server of each environment; none without the key-encryption key."""
+@dataclass(frozen=True, slots=True)
+class TokenServers:
+    """The two issuers of each environment; none of either without the key-encryption key."""
+
+    fapi2: Mapping[EnvironmentName, TokenApp]
+    compat: Mapping[EnvironmentName, TokenApp]
+
+
+def token_servers(settings: Settings, database: LateDatabase, plane: Plane, desk: Desk) -> TokenServers:
     if plane.vault is None:
-        return {}
+        return TokenServers({}, {})
+    records = TokenRecords(settings, database)
+    return TokenServers(
+        _fapi2_apps(settings, plane, _fapi2_desk(settings, plane, desk, records)),
+        _compat_apps(settings, plane, _compat_desk(plane, desk, records)),
+    )
+
+
+def _fapi2_desk(settings: Settings, plane: Plane, desk: Desk, records: TokenRecords) -> TokenDesk:
     server = TokenServer(
         keyring=plane.keyring,
         routes=plane.routes,
@@ -62,14 +78,35 @@ def token_apps(
         random=secrets.token_bytes,
         token_life=timedelta(seconds=settings.token_life_s),
     )
-    tokens = TokenDesk(
+    return _desk(plane, desk, server, TokenStatus(server, plane.tokens, plane.issuers, records))
+
+
+def _compat_desk(plane: Plane, desk: Desk, records: TokenRecords) -> TokenDesk:
+    server = CompatServer(
+        clients=plane.api_clients,
+        routes=plane.routes,
+        issuers=plane.issuers,
+        freshness=plane.freshness,
+        audiences=plane.audiences,
+        hashes=records,
+        random=secrets.token_bytes,
+        monotonic=time.monotonic,
+    )
+    return _desk(plane, desk, server, TokenStatus(server, plane.api_tokens, plane.issuers, records))
+
+
+def _desk(plane: Plane, desk: Desk, server: Server, status: TokenStatus) -> TokenDesk:
+    return TokenDesk(
         server,
-        TokenStatus(server, plane.tokens, plane.issuers, TokenRecords(settings, database)),
+        status,
         clock=installation.now,
         usage=plane.usage,
         refusals=plane.refusals,
         metrics=desk.metrics,
     )
+
+
+def _fapi2_apps(settings: Settings, plane: Plane, tokens: TokenDesk) -> Mapping[EnvironmentName, TokenApp]:
     return {
         each.environment: TokenApp(
             each.environment,
@@ -78,6 +115,15 @@ def token_apps(
             plane.issuers,
             clock=installation.now,
             mutual_tls=origins.mutual_tls(settings, each.environment),
+        )
+        for each in origins.audiences(settings)
+    }
+
+
+def _compat_apps(settings: Settings, plane: Plane, tokens: TokenDesk) -> Mapping[EnvironmentName, TokenApp]:
+    return {
+        each.environment: TokenApp(
+            each.environment, each.origin, tokens, plane.issuers, clock=installation.now, places=COMPAT
         )
         for each in origins.audiences(settings)
     }
