@@ -23,21 +23,34 @@ from credenza.actions import (
     access_tokens,
     account_keys,
     accounts,
+    api_credentials,
     calendar_feeds,
     deliveries,
     enrolment_secrets,
     invitations,
     roles,
     service_keys,
+    services,
     tls_client_names,
     traces,
     webhooks,
     workspaces,
 )
+from credenza.actions.api_credentials import NewApiCredential
 from credenza.actions.service_key_admission import ByRequest
+from credenza.actions.services import NewService
 from credenza.domain.access import Scope
+from credenza.domain.api_credentials import ApiCredentialQuery, ApiGrant
+from credenza.domain.catalog import CatalogEntry, Permission, ScopeLevel
 from credenza.domain.lists import ServiceKeyQuery
-from credenza.domain.model import CredentialKind, EnvironmentName, OrganizationRole, Status
+from credenza.domain.model import (
+    AuthenticationType,
+    CredentialKind,
+    EnvironmentName,
+    OrganizationRole,
+    ServiceEnvironment,
+    Status,
+)
 from credenza.protocol.tls_client_name import NameKind
 from credenza.store import schema
 from credenza.store.engine import writing
@@ -157,6 +170,16 @@ MAY: dict[str, frozenset[str]] = {
     "revokeCredential": WRITERS,
     "rotateCredential": WRITERS,
     "renewCredential": WRITERS,
+    "listApiCredentials": OVERSEERS,
+    "listApiChoices": OVERSEERS,
+    "createApiCredential": OVERSEERS,
+    "getApiCredential": OVERSEERS,
+    "editApiCredential": OVERSEERS,
+    "activateApiCredential": OVERSEERS,
+    "deactivateApiCredential": OVERSEERS,
+    "deleteApiCredential": OVERSEERS,
+    "issueClientSecret": OVERSEERS,
+    "deleteClientSecret": OVERSEERS,
     "listServiceKeysOfProject": READERS,
     "listServiceKeys": READERS,
     "addServiceKey": WRITERS,
@@ -218,7 +241,14 @@ def places_of(desk: Desk) -> dict[str, str]:
         "delivery_id": deliveries.list_page(desk.platform, OPERATOR, desk.organization.id, limit=1, now=NOON)[0].id,
         "secret_id": enrolment_secrets.list_latest(desk.platform, OPERATOR, desk.view.project.id, now=NOON)[0].id,
         "refusal_id": traces.refusals(desk.platform, OPERATOR, desk.view.project.id, limit=1, now=NOON)[0].id,
+        **api_credential_of(desk),
     }
+
+
+def api_credential_of(desk: Desk) -> dict[str, str]:
+    wanted = ApiCredentialQuery()
+    (found,) = api_credentials.list_page(desk.platform, OPERATOR, desk.organization.id, wanted, now=NOON)
+    return {"api_credential_id": found.credential.id, "client_secret_id": found.credential.secrets[0].id}
 
 
 def service_key_of(desk: Desk) -> dict[str, str]:
@@ -248,6 +278,8 @@ UNKNOWN = {
     "delivery_id": UNKNOWN_UUID,
     "secret_id": UNKNOWN_UUID,
     "refusal_id": UNKNOWN_KEY[:32],
+    "api_credential_id": UNKNOWN_UUID,
+    "client_secret_id": UNKNOWN_UUID,
 }
 
 
@@ -274,7 +306,22 @@ def new_service(desk: Desk) -> dict[str, Any]:
     return {"name": "New", "authenticationType": "OAUTH10A", "environments": [place]}
 
 
+def new_api_credential(desk: Desk) -> dict[str, Any]:
+    choices = api_credentials.list_choices(desk.platform, OPERATOR, desk.organization.id, now=NOON)
+    grant = {"serviceId": choices.offers[0].service_id, "permissions": ["read"]}
+    return {"name": "Analytics", "environment": "SANDBOX", "grants": [grant]}
+
+
+def edited_api_credential(desk: Desk) -> dict[str, Any]:
+    body = new_api_credential(desk)
+    del body["environment"]
+    return body | {"version": 1}
+
+
 BODIES: dict[str, Callable[[Desk], dict[str, Any]]] = {
+    "createApiCredential": new_api_credential,
+    "editApiCredential": edited_api_credential,
+    "issueClientSecret": lambda desk: {"keepOld": "1h"},
     "createProject": new_project,
     "updateProject": lambda desk: {"name": f"Shop {next(_numbers)}"},
     "addEnvironmentToProject": lambda desk: {"name": "PRODUCTION", "credential": signing()},
@@ -342,6 +389,7 @@ def prepared(desk: Desk) -> Desk:
     calendar_feeds.make(desk.platform, desk.actor("spare"), desk.organization.id, now=NOON)
     added = webhooks.add(desk.platform, OPERATOR, desk.organization.id, url="https://example.com/hook", now=NOON)
     webhooks.send_test(desk.platform, OPERATOR, desk.organization.id, added.webhook.id, now=NOON)
+    make_api_credential(desk)
     speak_oauth2(desk)
     name = (EnvironmentName.SANDBOX, NameKind.SAN_DNS, "till7.example")
     tls_client_names.register(desk.platform, OPERATOR, desk.view.project.id, *name, now=NOON)
@@ -354,6 +402,15 @@ def prepared(desk: Desk) -> Desk:
         place = (desk.view.project.id, environment.services[0].service_id)
         service_keys.add(desk.platform, OPERATOR, *place, reader, None, now=NOON)
     return desk
+
+
+def make_api_credential(desk: Desk) -> None:
+    entry = CatalogEntry(ScopeLevel.ACCOUNT, scope_fixed=True, permissions=(Permission("read"),))
+    where = ServiceEnvironment(EnvironmentName.SANDBOX, "/profiles", "http://127.0.0.1:9", 13, None)
+    api = NewService("Profile", AuthenticationType.CLIENT_SECRET, "", (where,), entry=entry)
+    made = services.create(desk.platform, OPERATOR, api, now=NOON)
+    new = NewApiCredential("Analytics", EnvironmentName.SANDBOX, (ApiGrant(made.id, frozenset({"read"})),))
+    api_credentials.create(desk.platform, OPERATOR, desk.organization.id, new, now=NOON)
 
 
 def speak_oauth2(desk: Desk) -> None:
