@@ -142,3 +142,60 @@ def test_a_file_that_is_not_there_or_not_text(installation: Installation, tmp_pa
 
     assert plan(installation, tmp_path / "missing").err.endswith("No such file or directory.\n")
     assert "no YAML file that can be read" in plan(installation, tmp_path / "binary").err
+
+
+ADD = ("service", "add", "Profile", "--path", "/profile", "--upstream", "http://127.0.0.1:9000")
+SECRET = (*ADD, "--auth", "CLIENT_SECRET")
+
+
+def test_a_service_for_client_secrets_is_added_and_viewed(either: Installation) -> None:
+    route = "GET /v1/accounts/{account}/workspaces/{workspace} read account=account workspace=workspace"
+    either.done(*SECRET, "--level", "workspace", "--permission", "read=Read it", "--route", route)
+
+    shown = either.done("service", "view", "1", "-o", "json").document
+
+    assert (shown["scopeLevel"], shown["scopeFixed"], shown["permissions"]) == ("WORKSPACE", False, ["read: Read it"])
+    assert shown["routes"] == [
+        "GET /v1/accounts/{account}/workspaces/{workspace} needs read, account {account}, workspace {workspace}"
+    ]
+    assert either.run("service", "view", "2").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [("account:fixed", ("ACCOUNT", True)), ("organization", ("ORGANIZATION", True))]
+)
+def test_a_level_is_chosen_or_fixed(installation: Installation, level: str, shown: tuple[str, bool]) -> None:
+    installation.done("db", "upgrade")
+    installation.done(*SECRET, "--level", level, "--permission", "admin")
+
+    found = installation.done("service", "view", "1", "-o", "json").document
+
+    assert (found["scopeLevel"], found["scopeFixed"]) == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code"),
+    [
+        ((*SECRET,), 1),
+        ((*SECRET, "--level", "galaxy"), 2),
+        ((*SECRET, "--level", "account:loose"), 2),
+        ((*SECRET, "--level", "account", "--permission", "read", "--route", "GET /v1"), 2),
+        ((*SECRET, "--level", "account", "--permission", "read", "--route", "GET /v1/{a} read a=a"), 2),
+        ((*SECRET, "--level", "account", "--permission", "read", "--route", "GET /v1 write"), 1),
+        ((*ADD, "--level", "account", "--permission", "read"), 1),
+    ],
+)
+def test_a_service_that_cannot_be_is_not_added(
+    installation: Installation, options: tuple[str, ...], exit_code: int
+) -> None:
+    installation.done("db", "upgrade")
+
+    assert installation.run(*options).exit_code == exit_code
+    assert installation.done("service", "list", "-o", "json").document == []
+
+
+def test_a_service_of_projects_is_viewed_without_an_entry(installation: Installation) -> None:
+    installation.done("db", "upgrade")
+    installation.done(*ADD)
+
+    assert "scopeLevel" not in installation.done("service", "view", "1", "-o", "json").document

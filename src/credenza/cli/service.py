@@ -8,7 +8,9 @@ import typer
 
 from credenza.actions import services
 from credenza.actions.services import NewService
-from credenza.cli import local, output
+from credenza.cli import local, output, service_entry
+from credenza.cli.failure import CommandFailed, ExitCode
+from credenza.cli.service_entry import ROUTE_FORM
 from credenza.domain.expiry import VALIDITY_MONTHS
 from credenza.domain.model import AuthenticationType, EnvironmentName, Service, ServiceEnvironment, ServiceId
 
@@ -44,6 +46,19 @@ def add(
     sandbox_days: Annotated[
         int | None, typer.Option(help="The same in days, for SANDBOX, in place of the months.")
     ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL", help="For client secrets: organization, account, workspace; account:fixed is all."
+        ),
+    ] = None,
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DESCRIPTION", help="What a client secret may be granted. May be repeated."),
+    ] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(metavar="ROUTE", help=f"What a call needs: {ROUTE_FORM}. May be repeated.")
+    ] = None,
 ) -> None:
     """Add a service in both environments."""
     new = NewService(
@@ -57,10 +72,22 @@ def add(
             ServiceEnvironment(EnvironmentName.PRODUCTION, path, upstream, validity_months, None),
         ),
         frozenset(scope or ()),
+        service_entry.read(level, permission or (), route or ()),
     )
     with local.platform(local.load_settings()) as platform:
         made = local.attempt(lambda: services.create(platform, local.OPERATOR, new, now=local.now()))
     output.show(context, _row(made))
+
+
+@app.command()
+def view(context: typer.Context, service_id: Annotated[int, typer.Argument(help="Its number.")]) -> None:
+    """Show a service with its permissions and what each of its calls needs."""
+    with local.platform(local.load_settings()) as platform:
+        found = local.attempt(lambda: services.list_live(platform, local.OPERATOR, now=local.now()))
+    service = next((each for each in found if each.id == service_id), None)
+    if service is None:
+        raise CommandFailed(f"No service {service_id}.", ExitCode.NOT_FOUND)
+    output.show(context, _row(service) | service_entry.shown(service.entry))
 
 
 @app.command()

@@ -98,11 +98,12 @@ def _facts(service: Service) -> dict[str, str]:
         found["calls a minute"] = str(entry.calls_per_minute or "unlimited")
         found["calls without a route"] = "admitted" if entry.admits_unmapped else "refused"
     found |= {f"permission {each.name}": each.description or "-" for each in entry.permissions}
-    found |= {f"route {rule.method} {rule.path}": _needs(rule) for rule in entry.routes}
+    found |= {f"route {rule.method} {rule.path}": needs(rule) for rule in entry.routes}
     return found
 
 
-def _needs(rule: RouteRule) -> str:
+def needs(rule: RouteRule) -> str:
+    """Say what a call needs, and which of its variables name places."""
     named = {"account": rule.account_variable, "workspace": rule.workspace_variable}
     return ", ".join([rule.permission, *(f"{place} {{{name}}}" for place, name in named.items() if name is not None)])
 
