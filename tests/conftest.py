@@ -1,6 +1,7 @@
 """Fixtures that more than one folder of tests needs. A server starts when it is first asked for."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests' files in memory where there is room for them: they are killed, but the machine is not."""
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    # Tests start hundreds of processes of ours: what one has compiled serves the next.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _has_room(place: Path) -> bool:
