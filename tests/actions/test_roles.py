@@ -7,13 +7,23 @@ import pytest
 from tests.actions.proofs import PASSWORD, VISITOR
 from tests.actions.stage import OPERATOR, Person, Shop, Stage
 
-from credenza.actions import accounts, calendar_feeds, invitations, people, permissions, projects, roles, webhooks
+from credenza.actions import (
+    accounts,
+    calendar_feeds,
+    invitations,
+    people,
+    permissions,
+    project_members,
+    projects,
+    roles,
+    webhooks,
+)
 from credenza.actions.context import Attempt, viewing
 from credenza.domain import access
 from credenza.domain.access import CARRIED, PERMISSIONS, Action, Standing
 from credenza.domain.custom_roles import CustomRole
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import CustomRoleId, OrganizationRole
+from credenza.domain.model import CustomRoleId, OrganizationRole, ProjectRole
 from credenza.store.engine import writing
 from credenza.store.schema import custom_roles, memberships
 
@@ -213,6 +223,39 @@ def test_nobody_gives_a_custom_role_that_allows_more_than_their_own(house: House
         wanted: dict[str, Any] = {**named, "email": email}
         house.stage.refused(action, Code.FORBIDDEN, call, *place, **wanted, custom_role_id=wide.id)
         house.stage.done(action, call, *place, **wanted, custom_role_id=narrow.id)
+
+
+def test_nobody_gives_a_role_on_a_project_that_allows_more_than_their_own(shop: Shop) -> None:
+    house = House(shop.stage)
+    house.organization, house.admin = shop.organization, shop.stage.member(shop.organization)
+    house.place = (house.admin.actor, shop.organization.id)
+    looks = sorted(access.granted_on_project(ProjectRole.READ_ONLY))
+    host = house.hold("Hosts", "invitation.send", "project.member.set", *looks)
+    place, named = (host.actor, shop.project.id), {"email": host.user.email}
+    set_role, invite = project_members.set_role, invitations.invite
+    onto: dict[str, Any] = {"role": READ_ONLY, "project_id": shop.project.id}
+
+    shop.stage.refused("project.member.set", Code.FORBIDDEN, set_role, *place, **named, role=ProjectRole.ADMIN)
+    shop.stage.refused(
+        "invitation.send",
+        Code.FORBIDDEN,
+        invite,
+        host.actor,
+        shop.organization.id,
+        email="eve@example.org",
+        project_role=ProjectRole.ADMIN,
+        **onto,
+    )
+    shop.stage.done("project.member.set", set_role, *place, **named, role=ProjectRole.READ_ONLY)
+    shop.stage.done(
+        "invitation.send",
+        invite,
+        host.actor,
+        shop.organization.id,
+        email="eve@example.org",
+        project_role=ProjectRole.READ_ONLY,
+        **onto,
+    )
 
 
 def test_who_may_more_is_out_of_reach(house: House) -> None:

@@ -346,7 +346,7 @@ def test_a_custom_role_sees_projects_exactly_where_it_may_view_them() -> None:
 def test_nobody_gives_away_more_than_they_have(role: OrganizationRole) -> None:
     held = frozenset({Action.KEY_REVOKE}) if role is OrganizationRole.CUSTOM else frozenset()
     standing = Standing(role, ProjectRole.OWNER, held)
-    own = access.granted(role, held)
+    own = access.granted(role, held) | access.granted_on_project(ProjectRole.OWNER)
 
     access.check_gives(PERSON, standing, own)
     access.check_gives(OPERATOR, FOREIGN, access.CARRIED)

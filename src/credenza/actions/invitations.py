@@ -15,6 +15,7 @@ from credenza.actions.context import Act, Attempt, Platform, acting, recording, 
 from credenza.actions.letters import Invitation as InvitationLetter
 from credenza.actions.once import Once, claim, settle
 from credenza.actions.sessions import Begun, Visitor
+from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
@@ -94,7 +95,7 @@ def invite(
             custom_role=custom.name if custom else "",
         )
         act.note(invitation.id, f"{invitation.email} {role} {invitation.custom_role}".rstrip())
-        _check(act, invitation)
+        _check(act, actor, invitation)
         token = _insert(platform, act, invitation, now=now)
         _write(platform, act, invitation, token, now=now)
         return Invited(settle(platform, act, actor, once, invitation, now=now), token)
@@ -183,7 +184,7 @@ def link_to(platform: Platform, token: str) -> str:
     return f"{platform.public_url}{PATH}?token={token}"
 
 
-def _check(act: Act, invitation: Invitation) -> None:
+def _check(act: Act, actor: Actor, invitation: Invitation) -> None:
     if (invitation.project_id is None) != (invitation.project_role is None):
         raise Refusal(Code.INVALID, "Name a project and a role on it, or neither.", field="projectRole")
     if invitation.project_role is ProjectRole.OWNER:
@@ -192,6 +193,7 @@ def _check(act: Act, invitation: Invitation) -> None:
         project = projects.find(act.connection, invitation.project_id)
         if project is None or project.organization_id != invitation.organization_id:
             raise Refusal(Code.PROJECT_NOT_FOUND, "The organization has no such project.", field="projectId")
+        access.check_gives(actor, act.standing, access.granted_on_project(invitation.project_role))
     members = people_rows.list_members(act.connection, invitation.organization_id)
     if any(each.user.email == invitation.email for each in members):
         raise Refusal(Code.DUPLICATE_NAME, f"{invitation.email} is a member already.", field="email")

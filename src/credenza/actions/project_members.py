@@ -7,6 +7,7 @@ from datetime import datetime
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
 from credenza.actions.people import usual_address
+from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ProjectId, ProjectMember, ProjectRole, User, UserId
@@ -28,13 +29,14 @@ def set_role(
     now: datetime,
     once: Once | None = None,
 ) -> ProjectMember:
-    """Put a member of the organization on the project, or change the role there."""
+    """Put a member of the organization on the project, or change the role there. Nobody gives what they have not."""
     with acting(platform, Attempt(actor, Action.PROJECT_MEMBER_SET, now, project_id=project_id)) as act:
         claimed = claim(platform, act, actor, once, ProjectMember, now=now)
         if claimed.answer is not None:
             return claimed.answer
         if role is ProjectRole.OWNER:
             raise Refusal(Code.INVALID, "A project has one owner. Choose admin or read_only.", field="role")
+        access.check_gives(actor, act.standing, access.granted_on_project(role))
         user = _member(act, email)
         _check_not_owner(act, user.id)
         projects.set_member(act.connection, act.the_project, user.id, role, now=now)

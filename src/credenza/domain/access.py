@@ -394,6 +394,11 @@ def granted(role: OrganizationRole | None, actions: frozenset[Action] = frozense
     return actions & CARRIED if role is _O.CUSTOM else _GRANTED.get(role, frozenset())
 
 
+def granted_on_project(role: ProjectRole | None) -> frozenset[Action]:
+    """Name what a role on a project allows there that a role of the organization may allow on all of them."""
+    return frozenset(each for each in CARRIED if role in PERMISSIONS[each].project_roles)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The roles an actor's user holds where the action is done. An operator needs none. `actions` are those of the
@@ -465,7 +470,7 @@ def allowed(actor: Actor, action: Action, standing: Standing) -> bool:
 
 def check_gives(actor: Actor, standing: Standing, given: frozenset[Action]) -> None:
     """Let the actor give away, or take from somebody, what is `given`: nobody gives more than they have."""
-    lacking = sorted(given - standing.granted)
+    lacking = sorted(given - standing.granted - granted_on_project(standing.project_role))
     if lacking and actor.kind is not ActorKind.OPERATOR:
         raise Refusal(
             Code.FORBIDDEN,
