@@ -24,6 +24,7 @@ from tests.actions.stage import (
     know_the_timeline,
     new_platform,
 )
+from tests.actions.test_service_keys import Counter
 from tests.databases import RenewedDatabase, SqlitePlace
 from tests.servers import PostgreSQLServer
 
@@ -51,7 +52,16 @@ from credenza.actions.projects import ProjectEdit
 from credenza.adapters.vault import LocalVault
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, ActorKind, ChangeNumber, OrganizationRole, ProjectRole, Status
+from credenza.domain.model import (
+    Actor,
+    ActorKind,
+    ChangeNumber,
+    CredentialKind,
+    OrganizationRole,
+    ProjectRole,
+    Status,
+)
+from credenza.domain.service_keys import purpose
 from credenza.domain.tokens import RevokedToken, hash_jti
 from credenza.store import archive, authorities, backup, changes, revoked_tokens, schema
 from credenza.store import resource_servers as resource_server_rows
@@ -297,6 +307,39 @@ def test_a_removed_webhook_and_a_revoked_calendar_feed_stay_away(shop: Shop, pat
 
     assert [row.removed_at for row in stage.rows(schema.webhooks)] == [stage.now]
     assert [row.revoked_at for row in stage.rows(schema.calendar_feeds)] == [stage.now]
+
+
+def test_a_service_key_that_was_replaced_since_is_not_active_again(shop: Shop, path: Path) -> None:
+    """Nobody knows better than the project which key its payloads need now: it activates one."""
+    counter = Counter(shop)
+    first = counter.add(CredentialKind.RESPONSE_ENCRYPTION)
+    second = counter.add(CredentialKind.RESPONSE_ENCRYPTION)
+    lost, ours = counter.add(CredentialKind.REQUEST_ENCRYPTION), counter.add(CredentialKind.REQUEST_ENCRYPTION)
+    back_up(shop.stage, path)
+    counter.activate(second)
+    counter.revoke(lost)
+    counter.add(CredentialKind.REQUEST_SIGNATURE)
+
+    assert restore(shop.stage, path).held is None
+
+    kept = [counter.look(each) for each in (first, second, lost, ours)]
+    assert [each.status for each in kept] == ["INACTIVE", "INACTIVE", "REVOKED", "ACTIVE"]
+    assert None not in (kept[0].inactive_since, kept[1].inactive_since)
+    assert counter.activate(first).status is Status.ACTIVE
+    assert {row.credential_id for row in shop.stage.rows(schema.service_private_keys)} == {lost.id, ours.id}
+
+
+def test_private_keys_of_services_must_open_with_the_key_encryption_key(shop: Shop, path: Path) -> None:
+    made = Counter(shop).add(CredentialKind.REQUEST_ENCRYPTION)
+    wrapped = LocalVault(bytes(32)).wrap(purpose(made.id), b"secret")
+    with writing(shop.stage.platform.database.records) as connection:
+        connection.execute(update(schema.service_private_keys).values(wrapped_private_key=wrapped))
+    back_up(shop.stage, path)
+    before = shop.stage.dump()
+
+    with pytest.raises(DamagedArchive, match=f"does not open the private key of service credential {made.id}"):
+        restore(shop.stage, path)
+    assert shop.stage.dump() == before
 
 
 def test_a_reading_that_was_turned_off_stays_off(shop: Shop, path: Path) -> None:

@@ -14,6 +14,7 @@ from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus
 from sqlalchemy import event
 from tests import pki_linters
 from tests.actions.stage import SANDBOX, Shop, issuing_authority
+from tests.actions.test_service_keys import Counter
 from tests.protocol.authorities import Party
 
 from credenza.actions import revocation_lists
@@ -26,6 +27,7 @@ from credenza.actions.certificate_status import (
     CertificateStatus,
     renew_responders,
 )
+from credenza.domain.model import CredentialKind
 from credenza.store.engine import writing
 from credenza.store.schema import certificates, credentials, status_responders
 
@@ -227,6 +229,18 @@ def padded(shop: Shop, octets: int, *, unlike: int = 0) -> bytes:
         certificate(shop), issuing_authority(shop.stage.platform, SANDBOX), SHA1()
     )
     return builder.add_extension(unread, critical=False).build().public_bytes(Encoding.DER)
+
+
+def test_a_service_key_whose_place_another_has_taken_is_good_until_it_is_revoked(shop: Shop) -> None:
+    counter = Counter(shop)
+    first, second = (counter.add(CredentialKind.RESPONSE_ENCRYPTION) for _ in range(2))
+    counter.activate(second)
+    leaf = x509.load_der_x509_certificate(first.certificate_der)
+    assert answered(shop, request(shop, leaf=leaf)).certificate_status is OCSPCertStatus.GOOD
+
+    counter.revoke(first)
+
+    assert answered(shop, request(shop, leaf=leaf)).certificate_status is OCSPCertStatus.REVOKED
 
 
 def test_a_credential_that_is_held_after_a_restore_is_on_hold(shop: Shop) -> None:

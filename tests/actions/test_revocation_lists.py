@@ -7,11 +7,12 @@ import pytest
 from cryptography import x509
 from tests import pki_linters
 from tests.actions.stage import OPERATOR, SANDBOX, Shop, issuing_authority, new_platform
+from tests.actions.test_service_keys import Counter
 
 from credenza.actions import authorities, revocation_lists
 from credenza.actions.revocation_lists import LIFE, RENEWED_AFTER
 from credenza.actions.revocation_reasons import reason_of
-from credenza.domain.model import AuthorityId
+from credenza.domain.model import AuthorityId, CredentialKind
 from credenza.protocol import crl
 from credenza.protocol.crl import Reason
 from credenza.store.engine import writing
@@ -115,6 +116,18 @@ def test_numbers_go_on_after_an_older_database_was_restored(shop: Shop) -> None:
 
 def test_whoever_reads_first_gets_a_list(shop: Shop) -> None:
     assert list(served(shop)) == []
+
+
+def test_a_service_key_whose_place_another_has_taken_is_not_on_the_list_until_it_is_revoked(shop: Shop) -> None:
+    counter = Counter(shop)
+    first, second = (counter.add(CredentialKind.REQUEST_SIGNATURE) for _ in range(2))
+    counter.activate(second)
+    assert list(served(shop)) == []
+
+    counter.revoke(first)
+    sign_due(shop)
+
+    assert [entry.serial_number for entry in served(shop)] == [serial_of(first)]
 
 
 def test_a_credential_that_is_held_after_a_restore_is_on_hold(shop: Shop) -> None:

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+from tests import pki_linters
 from tests.actions.stage import (
     OPERATOR,
     PRODUCTION,
@@ -108,6 +109,7 @@ def test_a_key_of_the_clients_is_certified_for_its_purpose_alone(counter: Counte
     assert made.not_after == add_months(counter.stage.now, 13) - timedelta(seconds=1)
     assert counter.look(made) == made
     assert counter.stage.rows(service_private_keys) == []
+    assert pki_linters.certificate_findings(made.certificate_der) == []
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])

@@ -347,3 +347,80 @@ def test_revoked_is_the_end() -> None:
 def test_the_kinds_that_a_rule_is_about(facet: str, kinds: set[str]) -> None:
     assert {kind for kind, rule in RULES.items() if getattr(rule, facet)} == kinds
     assert set(RULES) == set(CredentialKind)
+
+
+# ------------------------------------------------------------------- service credentials
+
+READER = replace(KEY, kind=CredentialKind.RESPONSE_ENCRYPTION, service_id=ServiceId(7))
+SIGNER = replace(READER, kind=CredentialKind.REQUEST_SIGNATURE)
+OURS = replace(READER, kind=CredentialKind.REQUEST_ENCRYPTION)
+ENDED = {"not_after": NOON - SECOND}
+ASIDE = {"status": Status.INACTIVE, "inactive_since": NOON - DAY}
+GONE = {"status": Status.REVOKED, "revoked_at": NOON}
+
+
+@pytest.mark.parametrize(
+    ("kind", "usable", "status"),
+    [
+        (CredentialKind.RESPONSE_ENCRYPTION, False, Status.ACTIVE),
+        (CredentialKind.RESPONSE_ENCRYPTION, True, Status.INACTIVE),
+        (CredentialKind.REQUEST_SIGNATURE, False, Status.ACTIVE),
+        (CredentialKind.REQUEST_SIGNATURE, True, Status.INACTIVE),
+        (CredentialKind.REQUEST_ENCRYPTION, False, Status.ACTIVE),
+        (CredentialKind.REQUEST_ENCRYPTION, True, Status.ACTIVE),
+    ],
+)
+def test_what_a_new_service_credential_starts_as(kind: CredentialKind, usable: bool, status: Status) -> None:
+    assert lifecycle.first_status(kind, usable=usable) is status
+
+
+@pytest.mark.parametrize("key", [READER, SIGNER])
+def test_activation_of_an_inactive_key_changes_something_and_of_an_active_one_nothing(key: Credential) -> None:
+    assert lifecycle.activate(replace(key, **ASIDE), now=NOON)
+    assert not lifecycle.activate(key, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (OURS, Code.KEY_TYPE),
+        (replace(READER, **ASIDE, **ENDED), Code.EXPIRED_KEY),
+        (replace(READER, **ENDED), Code.EXPIRED_KEY),
+        (replace(SIGNER, **GONE), Code.NOT_ACTIVE),
+        (replace(SIGNER, **GONE, **ENDED), Code.NOT_ACTIVE),
+        (replace(READER, status=Status.INACTIVE), Code.NOT_ACTIVE),
+    ],
+    ids=["ours", "expired aside", "expired", "revoked", "revoked and expired", "held"],
+)
+def test_activation_is_refused(key: Credential, code: Code) -> None:
+    assert refusal(lifecycle.activate, key, now=NOON) is code
+
+
+@pytest.mark.parametrize(
+    ("key", "others", "changes"),
+    [
+        (replace(READER, **ASIDE), 1, True),
+        (replace(READER, **ASIDE), 0, True),
+        (replace(READER, **ENDED), 0, True),
+        (OURS, 1, True),
+        (replace(OURS, **ENDED), 0, True),
+        (replace(OURS, status=Status.INACTIVE), 0, True),
+        (replace(SIGNER, **GONE), 0, False),
+        (replace(OURS, **GONE), 0, False),
+    ],
+)
+def test_a_service_credential_that_payloads_do_without_is_revoked(key: Credential, others: int, changes: bool) -> None:
+    assert lifecycle.revoke_service_key(key, other_active=others, now=NOON) is changes
+
+
+@pytest.mark.parametrize(
+    ("key", "others", "code"),
+    [
+        (READER, 0, Code.ACTIVE_SERVICE_KEY),
+        (READER, 1, Code.ACTIVE_SERVICE_KEY),
+        (SIGNER, 0, Code.ACTIVE_SERVICE_KEY),
+        (OURS, 0, Code.LAST_SERVICE_KEY),
+    ],
+)
+def test_a_service_credential_that_payloads_need_is_not_revoked(key: Credential, others: int, code: Code) -> None:
+    assert refusal(lifecycle.revoke_service_key, key, other_active=others, now=NOON) is code

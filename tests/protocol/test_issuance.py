@@ -20,7 +20,15 @@ from tests.protocol import forge
 
 from credenza.protocol import certificate, csr, distinguished_name, issuance
 from credenza.protocol.errors import Refused
-from credenza.protocol.issuance import CLIENT_LEAF, ISSUING, ROOT, SERVER_LEAF, Validity
+from credenza.protocol.issuance import (
+    CLIENT_LEAF,
+    ENCRYPTION_LEAF,
+    ISSUING,
+    ROOT,
+    SERVER_LEAF,
+    SIGNATURE_LEAF,
+    Validity,
+)
 
 NOW = datetime(2025, 1, 31, 12, tzinfo=UTC)
 IN_13_MONTHS = datetime(2026, 2, 28, 12, tzinfo=UTC)
@@ -184,6 +192,19 @@ def test_leaves_sign_and_do_one_thing(authority: Authority, rsa_request) -> None
         assert usage.digital_signature
         assert not any((usage.key_cert_sign, usage.crl_sign, usage.key_encipherment))
         assert list(extension_of(issued, x509.ExtendedKeyUsage)[0]) == [use]
+
+
+def test_what_protects_payloads_does_that_alone_and_is_no_client_of_tls(authority: Authority, rsa_request) -> None:
+    for profile, wraps in ((ENCRYPTION_LEAF, True), (SIGNATURE_LEAF, False)):
+        issued = authority.leaf(rsa_request, profile=profile)
+        usage, usage_critical = extension_of(issued, x509.KeyUsage)
+
+        assert not extension_of(issued, x509.BasicConstraints)[0].ca
+        assert usage_critical
+        assert (usage.key_encipherment, usage.digital_signature) == (wraps, not wraps)
+        assert not any((usage.key_cert_sign, usage.crl_sign, usage.data_encipherment, usage.key_agreement))
+        with pytest.raises(x509.ExtensionNotFound):
+            extension_of(issued, x509.ExtendedKeyUsage)
 
 
 def test_profiles_are_data() -> None:
