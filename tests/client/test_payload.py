@@ -134,7 +134,7 @@ def test_nothing_of_the_plain_text_is_on_the_wire(clock: Clock) -> None:
     with httpx.Client(transport=transport) as http:
         http.post(URL, json=BODY)
 
-    assert b"4111" not in seen[0].content
+    assert b"4111111111111111" not in seen[0].content
     assert seen[0].headers["Content-Length"] == str(len(seen[0].content))
 
 

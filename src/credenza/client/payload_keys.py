@@ -57,7 +57,7 @@ def read_decryption_key(
     names = {public_key.spki_sha256(read.private_key.public_key()), read.kid}
     if certificate is not None:
         names.add(read_recipient(certificate).certificate_sha256)
-    return DecryptionKey(read.private_key, frozenset(name for name in names if name))
+    return DecryptionKey(read.private_key, frozenset(name.lower() for name in names if name))
 
 
 def read_recipient(octets: bytes, *, key_id: str | None = None) -> Recipient:

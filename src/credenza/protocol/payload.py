@@ -200,7 +200,7 @@ def _opened(body: bytes, place: Place, value_field: str, rules: Rules, opener: _
     value = _value(opener.open(_text(members.pop(value_field)), members), place)
     left = None if _is_spent(members, place) else json_places.write(members)
     body = json_places.change(body, place.encrypted_steps, lambda _: left)
-    return json_places.change(body, place.element_steps, lambda present: _joined(present, value, place))
+    return json_places.change(body, place.element_steps, lambda present: _put(present, value, place))
 
 
 def _check_may_be_plain(body: bytes, place: Place, rules: Rules) -> None:
@@ -247,14 +247,11 @@ def _is_spent(members: Members, place: Place) -> bool:
     return not members and place.element_steps[: len(place.encrypted_steps)] != place.encrypted_steps
 
 
-def _joined(present: bytes | None, value: bytes, place: Place) -> bytes:
-    """Put the element beside what was sent in plain; the same member in both is two things."""
-    if present is None or present == EMPTY_OBJECT:
-        return value
-    one, other = json_places.members(present), json_places.members(value)
-    if one is None or other is None or one.keys() & other.keys():
-        raise Undecrypted("place", f"{place.element} is sent both encrypted and in plain.")
-    return json_places.write(one | other)
+def _put(present: bytes | None, value: bytes, place: Place) -> bytes:
+    """Put the element where nothing of it is. What stands there in plain, nobody has encrypted."""
+    if present not in (None, EMPTY_OBJECT):
+        raise Undecrypted("place", f"{place.element} is sent encrypted, and something of it in plain as well.")
+    return value
 
 
 # ------------------------------------------------------------------------------------------------------------- encrypt
