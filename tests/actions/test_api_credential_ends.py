@@ -10,7 +10,7 @@ from tests.actions.api_catalog import ApiCatalog
 from tests.actions.stage import OPERATOR, Person, Stage
 from tests.actions.test_backups import back_up, restore
 
-from credenza.actions import api_credentials, expiry, people, roles
+from credenza.actions import api_credentials, expiry, people, roles, search
 from credenza.actions.api_credentials import IssuedApiCredential
 from credenza.domain.access import Action
 from credenza.domain.api_credentials import OldSecret
@@ -80,6 +80,19 @@ def test_admins_and_compliance_admins_are_told_of_an_end_and_nobody_else(desk: A
         told = endings.audience(connection, found)
 
     assert {each.id for each in told} == {desk.admin.user.id, compliance.user.id}
+
+
+def test_they_are_found_by_name_and_client_id_by_those_who_may_see_them(desk: ApiCatalog) -> None:
+    issued = desk.create(name="Web analytics")
+    do(desk, api_credentials.delete, desk.create(name="Web of the past"))
+    user = desk.stage.member(desk.organization, OrganizationRole.USER)
+
+    def found(person: Person, text: str) -> list[str]:
+        clients = desk.stage.looked(search.find, person.actor, desk.organization.id, text).clients
+        return [each.name for each in clients]
+
+    assert found(desk.admin, "web") == found(desk.admin, issued.view.credential.client_id) == ["Web analytics"]
+    assert found(user, "web") == []
 
 
 def test_a_restore_gives_back_no_secret_no_right_and_no_later_end(desk: ApiCatalog, path: Path) -> None:

@@ -9,6 +9,7 @@ from tests.actions.stage import SANDBOX, Shop, request
 from credenza.actions import (
     access_tokens,
     account_keys,
+    api_credentials,
     audit_log,
     csr_checks,
     oauth_keys,
@@ -21,6 +22,7 @@ from credenza.actions import (
     traces,
 )
 from credenza.domain.access import Scope
+from credenza.domain.api_credentials import ApiCredentialQuery
 from credenza.domain.errors import Code
 from credenza.domain.lists import KeyQuery, ProjectQuery
 from credenza.domain.model import CredentialId, OrganizationRole, ProjectType
@@ -55,6 +57,8 @@ def more_looks(shop: Shop) -> list[tuple[str, Look]]:
     return [
         ("project.list", (projects.search_page, (organization, ProjectQuery()), {})),
         ("project.list", (search.find, (organization, "billing"), {})),
+        ("api_credential.list", (api_credentials.list_page, (organization, ApiCredentialQuery()), {})),
+        ("api_credential.list", (api_credentials.list_choices, (organization,), {})),
         ("project.view", (projects.in_sight, (project,), {})),
         ("key.list", (oauth_keys.search_page, (project, KeyQuery(SANDBOX)), {})),
         ("key.view", (oauth_keys.get_in_context, (project, key), {})),

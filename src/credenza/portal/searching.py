@@ -21,5 +21,6 @@ def show(visit: Visit) -> Response:
         text=text,
         projects=found.by_name,
         keys=tuple(key_views.view(each, None, now=visit.now) for each in found.keys),
+        clients=found.clients,
         limit=search.LIMIT,
     )
