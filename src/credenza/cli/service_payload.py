@@ -22,7 +22,7 @@ def payload(
     service_id: Annotated[int, typer.Argument(metavar="SERVICE", help="Its number: credenza service list")],
     rules: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What is encrypted and signed, as JSON: docs/guide/service-credentials.md"),
+        typer.Option(metavar="FILE", help="What is encrypted and signed, as JSON: docs/guide/payloads.md"),
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="Payloads travel as they are.")] = False,
 ) -> None:

@@ -41,7 +41,7 @@ class Service(AnswerShape):
 
 class NewServicePlace(RequestShape):
     """`validityDays`, when given, stands in place of `validityMonths`. `payloadRules` say what of a payload is
-    encrypted and signed (the guide to service credentials lists them); without them payloads travel as they are."""
+    encrypted and signed (the guide to payloads lists them); without them payloads travel as they are."""
 
     name: EnvironmentName
     path_prefix: PathPrefix
