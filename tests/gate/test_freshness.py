@@ -17,15 +17,17 @@ from tests.clock import NOON
 from tests.servers import PostgreSQLServer
 from tests.store.rows import PRODUCTION, SANDBOX, Rows
 
-from credenza.domain.model import PLATFORM, CredentialKind, Reach, Status
+from credenza.domain.model import PLATFORM, CredentialKind, OrganizationId, Reach, Status
 from credenza.gate.freshness import GateClosed, SqliteFreshness, SqliteKeys
 from credenza.gate.keyring import Entry, Keyring, RouteTable
+from credenza.gate.payload_keys import PayloadKeys
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
 from credenza.gate.trust import Trust
 from credenza.store import changes, leases, migrate
 from credenza.store.changes import ChangeKind
 from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, open_database, reading, writing
+from credenza.store.payload_lookup import Parties
 from credenza.store.postgresql import Line, LineReader
 from credenza.store.schema import credentials, gates, services, trusted_authorities
 
@@ -173,7 +175,8 @@ class PostgresGate:
         self.reader = LineReader(url, deadline_s=lease.total_seconds() / 2)
         self.trust = Trust()
         keys = PostgresKeys(self.reader)
-        self.keyring = Keyring(keys, clock=self.clock)
+        self.payload_keys = PayloadKeys(keys, None)
+        self.keyring = Keyring(keys, clock=self.clock, followers=(self.payload_keys,))
         self.routes = RouteTable()
         self.freshness = PostgresFreshness(
             url,
@@ -242,6 +245,30 @@ async def test_when_a_revocation_is_answered_the_entry_is_dead(
     assert (found.gates, found.confirmed, found.lapsed) == (1, 1, 0)
     assert not entry.live
     assert (await gate.find(key_id)).record.status is Status.REVOKED
+
+
+async def test_service_credentials_are_as_dead_as_keys_when_a_change_is_answered(
+    postgresql_database: Database, gate: PostgresGate
+) -> None:
+    rows = Rows(postgresql_database)
+    organization = rows.organization()
+    project, service = rows.project(organization), rows.service()
+    client_id = rows.environment(organization, project)
+    rows.entitle(organization, project, service)
+    place = {"project_id": project, "service_id": service, "client_id": client_id, "id": str(uuid4())}
+    rows.credential(organization, kind=CredentialKind.RESPONSE_ENCRYPTION, **place)
+    parties = Parties(project, service, SANDBOX)
+    pair = await gate.payload_keys.load(parties)
+    gate.freshness.look()
+
+    with writing(postgresql_database.records) as connection:
+        number = changes.record(connection, OrganizationId(organization), ChangeKind.SERVICE_KEY, project)
+        connection.execute(credentials.update().values(status="REVOKED", revoked_at=NOON))
+    await reach(postgresql_database, number)
+
+    assert len(pair.keys) == 1
+    assert not pair.live
+    assert (await gate.payload_keys.load(parties)).keys == ()
 
 
 async def test_three_gates_confirm_each_of_many_revocations(postgresql_database: Database) -> None:

@@ -38,6 +38,7 @@ from credenza.gate.payload import minified
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
 from credenza.store.engine import reading
+from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 
 
 @pytest.fixture(scope="module")
@@ -662,3 +663,45 @@ def test_rules_that_a_gate_cannot_read_let_nothing_through(street: PayloadStreet
     response = street.call(PLAIN)
 
     assert refused(street, response)[:3] == (503, "Gateway", "SERVICE_UNAVAILABLE")
+
+
+class Late:
+    """A database that answers after something else has happened."""
+
+    def __init__(self, source: Any, meanwhile: Callable[[], None]) -> None:
+        self._source = source
+        self._meanwhile = [meanwhile]
+
+    def service_keys_now(self, parties: Parties) -> None:
+        return None
+
+    async def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
+        if self._meanwhile:
+            self._meanwhile.pop()()
+        found: ServiceKeySnapshot = await self._source.service_keys(parties)
+        return found
+
+
+def test_a_caller_who_is_revoked_while_keys_are_fetched_is_refused(
+    street: PayloadStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = street.keys()
+    client, scene = street.scene.add_key(), street.scene
+    late = Late(scene.payload_keys._source, lambda: scene.revoke(client))
+    monkeypatch.setattr(scene.payload_keys, "_source", late)
+
+    response = street.send(ours, client=client)
+
+    assert refused(street, response)[:3] == (403, "Gateway", "AUTHENTICATION_FAILED")
+
+
+def test_a_caller_who_waits_while_others_change_is_served_with_what_is_true_then(
+    street: PayloadStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = street.keys()
+    late = Late(street.scene.payload_keys._source, lambda: street.revoke(theirs))
+    monkeypatch.setattr(street.scene.payload_keys, "_source", late)
+
+    response = street.send(ours)
+
+    assert refused(street, response)[2] == "ENCRYPT_PUBLIC_KEY_NOT_FOUND"
