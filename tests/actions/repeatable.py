@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tests.actions.api_catalog import ApiCatalog
 from tests.actions.foreign import Foreign
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop
 from tests.clock import Clock
@@ -13,6 +14,7 @@ from credenza.actions import (
     access_tokens,
     account_keys,
     accounts,
+    api_credentials,
     certificates,
     invitations,
     oauth_keys,
@@ -114,6 +116,12 @@ def invitation_send(shop: Shop) -> Request:
 def access_token_create(shop: Shop) -> Request:
     named = {"name": "ci", "scopes": frozenset({Scope.READ}), "days": 30}
     return _request(shop, "access_token.create", shop.owner.actor, access_tokens.create, shop.organization.id, **named)
+
+
+def api_credential_create(shop: Shop) -> Request:
+    desk = ApiCatalog(shop.stage)
+    asked = (api_credentials.create, desk.organization.id, desk.new())
+    return _request(shop, "api_credential.create", desk.admin.actor, *asked)
 
 
 def account_key_add(shop: Shop) -> Request:
@@ -229,6 +237,7 @@ REPEATABLE = [
     role_create,
     invitation_send,
     access_token_create,
+    api_credential_create,
     project_member_set,
     environment_service_add,
     certificate_bring,
