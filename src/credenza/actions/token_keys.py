@@ -31,7 +31,9 @@ from credenza.store.engine import reading, writing
 
 Line: TypeAlias = tuple[EnvironmentName, IssuerKind]
 
-LINES: Final[tuple[Line, ...]] = tuple((environment, IssuerKind.FAPI2) for environment in EnvironmentName)
+LINES: Final[tuple[Line, ...]] = tuple(
+    (environment, issuer) for issuer in (IssuerKind.FAPI2, IssuerKind.COMPAT) for environment in EnvironmentName
+)
 _CHORE = "token keys"
 _SCHEDULER = Actor(ActorKind.OPERATOR, "scheduler")
 
