@@ -18,7 +18,7 @@ from credenza.domain.access import Action
 from credenza.domain.catalog_plan import Direction, Effect, Kind, ServiceChange
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, Service, ServiceId, ServiceStatus
-from credenza.store import grant_holders, services
+from credenza.store import changes, grant_holders, leases, services
 from credenza.store.grant_holders import Holders
 
 __all__ = ["Concern", "Direction", "Effect", "Holders", "Kind", "Plan", "PlannedChange", "apply", "export", "plan"]
@@ -60,7 +60,8 @@ def plan(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], *, no
 
 
 def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], planned: str, *, now: datetime) -> Plan:
-    """Make the catalog what is wanted, in one piece, if it is still the one that was planned for."""
+    """Make the catalog what is wanted, in one piece, if it is still the one that was planned for; returns when no gate
+    decides by the old one any more."""
     with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
         services.lock_all(act.connection)
         current = services.list_all(act.connection)
@@ -76,7 +77,9 @@ def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], plan
         token_keys.sign_answers(platform, act.connection, places, now=now)
         _apply(act, current, named, found, now=now)
         act.note("catalog", "; ".join(f"{each.change.kind} {each.change.name}" for each in found.changes)[:500])
-        return found
+        number = changes.current(act.connection)
+    leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
+    return found
 
 
 def _wanted(current: tuple[Service, ...], wanted: tuple[NewService, ...]) -> tuple[Service, ...]:

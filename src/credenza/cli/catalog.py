@@ -56,7 +56,7 @@ def apply(
         if planned is None:
             _ask(context)
         _apply(platform, wanted, planned or found.fingerprint)
-    output.note(context, "Applied. Gates follow at once.")
+    output.note(context, "Applied. No gate decides by the old catalog any more.")
 
 
 def _apply(platform: Platform, wanted: tuple[NewService, ...], planned: str) -> None:
