@@ -236,6 +236,25 @@ def test_an_answer_without_content_is_signed_for_its_request(clock: Clock) -> No
         ours.open_response(b"", sealed.headers.items(), "/b")
 
 
+@pytest.mark.parametrize(
+    ("status", "published"),
+    [(503, b"{}"), (200, b""), (200, b"{}"), (200, b'{"keys":[{"kid":"k1","kty":"oct","k":"AA"}]}')],
+    ids=["unavailable", "empty", "no set", "no public key"],
+)
+def test_without_published_keys_a_signed_answer_is_not_believed(status: int, published: bytes, clock: Clock) -> None:
+    serving = service(RULES["signed"], clock)
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/.well-known/payload-keys":
+            return httpx.Response(status, content=published)
+        return serving(request)
+
+    ours = payloads(RULES["signed"], clock, verifiers=None)
+    transport = PayloadTransport(ours, auth=signing(clock), transport=Wire(answered))
+    with httpx.Client(transport=transport) as http, pytest.raises((Malformed, Refused)):
+        http.post(URL, json=BODY)
+
+
 def test_what_is_no_json_is_not_sent(clock: Clock) -> None:
     serving = service(RULES["JWE"], clock)
 
@@ -245,10 +264,10 @@ def test_what_is_no_json_is_not_sent(clock: Clock) -> None:
     assert serving.read == []
 
 
-@pytest.mark.parametrize("missing", ["recipient", "keys", "signer", "verifiers"])
+@pytest.mark.parametrize("missing", ["recipient", "keys", "signer"])
 def test_a_key_that_the_rules_ask_for_is_missed_at_once(missing: str, clock: Clock) -> None:
     with pytest.raises(ValueError, match=missing):
-        payloads(RULES["signed JWE"], clock, **{missing: {} if missing == "verifiers" else None})
+        payloads(RULES["signed JWE"], clock, **{missing: None})
 
 
 # -------------------------------------------------------------------------------------------------------- key files

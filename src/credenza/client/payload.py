@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import msgspec
 
-from credenza.client.payload_keys import DecryptionKeys
+from credenza.client.payload_keys import DecryptionKeys, read_key_set
 from credenza.protocol import detached_jws, payload
 from credenza.protocol.errors import Refused
 from credenza.protocol.jose import PrivateKey
 from credenza.protocol.payload import Headers, Recipient, Sealed
 from credenza.protocol.payload_rules import PayloadRules, SignatureAlgorithm, SignatureRules
 from credenza.protocol.public_key import PublicKey
+from credenza.wire.payloads import KEY_SET
 
 _SKEW = timedelta(seconds=30)
+_FRESH = timedelta(minutes=5)
 _FRAMING = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -49,14 +51,15 @@ class Payloads:
     """The rules of one service in one environment, and our keys for it. Raises ValueError where one is missing.
 
     `recipient` is the key that requests are encrypted to, `keys` are those that responses are decrypted with;
-    `signer` signs requests, and `verifiers` prove responses, by their kid.
+    `signer` signs requests, and `verifiers` prove responses, by their kid. Without `verifiers` the transports fetch
+    what the origin of the call publishes.
     """
 
     rules: PayloadRules
     recipient: Recipient | None = None
     keys: DecryptionKeys | None = None
     signer: Signer | None = None
-    verifiers: Mapping[str, PublicKey] = field(default_factory=dict)
+    verifiers: Mapping[str, PublicKey] | None = None
     clock: Callable[[], datetime] = _system_clock
     random: Callable[[int], bytes] = secrets.token_bytes
 
@@ -66,7 +69,6 @@ class Payloads:
             "recipient": encryption and encryption.requests and not self.recipient,
             "keys": encryption and encryption.responses and not self.keys,
             "signer": signature and signature.requests and not self.signer,
-            "verifiers": signature and signature.responses and not self.verifiers,
         }
         for name, is_missing in missing.items():
             if is_missing:
@@ -119,7 +121,7 @@ class Payloads:
         if len(found) != 1:
             raise Refused("signature", f"The response must carry {detached_jws.HEADER} once.")
         detached = detached_jws.parse(found[0])
-        key = self.verifiers.get(detached.header.kid)
+        key = (self.verifiers or {}).get(detached.header.kid)
         if key is None:
             raise Refused("signature", f"The response is signed by {detached.header.kid[:64]!r}, which is not known.")
         detached_jws.check(
@@ -140,13 +142,13 @@ class PayloadTransport(httpx.BaseTransport):
     def __init__(
         self, payloads: Payloads, *, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self._payloads = payloads
+        self._published = _Published(payloads)
         self._auth = auth or httpx.Auth()
         self._transport = transport or httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        flow = self._auth.sync_auth_flow(_sealed(request, self._payloads))
+        flow = self._auth.sync_auth_flow(_sealed(request, self._published.payloads))
         try:
             wanted = next(flow)
             while True:
@@ -155,7 +157,11 @@ class PayloadTransport(httpx.BaseTransport):
                 response.read()
                 wanted = flow.send(response)
         except StopIteration:
-            return _opened(response, self._payloads)
+            if self._published.is_wanted(response):
+                answer = self._transport.handle_request(_key_set_request(response.request))
+                answer.read()
+                self._published.take(answer)
+            return _opened(response, self._published.payloads)
         finally:
             flow.close()
 
@@ -169,13 +175,13 @@ class AsyncPayloadTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, payloads: Payloads, *, auth: httpx.Auth | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._payloads = payloads
+        self._published = _Published(payloads)
         self._auth = auth or httpx.Auth()
         self._transport = transport or httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
-        flow = self._auth.async_auth_flow(_sealed(request, self._payloads))
+        flow = self._auth.async_auth_flow(_sealed(request, self._published.payloads))
         try:
             wanted = await anext(flow)
             while True:
@@ -184,12 +190,47 @@ class AsyncPayloadTransport(httpx.AsyncBaseTransport):
                 await response.aread()
                 wanted = await flow.asend(response)
         except StopAsyncIteration:
-            return _opened(response, self._payloads)
+            if self._published.is_wanted(response):
+                answer = await self._transport.handle_async_request(_key_set_request(response.request))
+                await answer.aread()
+                self._published.take(answer)
+            return _opened(response, self._published.payloads)
         finally:
             await flow.aclose()
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+class _Published:
+    """The keys of the platform as they were published last, where the caller has given none."""
+
+    def __init__(self, payloads: Payloads) -> None:
+        self.payloads = payloads
+        self._is_given = payloads.verifiers is not None
+        self._fetched_at: datetime | None = None
+
+    def is_wanted(self, response: httpx.Response) -> bool:
+        """Whether the response is signed with a key that may not be known, or not be good any more."""
+        signatures, rules = _signatures(response.headers.multi_items()), self.payloads.rules.signature
+        if self._is_given or not signatures or rules is None or not rules.responses:
+            return False
+        if self._fetched_at is None or self.payloads.clock() - self._fetched_at > _FRESH:
+            return True
+        return detached_jws.parse(signatures[0]).header.kid not in (self.payloads.verifiers or {})
+
+    def take(self, answer: httpx.Response) -> None:
+        """Raises Refused("signature") where the answer is no key set."""
+        if answer.status_code != httpx.codes.OK:
+            raise Refused("signature", f"The keys that prove responses are not published: {answer.status_code}.")
+        self.payloads = replace(self.payloads, verifiers=read_key_set(answer.content))
+        self._fetched_at = self.payloads.clock()
+
+
+def _key_set_request(request: httpx.Request) -> httpx.Request:
+    """Ask the origin of a call, and nobody whom a response might name."""
+    url = request.url.copy_with(raw_path=KEY_SET.encode())
+    return httpx.Request("GET", url, headers={"Host": request.headers["Host"]}, extensions=request.extensions)
 
 
 def _sealed(request: httpx.Request, payloads: Payloads) -> httpx.Request:

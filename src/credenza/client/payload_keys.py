@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from credenza.client import keys
-from credenza.protocol import pem, public_key
+from credenza.protocol import jose, pem, public_key
 from credenza.protocol.errors import Refused
 from credenza.protocol.payload import Recipient
 from credenza.protocol.public_key import PublicKey
@@ -73,6 +74,21 @@ def read_recipient(octets: bytes, *, key_id: str | None = None) -> Recipient:
 def read_public_key(octets: bytes) -> PublicKey:
     """Read whose signatures to verify. Raises Malformed, and Refused("key_type" | "key_size")."""
     return _parse(pem.read(octets, labels=_LABELS, field=_FIELD))
+
+
+def read_key_set(octets: bytes) -> dict[str, PublicKey]:
+    """Read whose signatures to verify as a platform publishes them, a JWK Set (RFC 7517 5), by their kid. Raises
+    Malformed, and Refused for a key that is none of ours."""
+    published = jose.read(octets, _KeySet, _FIELD).keys
+    return {jose.read(bytes(raw), _Named, _FIELD).kid: jose.parse_jwk(bytes(raw)) for raw in published}
+
+
+class _KeySet(msgspec.Struct, frozen=True):
+    keys: tuple[msgspec.Raw, ...]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    kid: str
 
 
 def _parse(encoded: bytes) -> PublicKey:
