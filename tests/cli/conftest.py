@@ -20,10 +20,18 @@ def on_postgresql(
     return Installation(tmp_path / "on-postgresql", monkeypatch, capsys, database_url=postgresql_url)
 
 
+@pytest.fixture
+def on_migrated_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], migrated_postgresql_url: str
+) -> Installation:
+    return Installation(tmp_path / "on-postgresql", monkeypatch, capsys, database_url=migrated_postgresql_url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest) -> Installation:
     """An empty installation of this release, on either database."""
-    found: Installation = request.getfixturevalue("installation" if request.param == "sqlite" else "on_postgresql")
+    name = "installation" if request.param == "sqlite" else "on_migrated_postgresql"
+    found: Installation = request.getfixturevalue(name)
     found.done("db", "upgrade")
     return found
 
