@@ -137,7 +137,7 @@ def moment(at: datetime) -> str:
 def portal_path(ending: Ending) -> str:
     """Where in the portal a credential is found."""
     if ending.kind is CredentialKind.CLIENT_SECRET:
-        return f"/organizations/{ending.organization_id}/api-credentials"
+        return f"/organizations/{ending.organization_id}/api-credentials/{ending.credential_id}"
     if ending.project_id is None:
         return f"/organizations/{ending.organization_id}/api-keys"
     if ending.kind in SERVICE_KINDS:

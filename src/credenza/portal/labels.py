@@ -67,6 +67,7 @@ _WORDS: dict[Enum, str] = {
     CredentialKind.RESPONSE_ENCRYPTION: _("encryption key"),
     CredentialKind.REQUEST_ENCRYPTION: _("client encryption key"),
     CredentialKind.REQUEST_SIGNATURE: _("signature key"),
+    CredentialKind.CLIENT_SECRET: _("API credential"),
     Outcome.DONE: _("done"),
     Outcome.REFUSED: _("refused"),
     Outcome.FAILED: _("failed"),
