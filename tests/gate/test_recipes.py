@@ -37,6 +37,7 @@ SPELLINGS = [
     "X-Credenza-Service-Id",
     "X-Credenza-Request-Id",
     "X-Credenza-Identity",
+    "X-Credenza-Payload",
     "x_credenza_identity",
     "X-Credenza-Body",
     "X-Credenza-Claimed-Body-Hash",
