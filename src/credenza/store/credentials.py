@@ -326,6 +326,9 @@ def holdings(
     }
 
 
+_FOUND = sorted({CredentialKind.SIGNING_KEY, CredentialKind.MTLS_CERTIFICATE} | SERVICE_KINDS)
+
+
 def search(
     connection: Connection,
     organization_id: OrganizationId,
@@ -334,13 +337,13 @@ def search(
     of_projects: Sequence[ProjectId] | None,
     limit: int,
 ) -> tuple[Credential, ...]:
-    """Find an organization's signing keys and certificates whose alias, id or fingerprint begins with `text`, or whose
-    client id it is; in some of its projects or, with None, in all."""
+    """Find an organization's signing keys, certificates and service credentials whose alias, id or fingerprint begins
+    with `text`, or whose client id it is; in some of its projects or, with None, in all."""
     found: dict[CredentialId, Credential] = {}
     for condition in _ways_to_find(text):
         query = select(*_COLUMNS).where(
             credentials.c.organization_id == organization_id,
-            credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.MTLS_CERTIFICATE]),
+            credentials.c.kind.in_(_FOUND),
             condition,
             exists().where(projects.c.id == credentials.c.project_id, projects.c.deleted_at.is_(None)),
         )
