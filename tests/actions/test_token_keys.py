@@ -20,21 +20,24 @@ from credenza.store import revoked_tokens, schema
 from credenza.store.engine import Database, writing
 
 
-def line(stage: Stage) -> list[TokenKey]:
-    """The keys of SANDBOX, the oldest first."""
+def line(stage: Stage, issuer: IssuerKind = IssuerKind.FAPI2) -> list[TokenKey]:
+    """The keys of one issuer of SANDBOX, the oldest first."""
     found = token_keys.list_all(stage.platform, OPERATOR, now=stage.now)
-    return [key for key in reversed(found) if key.environment is SANDBOX]
+    return [key for key in reversed(found) if key.environment is SANDBOX and key.issuer is issuer]
 
 
 def news(stage: Stage) -> list[tuple[str, str]]:
     return [(row.kind, row.subject) for row in stage.rows(schema.changes)]
 
 
-def test_the_first_start_makes_a_key_that_signs_and_its_successor_for_each_environment(stage: Stage) -> None:
+def test_the_first_start_makes_a_key_that_signs_and_its_successor_for_each_issuer(stage: Stage) -> None:
     found = token_keys.list_all(stage.platform, OPERATOR, now=stage.now)
 
-    assert {(key.environment, key.generation) for key in found} == {
-        (environment, generation) for environment in (SANDBOX, PRODUCTION) for generation in (1, 2)
+    assert {(key.environment, key.issuer, key.generation) for key in found} == {
+        (environment, issuer, generation)
+        for environment in (SANDBOX, PRODUCTION)
+        for issuer in (IssuerKind.FAPI2, IssuerKind.COMPAT)
+        for generation in (1, 2)
     }
     assert [key.signs(stage.now) for key in line(stage)] == [True, False]
     assert all(key.published(stage.now) for key in found)
@@ -80,7 +83,7 @@ def test_a_start_makes_the_line_of_answers_too_and_tells_gates_that_run_already(
 
     new_platform(stage.platform.database, now=stage.now)
 
-    found = [key for key in line(stage) if key.issuer is IssuerKind.PAYLOAD]
+    found = line(stage, IssuerKind.PAYLOAD)
     assert [key.signs(stage.now) for key in found] == [True, False]
     assert {kid for kind, kid in news(stage) if kind == "issuer"} == {key.kid for key in found}
 
@@ -172,8 +175,8 @@ def test_two_nodes_that_start_first_at_once_agree_on_the_keys(database: Database
         platforms = list(threads.map(lambda _: new_platform(database, now=NOON), range(4)))
 
     found = token_keys.list_all(platforms[0], OPERATOR, now=NOON)
-    assert len(found) == 4
-    assert sum(key.signs(NOON) for key in found) == 2
+    assert len(found) == 8
+    assert sum(key.signs(NOON) for key in found) == 4
 
 
 def test_one_node_at_a_time_looks_for_rotations(stage: Stage) -> None:
@@ -248,7 +251,7 @@ def test_the_first_rules_of_payloads_bring_the_keys_that_sign_answers_with_them(
 
     stage.done("service.change", services.set_payload_rules, OPERATOR, service.id, SANDBOX, '{"signature":{}}')
 
-    found = [key for key in line(stage) if key.issuer is IssuerKind.PAYLOAD]
+    found = line(stage, IssuerKind.PAYLOAD)
     assert [key.signs(stage.now) for key in found] == [True, False]
     kinds = [kind for kind, _ in news(stage)]
     assert kinds[-3:] == ["issuer", "issuer", "catalog"]
