@@ -11,8 +11,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.schemas import OpenApiSchema
-from tests.api.desk import Desk
+from tests.api.desk import OPERATOR, Desk
 
+from credenza.actions import accounts, workspaces
 from credenza.wire.errors import Envelope
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
@@ -41,11 +42,14 @@ def test_made_up_requests_are_answered(
 ) -> None:
     operation = document[path][method]
     authorization = {"Authorization": f"Bearer {desk.tokens['admin']}"}
+    place = (desk.platform, OPERATOR, desk.organization.id)
     there = {
         "project_id": desk.project_id,
         "credential_id": desk.key_id,
         "organization_id": desk.organization.id,
         "service_id": desk.services[0].id,
+        "account_id": accounts.list_all(*place, now=desk.clock.now())[0].id,
+        "workspace_id": workspaces.list_all(*place, now=desk.clock.now())[0].id,
     }
 
     @settings(max_examples=scale(FULL_VOLUME), deadline=None, database=None, suppress_health_check=list(HealthCheck))
