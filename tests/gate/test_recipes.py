@@ -41,6 +41,10 @@ SPELLINGS = [
     "x_credenza_identity",
     "X-Credenza-Body",
     "X-Credenza-Claimed-Body-Hash",
+    "X-Credenza-Permission",
+    "X-Credenza-Account-Id",
+    "x_credenza_workspace_id",
+    "X-Credenza-Workspace-Id",
     "X_Credenza_Body",
 ]
 

@@ -53,6 +53,10 @@ _PLAIN = "text/plain; charset=utf-8"
 _UNCHECKED = "unchecked"
 # A client certificate covers no body: TLS has, as far as the proxy.
 _UNSIGNED = "unsigned"
+# Empty rather than absent, as in `_reply`.
+_ABSENT = dict.fromkeys(
+    (decisions.CERTIFICATE_SHA256, decisions.PERMISSION, decisions.ACCOUNT_ID, decisions.WORKSPACE_ID), ""
+)
 _TARGET = re.compile(r"/[!\"$-~]{0,8191}")
 
 
@@ -285,9 +289,9 @@ def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:
 # A key's calls have the same identity, and spelling it out costs as much as a third of the check.
 @lru_cache(maxsize=4096)
 def _known_headers(identity: Identity) -> tuple[tuple[bytes, bytes], ...]:
-    if identity.certificate_sha256:
-        return tuple(encoded([*identity.headers(), (decisions.BODY, _UNSIGNED)]))
-    return tuple(encoded([*identity.headers(), (decisions.BODY, _UNCHECKED), (decisions.CERTIFICATE_SHA256, "")]))
+    known = dict(identity.headers())
+    body = _UNSIGNED if identity.certificate_sha256 else _UNCHECKED
+    return tuple(encoded({**_ABSENT, **known, decisions.BODY: body}.items()))
 
 
 @lru_cache(maxsize=4096)
