@@ -705,3 +705,14 @@ def test_a_caller_who_waits_while_others_change_is_served_with_what_is_true_then
     response = street.send(ours)
 
     assert refused(street, response)[2] == "ENCRYPT_PUBLIC_KEY_NOT_FOUND"
+
+
+def test_a_gate_without_the_key_encryption_key_decrypts_nothing(
+    street: PayloadStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = street.keys()
+    monkeypatch.setattr(street.scene.payload_keys, "vault", None)
+
+    response = street.send(ours)
+
+    assert refused(street, response)[:3] == (503, "Gateway", "SERVICE_UNAVAILABLE")

@@ -14,6 +14,7 @@ from tests.clock import NOON
 from tests.gate.scene import VAULT, another_key
 from tests.store.rows import PRODUCTION, SANDBOX
 
+from credenza.adapters.vault import LocalVault
 from credenza.domain.model import ChangeNumber, CredentialKind, Status
 from credenza.domain.service_keys import purpose
 from credenza.gate.keyring import UNLOADED, GateClosed
@@ -335,9 +336,10 @@ def test_a_signature_key_that_is_inactive_is_good_within_its_grace(
     assert pair.verifying("signer", grace=grace, now=NOON + grace) is None
 
 
-def test_a_gate_without_the_key_encryption_key_says_so() -> None:
+@pytest.mark.parametrize("vault", [None, LocalVault(b"o" * 32)], ids=["none", "another"])
+def test_a_gate_without_the_key_encryption_key_says_so(vault: LocalVault | None) -> None:
     with pytest.raises(KeysSealed):
-        pair_of(key()).decrypting(None, now=NOON).find("key")
+        pair_of(key()).decrypting(vault, now=NOON).find("key")
 
 
 def test_a_private_key_does_not_tell_itself(memory: PayloadKeys) -> None:

@@ -166,7 +166,7 @@ class Payloads:
             raise PayloadFailure(_CODE_OUTSIDE[error.outside], str(error)) from None
         except KeysSealed:
             raise PayloadFailure(
-                Code.PAYLOAD_UNAVAILABLE, "This gate has no key-encryption key and decrypts nothing."
+                Code.PAYLOAD_UNAVAILABLE, "This gate has not the key-encryption key and decrypts nothing."
             ) from None
 
     # -------------------------------------------------------------------------------------------------------- answers

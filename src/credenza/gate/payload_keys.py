@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from credenza.adapters.vault import WrongKey
 from credenza.domain.model import ChangeNumber, CredentialKind, Status
 from credenza.domain.service_keys import purpose
 from credenza.gate.issuers import Vault
@@ -34,7 +35,7 @@ _LOAD_ATTEMPTS = 8
 
 
 class KeysSealed(Exception):  # noqa: N818 - says what is the case
-    """This gate has no key-encryption key, and so no private keys."""
+    """This gate has no key-encryption key, or not the one that the private keys are wrapped with now."""
 
 
 class ServiceKeySource(Protocol):
@@ -70,7 +71,10 @@ class Known:
         if self._private is None:
             if vault is None:
                 raise KeysSealed
-            der = vault.unwrap(purpose(self.key.id), self.key.wrapped_private_key)
+            try:
+                der = vault.unwrap(purpose(self.key.id), self.key.wrapped_private_key)
+            except WrongKey as error:
+                raise KeysSealed from error
             # Its arithmetic was sound when we made it, and the wrapping proves that it has not changed: to test its
             # primes again would hold the loop for 30 ms.
             key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
