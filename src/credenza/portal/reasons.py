@@ -37,6 +37,12 @@ REASONS: dict[str, str] = {
     Code.REPLAY_UNAVAILABLE: _("replay memory away"),
     Code.UPSTREAM_UNREACHABLE: _("API unreachable"),
     Code.UPSTREAM_TIMEOUT: _("API too slow"),
+    Code.PAYLOAD_SIGNATURE: _("wrong signature of the payload"),
+    Code.PAYLOAD_KEY: _("payload for an unknown key"),
+    Code.PAYLOAD_UNDECRYPTED: _("payload not decrypted"),
+    Code.PAYLOAD_NO_RECIPIENT: _("no key for encrypted answers"),
+    Code.PAYLOAD_ANSWER: _("answer cannot be protected"),
+    Code.PAYLOAD_UNAVAILABLE: _("keys of payloads away"),
 }
 
 STEPS: dict[str, str] = {
@@ -51,4 +57,10 @@ STEPS: dict[str, str] = {
     "entitlement": _("Entitlement"),
     "first use": _("First use"),
     "freshness": _("Freshness of the gate"),
+    "keys of payloads": _("Keys of payloads"),
+    "key for answers": _("Key for answers"),
+    "x-jws-signature": _("Signature of the payload"),
+    "decryption key": _("Decryption key"),
+    "decryption": _("Decryption"),
+    "answer": _("Answer"),
 }
