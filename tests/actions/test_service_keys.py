@@ -19,7 +19,7 @@ from tests.actions.stage import (
     rsa_key,
 )
 
-from credenza.actions import backups, oauth_keys, projects, service_keys
+from credenza.actions import backups, oauth_keys, project_members, projects, service_keys
 from credenza.actions.service_key_admission import ByPublicKey, ByRequest, MadeHere, NewServiceKey
 from credenza.domain.errors import Code
 from credenza.domain.expiry import add_months
@@ -29,6 +29,8 @@ from credenza.domain.model import (
     CredentialId,
     CredentialKind,
     EnvironmentName,
+    OrganizationRole,
+    ProjectRole,
     Status,
 )
 from credenza.domain.service_keys import purpose
@@ -90,7 +92,7 @@ def counter(shop: Shop) -> Counter:
     return Counter(shop)
 
 
-# ---------------------------------------------------------------------------------------------------------- adding
+# ------------------------------------------------------------------------------------------------------ adding
 
 
 def test_a_key_of_the_clients_is_certified_for_its_purpose_alone(counter: Counter) -> None:
@@ -296,7 +298,7 @@ def test_a_service_that_is_there_already_is_refused_before_anything_is_signed(co
     )
 
 
-# ------------------------------------------------------------------------------------------------------ activation
+# -------------------------------------------------------------------------------------------------- activation
 
 
 @ONE_ACTIVE
@@ -354,7 +356,7 @@ def test_a_client_encryption_key_is_not_activated(counter: Counter) -> None:
     counter.shop.refused("service_key.activate", Code.KEY_TYPE, service_keys.activate, counter.service, made.id)
 
 
-# ------------------------------------------------------------------------------------------------------ revocation
+# -------------------------------------------------------------------------------------------------- revocation
 
 
 @ONE_ACTIVE
@@ -407,7 +409,7 @@ def test_a_deleted_project_takes_its_active_keys_along(counter: Counter) -> None
     assert {rows[key.id] for key in made} == {"REVOKED"}
 
 
-# --------------------------------------------------------------------------------------------------------- finding
+# ----------------------------------------------------------------------------------------------------- finding
 
 
 def test_a_list_by_service_environment_kind_and_status(counter: Counter) -> None:
@@ -487,3 +489,31 @@ def test_what_is_released_pushes_nothing_aside(counter: Counter) -> None:
     rows = {row.id: (row.status, row.inactive_since) for row in counter.stage.rows(credentials)}
     assert rows[second.id] == ("ACTIVE", None)
     assert rows[first.id] == ("INACTIVE", counter.stage.now)
+
+
+# ------------------------------------------------------------------------------------------------------ who may what
+
+
+def test_a_reader_of_the_project_looks_and_changes_nothing(counter: Counter) -> None:
+    shop, made, other = counter.shop, counter.add(READ), counter.add(READ)
+    stage, project_id = shop.stage, shop.project.id
+    rita = stage.member(shop.organization, OrganizationRole.USER)
+    reader = {"email": rita.user.email, "role": ProjectRole.READ_ONLY}
+    shop.done("project.member.set", project_members.set_role, **reader)
+
+    assert len(stage.looked(service_keys.list_page, rita.actor, project_id, ServiceKeyQuery())) == 2
+    assert stage.looked(service_keys.get, rita.actor, project_id, counter.service, made.id) == made
+    place = (rita.actor, project_id, counter.service)
+    forbidden = Code.PROJECT_FORBIDDEN
+    stage.refused("service_key.add", forbidden, service_keys.add, *place, MadeHere("ours"), None)
+    stage.refused("service_key.activate", forbidden, service_keys.activate, *place, other.id)
+    stage.refused("service_key.revoke", forbidden, service_keys.revoke, *place, other.id, reason="")
+
+
+def test_a_stranger_sees_no_such_project(counter: Counter) -> None:
+    stage, made = counter.stage, counter.add(READ)
+    stranger = stage.member(stage.organization()).actor
+    place = (stranger, counter.shop.project.id)
+
+    stage.refused("service_key.list", Code.PROJECT_NOT_FOUND, service_keys.list_page, *place, ServiceKeyQuery())
+    stage.refused("service_key.view", Code.PROJECT_NOT_FOUND, service_keys.get, *place, counter.service, made.id)
