@@ -1,0 +1,220 @@
+"""API credentials end to end: programs that exist fetch tokens with a client secret over TLS and call the three APIs of
+the demo with them, until somebody switches the credential off."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.gate.street import Upstream, served
+from tests.installation import CredenzaServer, Installation, furnish, settings, upgrade
+from tests.journeys.oauth2_street import CLIENTS_PYTHON, now
+from tests.servers import PostgreSQLServer, find_program
+
+from credenza.actions import accounts, api_credentials, workspaces
+from credenza.actions.api_credentials import IssuedApiCredential, NewApiCredential
+from credenza.cli import demo_catalog, demo_tls
+from credenza.domain.api_credentials import ApiGrant
+from credenza.domain.model import EnvironmentName
+
+needs_library = pytest.mark.skipif(
+    not CLIENTS_PYTHON.exists(),
+    reason="the client libraries need Python 3.11 or 3.12 (make setup says which was found)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    server: CredenzaServer
+    made: Installation
+    upstream: Upstream
+    authority: Path
+    eu: str
+    us: str
+    account: str
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.server.origin}/sso/oauth/token"
+
+    def issue(self) -> IssuedApiCredential:
+        """A credential that reads profiles in one workspace, sees accounts, and writes plans in one workspace."""
+        place = (self.made.platform, self.made.actor, self.made.organization_id)
+        offers = {each.name: each for each in api_credentials.list_choices(*place, now=now()).offers}
+        eu = frozenset({self.eu})
+        grants = (
+            ApiGrant(offers["Profile API"].service_id, frozenset({"read"}), eu),
+            ApiGrant(offers["Platform API"].service_id, frozenset({"user"})),
+            ApiGrant(offers["Data Planning API"].service_id, frozenset({"write"}), eu),
+        )
+        new = NewApiCredential(f"Analytics {os.urandom(4).hex()}", EnvironmentName.SANDBOX, grants)
+        return api_credentials.create(*place, new, now=now())
+
+    @property
+    def calls(self) -> list[tuple[str, str, int]]:
+        """What the credential calls, and what it is answered."""
+        return [
+            ("GET", f"/profile/v1/workspaces/{self.eu}/profiles", 200),
+            ("GET", f"/profile/v1/workspaces/{self.us}/profiles", 403),
+            ("GET", "/profile/v1/workspaces/00000000-0000-4000-8000-000000000000/profiles", 404),
+            ("GET", f"/platform/v1/accounts/{self.account}", 200),
+            ("GET", f"/platform/v1/accounts/{self.account}/settings", 403),
+            ("POST", f"/planning/v1/workspaces/{self.eu}/plans", 200),
+            ("GET", f"/planning/v1/workspaces/{self.eu}/plans", 403),
+            ("GET", "/planning/v2", 403),
+        ]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(verify=ssl.create_default_context(cafile=self.authority), trust_env=False)
+
+
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def street(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQLServer
+) -> Iterator[Street]:
+    directory = tmp_path_factory.mktemp("secrets")
+    changed = {} if request.param == "SQLite" else {"database_url": postgresql.create_database()}
+    tls = demo_tls.make(directory, now=now())
+    chosen = settings(directory, tls_certificate=tls.certificate, tls_private_key=tls.private_key, **changed)
+    if chosen.database_url:
+        upgrade(chosen.database_url)
+    upstream = Upstream()
+    with (
+        served(upstream) as port,
+        CredenzaServer(chosen) as server,
+        furnish(chosen, upstream=f"http://127.0.0.1:{port}") as made,
+    ):
+        demo_catalog.seed(made.platform, upstream=f"http://127.0.0.1:{port}", now=now())
+        place = (made.platform, made.actor, made.organization_id)
+        account = accounts.create(*place, name="Stores", now=now())
+        eu, us = (workspaces.create(*place, account_id=account.id, name=name, now=now()) for name in ("EU", "US"))
+        yield Street(server, made, upstream, tls.authority, eu.id, us.id, account.id)
+
+
+def run(street: Street, issued: IssuedApiCredential, library: str, form: str) -> dict[str, Any]:
+    who = {
+        "library": library,
+        "form": form,
+        "client_id": issued.view.credential.client_id,
+        "secret": issued.secret,
+        "token_url": street.token_url,
+        "audience": street.server.origin,
+        "authority": str(street.authority),
+        "calls": [(method, f"{street.server.origin}{path}") for method, path, _ in street.calls],
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_CA_BUNDLE")}
+    done = subprocess.run(
+        [str(CLIENTS_PYTHON), str(Path(__file__).with_name("secret_program.py"))],
+        input=json.dumps(who) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@needs_library
+@pytest.mark.parametrize("form", ["basic", "post"])
+@pytest.mark.parametrize("library", ["requests-oauthlib", "authlib"])
+def test_libraries_get_a_token_in_each_form_and_call_what_was_ticked(street: Street, library: str, form: str) -> None:
+    told = run(street, street.issue(), library, form)
+
+    assert (told["token"]["token_type"], told["token"]["expires_in"]) == ("Bearer", 3600)
+    assert [each["status"] for each in told["answers"]] == [expected for *_, expected in street.calls]
+    assert told["answers"][0]["headers"]["x-ratelimit-limit"] == "600"
+
+
+def test_curl_gets_a_token_with_json_and_calls_until_it_is_switched_off(street: Street) -> None:
+    issued = street.issue()
+    body = {
+        "client_id": issued.view.credential.client_id,
+        "client_secret": issued.secret,
+        "audience": street.server.origin,
+        "grant_type": "client_credentials",
+    }
+    told = json.loads(_curl(street, street.token_url, "--json", json.dumps(body)))
+    assert sorted(told) == ["access_token", "expires_in", "token_type"]
+    bearer = ("-H", f"Authorization: Bearer {told['access_token']}", "-o", "/dev/null", "-w", "%{http_code}")
+    url = f"{street.server.origin}{street.calls[0][1]}"
+
+    assert _curl(street, url, *bearer) == "200"
+    received = dict(map(tuple, street.upstream.seen[-1]["headers"]))
+    assert received["x-credenza-workspace-id"] == street.eu
+    assert received["x-credenza-permission"] == "read"
+    assert "authorization" not in received
+    place = (street.made.platform, street.made.actor, street.made.organization_id, issued.view.credential.id)
+    api_credentials.deactivate(*place, now=now())
+    assert _curl(street, url, *bearer) == "401"
+    assert json.loads(_curl(street, street.token_url, "--json", json.dumps(body)))["error"] == "invalid_client"
+
+
+def test_the_fapi_issuer_takes_no_secret_and_names_none(street: Street) -> None:
+    issued = street.issue()
+    pair = {"client_id": issued.view.credential.client_id, "client_secret": issued.secret}
+    with street.client() as client:
+        well_known = f"{street.server.origin}/.well-known/oauth-authorization-server"
+        fapi, compat = client.get(well_known).json(), client.get(f"{well_known}/sso").json()
+        form = {"grant_type": "client_credentials", **pair}
+        answers = [
+            client.post(fapi["token_endpoint"], data=form),
+            client.post(fapi["token_endpoint"], json=form),
+            client.post(fapi["token_endpoint"], data={"grant_type": "client_credentials"}, auth=tuple(pair.values())),
+        ]
+
+        assert [each.status_code for each in answers] == [401, 400, 401]
+        assert "client_secret_post" not in fapi["token_endpoint_auth_methods_supported"]
+        assert compat["issuer"] == f"{street.server.origin}/sso"
+        assert compat["token_endpoint"] == street.token_url
+        assert compat["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+        kids = [{key["kid"] for key in client.get(each["jwks_uri"]).json()["keys"]} for each in (fapi, compat)]
+        assert len(kids[1]) == 2
+        assert kids[0].isdisjoint(kids[1])
+
+
+def test_hostile_requests_over_http_are_answered_and_get_nothing(street: Street) -> None:
+    issued = street.issue()
+    pair = {"client_id": issued.view.credential.client_id, "client_secret": issued.secret}
+    good = {"grant_type": "client_credentials", **pair}
+    doubled = json.dumps(good)[:-1] + f', "client_id": "{"x" * 48}"}}'
+    with street.client() as client:
+        url = street.token_url
+        answers = {
+            "get": client.get(url),
+            "query": client.post(f"{url}?client_secret=x", data=good),
+            "doubled": client.post(url, content=doubled, headers={"Content-Type": "application/json"}),
+            "twice": client.post(url, data=good, auth=tuple(pair.values())),
+            "huge": client.post(url, content=b"a" * 100_000, headers={"Content-Type": "application/json"}),
+            "type": client.post(url, content=json.dumps(good), headers={"Content-Type": "text/plain"}),
+            "wrong": client.post(url, auth=(pair["client_id"], issued.secret[:-6] + "000000"), json={}),
+        }
+
+    assert {name: each.status_code for name, each in answers.items()} == {
+        "get": 405,
+        "query": 400,
+        "doubled": 400,
+        "twice": 400,
+        "huge": 400,
+        "type": 400,
+        "wrong": 401,
+    }
+    assert answers["wrong"].headers["WWW-Authenticate"] == 'Basic realm="token"'
+    assert all(issued.secret not in each.text for each in answers.values())
+
+
+def _curl(street: Street, *arguments: str) -> str:
+    command = [find_program("curl", "curl"), "-sS", "--cacert", str(street.authority), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
