@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from tests.gate.payload_scene import FIELD, HEADERS, JWE, PLAIN, SECRET, SERVER, SIGNATURE, PayloadStreet, opened
@@ -18,6 +20,7 @@ from credenza.gate.app import Origin
 from credenza.gate.check import DecisionApp
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
+from credenza.store.engine import reading
 
 
 @dataclass
@@ -135,6 +138,14 @@ def test_without_the_payload_api_nothing_reaches_the_application(shop: Shop, who
     assert shop.street.upstream.seen == []
 
 
+def explained(street: PayloadStreet, response: Response) -> Any:
+    asyncio.run(street.desk.refusals.flush())
+    with reading(street.scene.database.traces) as connection:
+        rows = connection.execute(schema.refusals.select()).all()
+    (found,) = [row for row in rows if row.id == response.header("credenza-refusal-id")]
+    return json.loads(found.explanation)
+
+
 def test_an_answer_without_content_passes(shop: Shop) -> None:
     ours, _ = shop.street.keys()
     shop.street.upstream.status, shop.street.upstream.body = 204, b""
@@ -163,3 +174,17 @@ def test_a_sub_request_is_told_what_is_to_become_of_the_payload(shop: Shop) -> N
     assert ruled == (200, "decrypt encrypt sign")
     assert plain == (200, "")
     assert unreadable[0] == 403
+
+
+def test_the_owner_of_the_key_is_told_why_its_payload_was_refused(shop: Shop) -> None:
+    ours, _ = shop.street.keys()
+    body, _ = shop.street.sealed(ours)
+    shop.street.revoke(ours)
+
+    response = shop.call(body, [])
+
+    found = explained(shop.street, response)
+    assert (found["code"], found["method"], found["target"]) == ("payload_key", "POST", "/orders/1")
+    steps = {step["name"]: step for step in found["steps"]}
+    assert steps["signature"]["ok"]
+    assert "no private key of the fingerprint" in steps["decryption key"]["hint"]

@@ -249,7 +249,7 @@ def opened(directory: Path) -> Iterator[PayloadStreet]:
         front, forwarder = desk(scene), Forwarder(timeout=timedelta(seconds=20))
         payloads = Payloads(scene.payload_keys, issuers, scene.freshness, random=secrets.token_bytes, limit_bytes=LIMIT)
         servers = ResourceServers(issuers, scene.freshness, _Peppered())
-        api = PayloadApp(SANDBOX, payloads, servers, scene.routes, issuers, front, clock=scene.clock.now)
+        api = PayloadApp(SANDBOX, payloads, servers, scene.routes, issuers, scene.keyring, front, clock=scene.clock.now)
         app = GateApp(
             Origin.parse(SANDBOX, f"https://{AUTHORITY}"),
             front,

@@ -39,6 +39,8 @@ def corners(
     """Make the payload API of each environment."""
     servers = ResourceServers(plane.issuers, plane.freshness, TokenRecords(settings, database))
     return {
-        name: PayloadApp(name, payloads, servers, plane.routes, plane.issuers, desk, clock=installation.now)
+        name: PayloadApp(
+            name, payloads, servers, plane.routes, plane.issuers, plane.keyring, desk, clock=installation.now
+        )
         for name in EnvironmentName
     }

@@ -117,8 +117,17 @@ class CredenzaMiddleware:
         if not answer.payload:
             await self._app(entered, again(body, receive), to_caller)
             return
+        sent = values(scope, b"authorization")
         await payload_call.serve(
-            self._app, self._payloads, answer.payload, answer.identity, entered, body, receive, to_caller
+            self._app,
+            self._payloads,
+            answer.payload,
+            answer.identity,
+            entered,
+            body,
+            receive,
+            to_caller,
+            scheme=sent[0].partition(b" ")[0].decode("latin-1") if sent else "",
         )
 
     async def _ask(self, question: Question) -> Answer:

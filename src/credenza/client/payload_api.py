@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from credenza.client.oauth2 import check_secure
+from credenza.wire.decisions import REFUSAL_ID
 from credenza.wire.payloads import PLACE, Done, Task
 
 DEADLINE_S: Final = 10.0
@@ -20,12 +21,13 @@ _FOR_CALLERS = frozenset({400, 413, 502})
 
 
 class PayloadRefused(Exception):  # noqa: N818 - an answer
-    """The caller is to be answered this: the status and the envelope of errors."""
+    """The caller is to be answered this: the status and the envelope of errors, and the id to find out more by."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, refusal_id: str) -> None:
         super().__init__(f"the payload was refused with {status}")
         self.status = status
         self.body = body
+        self.refusal_id = refusal_id
 
 
 class PayloadsUnavailable(Exception):  # noqa: N818 - what is the case
@@ -51,7 +53,7 @@ class PayloadApi:
         except httpx.HTTPError as error:
             raise PayloadsUnavailable(f"The payload API does not answer: {type(error).__name__}.") from error
         if response.status_code in _FOR_CALLERS:
-            raise PayloadRefused(response.status_code, response.content)
+            raise PayloadRefused(response.status_code, response.content, response.headers.get(REFUSAL_ID, ""))
         if response.status_code != 200:
             raise PayloadsUnavailable(f"The payload API answers {response.status_code}.")
         try:

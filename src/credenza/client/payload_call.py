@@ -10,7 +10,7 @@ from typing import Any
 from credenza.client import asgi
 from credenza.client.asgi import App, Receive, Scope, Send
 from credenza.client.payload_api import PayloadApi, PayloadRefused, PayloadsUnavailable
-from credenza.wire.decisions import Identity, folded
+from credenza.wire.decisions import REFUSAL_ID, Identity, folded
 from credenza.wire.errors import ReasonCode
 from credenza.wire.payloads import DECRYPT, ENCRYPT, SIGN, VERIFY, Done, Task
 
@@ -52,20 +52,23 @@ async def serve(
     body: bytes,
     receive: Receive,
     send: Send,
+    *,
+    scheme: str,
 ) -> None:
-    """Call the application with the request in plain, and answer what the rules make of its answer."""
+    """Call the application with the request in plain, and answer what the rules make of its answer. `scheme` is the one
+    of the call's Authorization, for whoever explains a refusal."""
     if payloads is None or identity.project_id is None or identity.service_id is None:
         text = "Payloads of this API are encrypted or signed, and its application is not prepared for that."
         await asgi.send_refusal(send, 503, ReasonCode.SERVICE_UNAVAILABLE, text)
         return
-    call = _Call(payloads, steps, identity.project_id, identity.service_id, scope)
+    call = _Call(payloads, steps, identity.project_id, identity.service_id, identity.key_id, scheme, scope)
     try:
         entered, plain = await call.opened(body)
         held = _Held()
         await app(entered, asgi.again(plain, receive), held)
         headers, content = await call.protected(held)
     except PayloadRefused as refused:
-        await asgi.send_answer(send, refused.status, _ERROR, refused.body)
+        await asgi.send_answer(send, refused.status, (*_ERROR, (REFUSAL_ID, refused.refusal_id)), refused.body)
     except PayloadsUnavailable as error:
         await asgi.send_refusal(send, 503, ReasonCode.SERVICE_UNAVAILABLE, str(error))
     else:
@@ -75,12 +78,21 @@ async def serve(
 
 class _Call:
     def __init__(
-        self, payloads: PayloadApi, steps: Collection[str], project_id: str, service_id: int, scope: Scope
+        self,
+        payloads: PayloadApi,
+        steps: Collection[str],
+        project_id: str,
+        service_id: int,
+        key_id: str,
+        scheme: str,
+        scope: Scope,
     ) -> None:
         self._payloads = payloads
         self._steps = steps
         self._project_id = project_id
         self._service_id = service_id
+        self._key_id = key_id
+        self._scheme = scheme
         self._scope = scope
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
@@ -137,6 +149,9 @@ class _Call:
             headers=headers,
             target=self._target,
             status=status,
+            key_id=self._key_id,
+            method=self._scope["method"],
+            scheme=self._scheme,
         )
         return await self._payloads.take(step, task)
 

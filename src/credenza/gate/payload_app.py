@@ -21,13 +21,14 @@ from credenza.domain.token_keys import CACHE_TIME, IssuerKind
 from credenza.gate.answers import JSON, Send, send_answer, send_refusal
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import Receive, TooLarge, read_body
-from credenza.gate.decision import Code, Refused
+from credenza.gate.decision import Call, Code, Evidence, Refused
 from credenza.gate.desk import Desk
 from credenza.gate.issuers import Issuers
-from credenza.gate.keyring import GateClosed, RouteTable
+from credenza.gate.keyring import Entry, GateClosed, Keyring, RouteTable
 from credenza.gate.payload import DESCRIPTIONS, Message, PayloadFailure, Payloads, minified, own_headers, rules_of
 from credenza.gate.payload_keys import PairKeys
-from credenza.gate.resource_servers import ResourceServers
+from credenza.gate.resource_servers import Asker, ResourceServers
+from credenza.protocol.oauth1 import Request
 from credenza.protocol.payload_rules import PayloadRules
 from credenza.store.payload_lookup import Parties
 from credenza.wire.payloads import DECRYPT, ENCRYPT, KEY_SET, PLACE, STEPS, VERIFY, Done, Task
@@ -38,10 +39,20 @@ _CHALLENGE = (("WWW-Authenticate", 'Basic realm="payload"'),)
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer
-    def __init__(self, code: Code, description: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        code: Code,
+        description: str,
+        *,
+        headers: tuple[tuple[str, str], ...] = (),
+        task: Task | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(description)
         self.code = code
         self.headers = headers
+        self.task = task
+        self.hint = hint
 
 
 class PayloadApp:
@@ -54,6 +65,7 @@ class PayloadApp:
         servers: ResourceServers,
         routes: RouteTable,
         issuers: Issuers,
+        keyring: Keyring,
         desk: Desk,
         *,
         clock: Callable[[], datetime],
@@ -63,6 +75,7 @@ class PayloadApp:
         self._servers = servers
         self._routes = routes
         self._issuers = issuers
+        self._keyring = keyring
         self._desk = desk
         self._clock = clock
         # Base64 has four characters for three bytes.
@@ -91,10 +104,9 @@ class PayloadApp:
     async def _serve(self, call_id: str, arrived: Arrival, receive: Receive, send: Send) -> None:
         try:
             done = await self._done(arrived, receive)
-        except PayloadFailure as failure:
-            refused = Refused(call_id, failure.code, DESCRIPTIONS[failure.code])
         except _Refusal as refusal:
-            refused = Refused(call_id, refusal.code, str(refusal), headers=refusal.headers)
+            evidence = None if refusal.task is None else self._evidence(call_id, arrived, refusal.task, refusal.hint)
+            refused = Refused(call_id, refusal.code, str(refusal), evidence, refusal.headers)
         except GateClosed:
             refused = Refused(call_id, Code.GATE_CLOSED, "The gate cannot tell who asks. Try again shortly.")
         else:
@@ -110,11 +122,37 @@ class PayloadApp:
         if asker is None:
             raise _Refusal(Code.RESOURCE_SERVER, "No resource server has this id and secret.", headers=_CHALLENGE)
         task = _task(await self._body(receive))
-        rules = self._rules(task.service_id)
-        pair = await self._payloads.keys(Parties(task.project_id, task.service_id, self._environment))
+        try:
+            rules = self._rules(task.service_id)
+            pair = await self._payloads.keys(Parties(task.project_id, task.service_id, self._environment))
+            self._check_known(asker)
+            return self._take(arrived.path.removeprefix(PLACE), rules, pair, task)
+        except PayloadFailure as failure:
+            self._check_known(asker)
+            raise _Refusal(failure.code, DESCRIPTIONS[failure.code], task=task, hint=failure.hint) from None
+
+    def _check_known(self, asker: Asker) -> None:
         if not self._servers.is_known(asker):
             raise _Refusal(Code.RESOURCE_SERVER, "The resource server was removed.", headers=_CHALLENGE)
-        return self._take(arrived.path.removeprefix(PLACE), rules, pair, task)
+
+    def _evidence(self, call_id: str, arrived: Arrival, task: Task, hint: str) -> Evidence | None:
+        """Say whose call it was, where the key that is named is one of the project's."""
+        try:
+            found = self._keyring.peek(task.key_id) if task.key_id else None
+        except GateClosed:
+            return None
+        if not isinstance(found, Entry) or found.record.project_id != task.project_id:
+            return None
+        path, _, query = task.target.partition("?")
+        request = Request(task.method, "https", arrived.host, path, query)
+        call = Call(
+            id=call_id,
+            request=request,
+            authorization=(task.scheme,),
+            environment=self._environment,
+            body_sha256=None,
+        )
+        return Evidence(call, self._clock(), None, found.record, hint)
 
     async def _body(self, receive: Receive) -> bytes:
         try:

@@ -15,7 +15,8 @@ VERIFY, DECRYPT, ENCRYPT, SIGN = STEPS = ("verify", "decrypt", "encrypt", "sign"
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A body between a project and a service. `headers` are those of a request, `target` its path and query; `status`
-    is that of an answer."""
+    is that of an answer. `key_id`, `method` and `scheme` (of its Authorization) tell of the call, for the owner of the
+    key to find why its payload was refused; they may be left out."""
 
     project_id: str
     service_id: int
@@ -23,6 +24,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     headers: tuple[tuple[str, str], ...] = ()
     target: str = ""
     status: int = 200
+    key_id: str = ""
+    method: str = ""
+    scheme: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, rename="camel"):
