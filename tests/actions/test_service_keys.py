@@ -20,6 +20,7 @@ from tests.actions.stage import (
 )
 
 from credenza.actions import backups, oauth_keys, project_members, projects, service_keys
+from credenza.actions import certificates as certificate_actions
 from credenza.actions.service_key_admission import ByPublicKey, ByRequest, MadeHere, NewServiceKey
 from credenza.domain.errors import Code
 from credenza.domain.expiry import add_months
@@ -442,6 +443,25 @@ def test_neither_the_keys_nor_the_limit_of_the_project_count_them(oauth2_shop: S
     for _ in range(2):
         oauth2_shop.add()
     assert len(oauth2_shop.looked(oauth_keys.list_page, limit=50)) == 3
+
+
+def test_one_is_neither_rotated_nor_renewed_nor_revoked_as_a_key_that_signs_calls(counter: Counter) -> None:
+    made, shop = counter.add(SIGN), counter.shop
+    new = shop.stage.new_key()
+
+    shop.refused("key.rotate", Code.NOT_RENEWABLE, oauth_keys.rotate, made.id, new)
+    shop.refused("key.renew", Code.NOT_RENEWABLE, oauth_keys.renew, made.id)
+    for call in (oauth_keys.revoke, certificate_actions.revoke):
+        action = "key.revoke" if call is oauth_keys.revoke else "certificate.revoke"
+        shop.refused(action, Code.CREDENTIAL_NOT_FOUND, call, made.id, keep_last=False, reason="")
+    shop.refused(
+        "key.add",
+        Code.CREDENTIAL_NOT_FOUND,
+        oauth_keys.add_by_csr,
+        new,
+        SANDBOX,
+        predecessor_id=made.id,
+    )
 
 
 def test_one_is_found_at_its_own_service_alone(counter: Counter) -> None:

@@ -341,6 +341,7 @@ def test_revoked_is_the_end() -> None:
         pytest.param("unique_key", {"SIGNING_KEY", "ACCOUNT_KEY"}, id="same public key not registered twice"),
         pytest.param("unique_subject", {"MTLS_CERTIFICATE"}, id="If the DN is not unique, the upload will fail"),
         pytest.param("renewable", {"SIGNING_KEY"}, id="renew is for OAuth keys alone"),
+        pytest.param("rotatable", {"SIGNING_KEY"}, id="rotate is for OAuth keys alone"),
         pytest.param("expires", set(CredentialKind) - {"CLIENT_SECRET"}, id="no periodic expiry of client secrets"),
     ],
 )

@@ -63,17 +63,15 @@ def _rule(
     unique_key: bool = False,
     unique_subject: bool = False,
     renewable: bool = False,
-    rotatable: bool = True,
+    rotatable: bool = False,
 ) -> Rule:
     return Rule(project_types, expires, one_active, unique_key, unique_subject, renewable, rotatable)
 
 
 RULES: dict[CredentialKind, Rule] = {
-    CredentialKind.SIGNING_KEY: _rule(_OAUTH, unique_key=True, renewable=True),
+    CredentialKind.SIGNING_KEY: _rule(_OAUTH, unique_key=True, renewable=True, rotatable=True),
     CredentialKind.ACCOUNT_KEY: _rule(_NO_PROJECT, unique_key=True),
-    CredentialKind.MTLS_CERTIFICATE: _rule(
-        frozenset({ProjectType.MTLS, ProjectType.OAUTH2_FAPI}), unique_subject=True, rotatable=False
-    ),
+    CredentialKind.MTLS_CERTIFICATE: _rule(frozenset({ProjectType.MTLS, ProjectType.OAUTH2_FAPI}), unique_subject=True),
     CredentialKind.RESPONSE_ENCRYPTION: _rule(_ANY_PROJECT, one_active=True),
     CredentialKind.REQUEST_ENCRYPTION: _rule(_ANY_PROJECT),
     CredentialKind.REQUEST_SIGNATURE: _rule(_ANY_PROJECT, one_active=True),
