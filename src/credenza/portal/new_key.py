@@ -22,12 +22,14 @@ _NOT_CONTENT = frozenset({"csrf", "once"})
 
 
 class Method(StrEnum):
-    """How the key comes. A certificate that somebody else has issued comes for TLS clients alone."""
+    """How the key comes. A certificate that somebody else has issued comes for TLS clients alone, a bare public key for
+    payloads."""
 
     GENERATE = "generate"
     UPLOAD = "upload"
     PASTE = "paste"
     CERTIFICATE = "certificate"
+    PUBLIC_KEY = "public_key"
 
 
 class Thing(StrEnum):
@@ -36,6 +38,7 @@ class Thing(StrEnum):
     KEY = "key"
     CERTIFICATE = "certificate"
     EITHER = "either"
+    SERVICE_KEY = "service_key"
 
 
 RSA_KINDS = ("RSA-2048", "RSA-3072", "RSA-4096")
@@ -51,6 +54,7 @@ def form(
         "anchors": None,
         "subject": {},
         "here": here,
+        "here_more": "",
         "form_action": action,
         "method": method_of(visit),
         "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
@@ -93,5 +97,6 @@ _MISSING = {
     Method.GENERATE: "No request arrived. A key is made by the page's script: allow it, or send a request of your own.",
     Method.UPLOAD: "Choose the file with the certification request.",
     Method.PASTE: "Paste the certification request.",
+    Method.PUBLIC_KEY: "Choose to upload or to paste the certification request.",
     Method.CERTIFICATE: "A key is added by its certification request: choose to upload or to paste that.",
 }

@@ -77,6 +77,12 @@ def insert_private_key(
     connection.execute(insert(service_private_keys).values(row))
 
 
+def load_private_key(connection: Connection, credential_id: CredentialId) -> bytes:
+    """Load the wrapped private key of one that is the platform's."""
+    query = select(service_private_keys.c.wrapped_private_key)
+    return bytes(connection.execute(query.where(service_private_keys.c.credential_id == credential_id)).scalar_one())
+
+
 def list_page(
     connection: Connection, project_id: ProjectId, wanted: ServiceKeyQuery, *, now: datetime
 ) -> tuple[Credential, ...]:

@@ -12,7 +12,7 @@ const show = (element, shown = true) => { if (element) element.hidden = !shown; 
 const PRIVATE = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;
 let refusing = false; // the rest of a text that comes line by line, as some tools type it
 
-for (const field of document.querySelectorAll("#csr, #file, #certificate")) {
+for (const field of document.querySelectorAll("#csr, #file, #certificate, #public_key")) {
   field.addEventListener(field.type === "file" ? "change" : "input", async (event) => {
     const known = event.isTrusted ? field.files?.[0] : undefined;
     if (known) event.stopImmediatePropagation(); // until it is known what it is
