@@ -27,6 +27,7 @@ from proof import stage
 from proof.calls import ADMITTED, Answer, Line, make_keys, signed
 from proof.certificate_calls import Till, Tills, server_files
 from proof.claim import Claim, Progress, hold
+from proof.secret_calls import Holder, Holders
 from proof.stage import Stage
 from proof.token_calls import Partner, Partners, introspection
 
@@ -106,6 +107,16 @@ def one_token_on_sqlite(uses: int) -> str:
 def one_token_on_postgresql(uses: int) -> str:
     with stage.on_postgresql(gates=2) as where:
         return _prove(where, uses, keys=_revoking_tokens(where, max(1, uses // 100)))
+
+
+def secrets_on_sqlite(uses: int) -> str:
+    with stage.on_sqlite(workers=4) as where:
+        return _prove(where, uses, keys=_by_secret(where, max(4, uses // 100)))
+
+
+def secrets_on_postgresql(uses: int) -> str:
+    with stage.on_postgresql(gates=2) as where:
+        return _prove(where, uses, keys=_by_secret(where, max(4, uses // 100)))
 
 
 def certificates_on_sqlite(calls: int) -> str:
@@ -197,6 +208,21 @@ def _revoking_tokens(where: Stage, count: int) -> Sequence[Callable[[], Awaitabl
         return _Revocable([_shown(partner, token), _asked(token, basic)], partial(_revoke_token, where, partner, token))
 
     return [token] * count
+
+
+def _by_secret(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Revocable]]]:
+    """API credentials that lose what they may do, by turns in each way; none of their tokens goes on."""
+    holders, ports = Holders(where), [gate.port for gate in where.gates]
+
+    async def holder(end: Callable[[Holder], Awaitable[None]], *, narrowed: bool) -> _Revocable:
+        found, token = await holders.ready(ports)
+        shown = _Use(lambda: found.call(token), _status, "403" if narrowed else "401")
+        fetched = _Use(found.token_request, _status, "401")
+        return _Revocable([shown] if narrowed else [shown, shown, fetched], lambda _: end(found))
+
+    ends = (holders.deactivate, holders.delete, holders.delete_secret, holders.narrow)
+    turns = [ends[number % len(ends)] for number in range(count)]
+    return [partial(holder, end, narrowed=end == holders.narrow) for end in turns]
 
 
 def _shown(partner: Partner, token: str) -> _Use:
@@ -315,6 +341,21 @@ CLAIMS = (
         10_000,
         "uses",
         one_token_on_postgresql,
+    ),
+    Claim(
+        "revoke API credentials, SQLite",
+        "no token opens what its credential has lost (switched off, deleted, secret deleted, edited) from the answer on, "
+        "and none is given; 4 workers",
+        10_000,
+        "uses",
+        secrets_on_sqlite,
+    ),
+    Claim(
+        "revoke API credentials, PostgreSQL",
+        "the same with two gates on PostgreSQL",
+        10_000,
+        "uses",
+        secrets_on_postgresql,
     ),
     Claim("R1", "the same with three gates, PostgreSQL and Redis", 1_000, "revocations", on_three_nodes),
     Claim(
