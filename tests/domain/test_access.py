@@ -308,7 +308,9 @@ def test_a_refusal_names_the_cure(actor: Actor, action: Action, standing: Standi
 
 
 def carried(action: Action) -> bool:
-    """What some role of an organization may, and not every member."""
+    """What some role of an organization may, and not every member; of API credentials the sight alone."""
+    if action.startswith(("api_credential.", "api_secret.")) and not action.endswith((".list", ".view")):
+        return False
     organization = ROWS[action].partition("|")[0].partition("/")[0].split()[2:]
     return bool({*organization} - {"anybody"}) and "custom" not in organization
 

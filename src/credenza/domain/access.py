@@ -377,10 +377,19 @@ MACHINE_SCOPES = frozenset(
 )
 """What an account-level key of an admin may do, said in scopes: only operators need the rest."""
 
+# Admins and compliance admins alone change API credentials (product row D1); others may be let see them (settled 3).
+_BUILT_IN_ROLES_ONLY = frozenset(
+    {Action.API_CREDENTIAL_CREATE, Action.API_CREDENTIAL_EDIT, Action.API_CREDENTIAL_DELETE}
+    | {Action.API_CREDENTIAL_ACTIVATE, Action.API_CREDENTIAL_DEACTIVATE}
+    | {Action.API_SECRET_ISSUE, Action.API_SECRET_DELETE}
+)
+
 CARRIED = frozenset(
     action
     for action, permission in PERMISSIONS.items()
-    if permission.organization_roles and _O.CUSTOM not in permission.organization_roles
+    if permission.organization_roles
+    and _O.CUSTOM not in permission.organization_roles
+    and action not in _BUILT_IN_ROLES_ONLY
 )
 """What custom roles are made of: what a role of an organization allows, and not every member may anyway."""
 
