@@ -101,7 +101,9 @@ def test_another_key_is_refused(algorithm: SignatureAlgorithm) -> None:
     assert caught.value.reason == "signature"
 
 
-@pytest.mark.parametrize(("algorithm", "key"), [("PS256", EC_KEY), ("RS256", EC_KEY), ("ES256", RSA_KEY)], ids=str)
+@pytest.mark.parametrize(
+    ("algorithm", "key"), [("PS256", EC_KEY), ("RS256", EC_KEY), ("ES256", RSA_KEY)], ids=["PS256", "RS256", "ES256"]
+)
 def test_an_algorithm_that_is_not_the_keys_is_refused(algorithm: SignatureAlgorithm, key: PrivateKey) -> None:
     with pytest.raises(Refused) as caught:
         checked(signed(algorithm), key=key)
