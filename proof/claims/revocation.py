@@ -344,8 +344,8 @@ CLAIMS = (
     ),
     Claim(
         "revoke API credentials, SQLite",
-        "no token opens what its credential has lost (switched off, deleted, secret deleted, edited) from the answer on, "
-        "and none is given; 4 workers",
+        "no token opens what its credential has lost (switched off, deleted, secret deleted, edited) from the answer "
+        "on, and none is given; 4 workers",
         10_000,
         "uses",
         secrets_on_sqlite,
