@@ -127,9 +127,9 @@ def test_another_key_encryption_key_fails_the_check_once_for_each_that_it_does_n
 
     failed = [each["detail"] for each in checked.document if not each["ok"]]
     assert checked.exit_code == 1
-    # Three secrets of the platform, and per environment a root, an issuing authority and the first two token keys.
-    assert len(failed) == 3 + 2 * (1 + 1 + 2)
-    assert len([each for each in failed if "does not open the token key" in each]) == 2 * 2
+    # Three secrets of the platform, and per environment a root, an issuing authority and both issuers' first two keys.
+    assert len(failed) == 3 + 2 * (1 + 1 + 2 * 2)
+    assert len([each for each in failed if "does not open the token key" in each]) == 2 * 2 * 2
 
 
 def test_a_swapped_private_key_of_an_authority_fails_the_check(started: Installation) -> None:
