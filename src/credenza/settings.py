@@ -177,8 +177,8 @@ class Settings:
         1024 * 1024,
         ge=1024,
         le=2 * 1024 * 1024,
-        description="Largest body of a service whose payloads are encrypted or signed, in bytes: of requests and answers, "
-        "which are held in memory.",
+        description="Largest body of a service whose payloads are encrypted or signed, in bytes: of requests and "
+        "answers, which are held in memory.",
     )
     head_deadline_s: float = Field(
         10.0, gt=0, le=300, description="Every listener: seconds a client may take for request line and headers."

@@ -61,9 +61,9 @@ def is_form(content_types: Sequence[bytes]) -> bool:
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
     """Who is calling, proven. An account key has no project and no environment, but an owner who acts through it.
-    `certificate_sha256` is the thumbprint, in hex, of the client certificate that a call was made with. Of a call with an
-    API credential `permission` is the one that its route needs, and account and workspace the place that it is about,
-    as far as the route names them; such a credential has no project."""
+    `certificate_sha256` is the thumbprint, in hex, of the client certificate that a call was made with. Of a call with
+    an API credential `permission` is the one that its route needs, and account and workspace the place that it is
+    about, as far as the route names them; such a credential has no project."""
 
     client_id: str
     key_id: str
