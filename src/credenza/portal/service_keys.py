@@ -98,8 +98,9 @@ def send_file(visit: Visit) -> Response:
 
 
 def page(visit: Visit, refusal: Refusal | None = None, **context: Any) -> Response:
-    sight, service = project_frame.enter(visit), service_of(visit)
-    name = environment_of(visit)
+    sight, service, name = project_frame.enter(visit), service_of(visit), environment_of(visit)
+    if sight.project.environment(name) is None:
+        return project_frame.show(visit, sight, "project_no_environment.html", environment=name)
     where = service.in_environment(name)
     return project_frame.show(
         visit,
