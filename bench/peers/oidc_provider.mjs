@@ -1,4 +1,5 @@
-// The peer of P4 and P5: npm oidc-provider, giving JWT access tokens bound by DPoP to a client with private_key_jwt.
+// The peer of P4, P5 and P7: npm oidc-provider, giving JWT access tokens to one client: bound by DPoP for
+// private_key_jwt, or Bearer for client_secret_post where the settings have a client_secret.
 //
 //   node oidc_provider.mjs LIBRARY PORT '{"client_id": ..., "algorithm": "ES256", "jwk": {...}, "scope": ...}'
 //
@@ -8,7 +9,14 @@ import { generateKeyPairSync } from "node:crypto";
 
 const [library, port, settings] = process.argv.slice(2);
 const { Provider } = await import(library);
-const { client_id, algorithm, jwk, scope } = JSON.parse(settings);
+const { client_id, client_secret, algorithm, jwk, scope } = JSON.parse(settings);
+const proof = client_secret
+  ? { token_endpoint_auth_method: "client_secret_post", client_secret }
+  : {
+      token_endpoint_auth_method: "private_key_jwt",
+      token_endpoint_auth_signing_alg: algorithm,
+      jwks: { keys: [jwk] },
+    };
 const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 const issuer = `http://127.0.0.1:${port}`;
@@ -20,13 +28,11 @@ const provider = new Provider(issuer, {
       id_token_signed_response_alg: "ES256",
       redirect_uris: [],
       response_types: [],
-      token_endpoint_auth_method: "private_key_jwt",
-      token_endpoint_auth_signing_alg: algorithm,
-      jwks: { keys: [jwk] },
+      ...proof,
       scope,
     },
   ],
-  clientAuthMethods: ["private_key_jwt"],
+  clientAuthMethods: [proof.token_endpoint_auth_method],
   enabledJWA: { dPoPSigningAlgValues: ["ES256"], clientAuthSigningAlgValues: ["ES256", "PS256"] },
   features: {
     clientCredentials: { enabled: true },

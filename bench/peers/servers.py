@@ -72,13 +72,14 @@ class EmptyServer(UvicornServer):
 
 
 class OidcProviderServer(Server):
-    """npm oidc-provider, which gives tokens to one client."""
+    """npm oidc-provider, which gives tokens to one client: for its assertions, or for a secret where it has one."""
 
     PATH = "/token"
 
-    def __init__(self, partner: Partner) -> None:
+    def __init__(self, partner: Partner, *, client_secret: str = "") -> None:
         super().__init__()
         self._partner = partner
+        self._client_secret = client_secret
 
     @property
     def issuer(self) -> str:
@@ -92,6 +93,7 @@ class OidcProviderServer(Server):
             "algorithm": algorithm,
             "jwk": {**jose.jwk(key), "kid": self._partner.key_id, "alg": algorithm, "use": "sig"},
             "scope": self._partner.scope,
+            **({"client_secret": self._client_secret} if self._client_secret else {}),
         }
         program = [str(NODE), str(_OIDC_PROVIDER), LIBRARY.as_uri(), str(self.port), json.dumps(settings)]
         return [find_program("env", "coreutils"), "NODE_ENV=production", *pinned(server_core()), *program]

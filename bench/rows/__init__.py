@@ -13,6 +13,7 @@ from bench.rows import (
     p03_gateway,
     p04_token,
     p06_bound_token,
+    p07_client_secret,
     p08_introspection,
     p09_certificate,
     p10_status,
@@ -37,7 +38,6 @@ class Awaited:
 
 Row: TypeAlias = Callable[[], tuple[Line, ...]] | Awaited
 
-_COMPAT = "comes with the compat issuer"
 _PORTAL = "comes with the portal"
 
 ROWS: Mapping[str, Row] = {
@@ -47,7 +47,7 @@ ROWS: Mapping[str, Row] = {
     "P4": p04_token.measure_es256,
     "P5": p04_token.measure_ps256,
     "P6": p06_bound_token.measure,
-    "P7": Awaited("token by client secret", _COMPAT, "≥ 0.35; ≥ 8 × the fastest peer"),
+    "P7": p07_client_secret.measure,
     "P8": p08_introspection.measure,
     "P9": p09_certificate.measure,
     "P10": p10_status.measure,

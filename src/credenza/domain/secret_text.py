@@ -5,7 +5,6 @@ A mistyped one is refused before any look-up, and a leaked one is found by scann
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import zlib
 from typing import Final
@@ -29,7 +28,7 @@ def is_well_formed(prefix: str, secret: str) -> bool:
 
 
 def keyed_hash(pepper: bytes, secret: str) -> str:
-    return hmac.new(pepper, secret.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, secret.encode(), "sha256").hex()
 
 
 def _check(body: str) -> str:

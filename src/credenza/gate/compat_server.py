@@ -16,6 +16,7 @@ import math
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 from urllib.parse import unquote_plus
@@ -290,6 +291,8 @@ def _detail(fault: Fault, client: ApiClient, secret: SecretRecord, call: TokenCa
     return said.get(fault, "")
 
 
+# Clients come from few addresses, and to read one takes as long as to hash a secret.
+@lru_cache(maxsize=4096)
 def _network(address: str) -> str:
     """The network that one caller usually has to himself, or shares with few."""
     try:
