@@ -11,8 +11,8 @@ from typing import Any
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, CredentialId, ProjectId, Status
-from credenza.store import credentials, traces
+from credenza.domain.model import Actor, CredentialId, OrganizationId, ProjectId, Status
+from credenza.store import api_credentials, credentials, traces
 from credenza.store.engine import reading
 from credenza.store.traces import Caller, StoredRefusal, Use
 
@@ -27,6 +27,7 @@ __all__ = [
     "refusal",
     "refusals",
     "uses",
+    "uses_of_api_credentials",
 ]
 
 _DAYS = 7
@@ -88,6 +89,22 @@ def uses(
     attempt = Attempt(actor, Action.USAGE_VIEW, now, project_id=project_id)
     with viewing(platform, attempt) as act:
         own = credentials.of_project(act.connection, project_id, key_ids)
+    with reading(platform.database.traces) as connection:
+        return traces.uses(connection, own)
+
+
+def uses_of_api_credentials(
+    platform: Platform,
+    actor: Actor,
+    organization_id: OrganizationId,
+    credential_ids: Sequence[CredentialId],
+    *,
+    now: datetime,
+) -> Mapping[CredentialId, Use]:
+    """Sum up the use of some of the organization's API credentials; one that was never used is missing."""
+    attempt = Attempt(actor, Action.API_CREDENTIAL_LIST, now, organization_id=organization_id)
+    with viewing(platform, attempt) as act:
+        own = api_credentials.keep_own(act.connection, organization_id, credential_ids)
     with reading(platform.database.traces) as connection:
         return traces.uses(connection, own)
 

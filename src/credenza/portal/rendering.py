@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from credenza.actions import inbox, organizations
+from credenza.actions import inbox, organizations, permissions
+from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Organization, OrganizationId
 from credenza.portal import cookies, dates, languages, static_files
@@ -27,12 +28,16 @@ def _(text: str) -> str:
 _SECTIONS = (
     ("overview", "overview", _("Overview"), "o"),
     ("projects", "projects", _("Projects"), "p"),
+    ("api-credentials", "api-credentials", _("API creds"), "c"),
     ("expiry", "expiry", _("Expiry"), "e"),
     ("activity", "activity", _("Activity"), "a"),
     ("members", "members", _("Members"), "m"),
     ("settings", "settings", _("Settings"), "s"),
 )
 """The navigation: name, last part of the path, title, and the key that follows `g`."""
+
+_NEEDS = {"api-credentials": Action.API_CREDENTIAL_LIST}
+"""What somebody must be allowed to be shown a section at all."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -49,6 +54,7 @@ _STATUS = {
     Code.PROJECT_NOT_FOUND: 404,
     Code.SERVICE_NOT_FOUND: 404,
     Code.CREDENTIAL_NOT_FOUND: 404,
+    Code.EDITED_MEANWHILE: 409,
     Code.TOO_MANY_ATTEMPTS: 429,
     Code.BUSY: 503,
 }
@@ -62,6 +68,7 @@ class Frame:
     organizations: tuple[Organization, ...]
     organization: Organization | None
     section: str
+    sections: tuple[tuple[str, str, str, str], ...]
     unread: int
 
 
@@ -126,7 +133,15 @@ def _frame(visit: Visit, organization_id: OrganizationId | None, section: str) -
         return None
     known = organizations_of(visit)
     chosen = next((each for each in known if each.id == organization_id), known[0] if known else None)
-    return Frame(known, chosen, section, inbox.count_unread(visit.portal.platform, visit.actor, now=visit.now))
+    unread = inbox.count_unread(visit.portal.platform, visit.actor, now=visit.now)
+    return Frame(known, chosen, section, _sections(visit, chosen), unread)
+
+
+def _sections(visit: Visit, chosen: Organization | None) -> tuple[tuple[str, str, str, str], ...]:
+    if chosen is None:
+        return ()
+    may = permissions.in_organization(visit.portal.platform, visit.actor, chosen.id, now=visit.now)
+    return tuple(each for each in _SECTIONS if each[0] not in _NEEDS or _NEEDS[each[0]] in may)
 
 
 def _language(visit: Visit) -> str:
@@ -156,7 +171,7 @@ def _environment(language: str) -> Environment:
     translations = languages.translations(language)
     made.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] # the extension's
     words = _words(language)
-    made.globals |= {"static": static_files.url, "languages": languages.NAMES, "sections": _SECTIONS}
+    made.globals |= {"static": static_files.url, "languages": languages.NAMES}
     made.filters |= {"ago": words.ago, "left": words.left, "label": words.label, "said": words.said}
     written = dates.dates(language)
     for name in ("moment", "day", "month", "month_name", "weekday", "weekday_short", "decimal", "percent"):

@@ -32,7 +32,8 @@ SIGN_IN = "/sign-in"
 CONFIRM = "/confirm"
 CSRF_HEADER = "X-CSRF-Token"
 _LARGEST_FILE_BYTES = 128 * 1024
-_MOST_FIELDS = 100
+_MOST_FIELDS = 2000
+"""The scope of an API credential is a box for each workspace."""
 _SAFE = frozenset({"GET", "HEAD"})
 
 

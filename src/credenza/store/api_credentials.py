@@ -146,6 +146,14 @@ def find(connection: Connection, organization_id: OrganizationId, credential_id:
     return next(iter(_load(connection, query)), None)
 
 
+def keep_own(
+    connection: Connection, organization_id: OrganizationId, credential_ids: Sequence[CredentialId]
+) -> tuple[CredentialId, ...]:
+    """Keep of some ids those of the organization's API credentials."""
+    query = _all_of(organization_id).where(credentials.c.id.in_(credential_ids))
+    return tuple(CredentialId(row.id) for row in connection.execute(query))
+
+
 _SORTED_BY = {
     ApiCredentialOrder.NAME: credentials.c.folded_alias,
     ApiCredentialOrder.NAME_LAST: credentials.c.folded_alias,
