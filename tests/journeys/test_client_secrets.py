@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from tests.servers import PostgreSQLServer, find_program
 from credenza.actions import accounts, api_credentials, workspaces
 from credenza.actions.api_credentials import IssuedApiCredential, NewApiCredential
 from credenza.cli import demo_catalog, demo_tls
-from credenza.domain.api_credentials import ApiGrant
+from credenza.client.auth import ClientSecretAuth
+from credenza.client.errors import TokenRefused
+from credenza.client.oauth2 import Token
+from credenza.domain.api_credentials import ApiGrant, OldSecret
 from credenza.domain.model import EnvironmentName
 
 needs_library = pytest.mark.skipif(
@@ -158,6 +162,37 @@ def test_curl_gets_a_token_with_json_and_calls_until_it_is_switched_off(street: 
     api_credentials.deactivate(*place, now=now())
     assert _curl(street, url, *bearer) == "401"
     assert json.loads(_curl(street, street.token_url, "--json", json.dumps(body)))["error"] == "invalid_client"
+
+
+class Counted(dict[Any, Token]):
+    """A memory of tokens that counts those it was given."""
+
+    given = 0
+
+    def __setitem__(self, place: Any, token: Token) -> None:
+        self.given += 1
+        super().__setitem__(place, token)
+
+
+def test_the_sdk_fetches_one_token_for_all_calls_and_another_when_its_secret_was_replaced(street: Street) -> None:
+    issued, tokens = street.issue(), Counted()
+    issuer, client_id = f"{street.server.origin}/sso", issued.view.credential.client_id
+    url = f"{street.server.origin}{street.calls[0][1]}"
+    with street.client() as client, ThreadPoolExecutor(8) as threads:
+        client.auth = ClientSecretAuth(issuer, client_id, issued.secret, audience=street.server.origin, tokens=tokens)
+        statuses = list(threads.map(lambda _: client.get(url).status_code, range(16)))
+        assert (statuses, tokens.given) == ([200] * 16, 1)
+        assert issued.secret not in repr(client.auth)
+
+        place = (street.made.platform, street.made.actor, street.made.organization_id, issued.view.credential.id)
+        second = api_credentials.issue_secret(*place, keep_old=OldSecret.UNTIL_DELETED, now=now()).issued
+        client.auth = ClientSecretAuth(issuer, client_id, second.secret, tokens=tokens)
+        assert client.get(url).status_code == 200
+        api_credentials.deactivate(*place, now=now())
+        with pytest.raises(TokenRefused, match="invalid_client"):
+            client.get(url)
+        api_credentials.activate(*place, now=now())
+        assert client.get(url).status_code == 200
 
 
 def test_the_fapi_issuer_takes_no_secret_and_names_none(street: Street) -> None:

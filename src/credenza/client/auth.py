@@ -18,7 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from credenza.client.errors import IssuerUnavailable, TokenRefused
 from credenza.client.keys import KeySource
-from credenza.client.oauth2 import REDIRECTED, USE_NONCE, Token, TokenClient, Tokens, challenge_error, check_secure
+from credenza.client.oauth2 import (
+    REDIRECTED,
+    USE_NONCE,
+    SecretClient,
+    Token,
+    TokenClient,
+    Tokens,
+    challenge_error,
+    check_secure,
+)
 from credenza.protocol import oauth1
 from credenza.protocol.jose import PrivateKey
 from credenza.protocol.oauth1 import SignatureMethod
@@ -267,6 +276,27 @@ class TlsClientAuth(_TokenFlow):
         clock: Callable[[], datetime] = _system_clock,
     ) -> None:
         super().__init__(TokenClient(issuer, client_id, None, dpop_key, scopes=scopes, tokens=tokens, clock=clock))
+
+
+class ClientSecretAuth(_TokenFlow):
+    """Get tokens with an API credential's client id and secret, and show them as Bearer tokens.
+
+    with httpx.Client(auth=ClientSecretAuth("https://api.example.com/sso", client_id, client_secret)) as http: ...
+
+    `audience` is what the tokens are for; left out it is the origin of the environment.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        audience: str = "",
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+    ) -> None:
+        super().__init__(SecretClient(issuer, client_id, client_secret, audience=audience, tokens=tokens, clock=clock))
 
 
 class _Turns:

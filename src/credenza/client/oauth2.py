@@ -215,6 +215,35 @@ class TokenClient:
         return {"DPoP": proof}
 
 
+class SecretClient(TokenClient):
+    """One client id at one issuer, which a client secret proves (RFC 6749 2.3.1). Its tokens are bound to nothing."""
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        audience: str = "",
+        tokens: Tokens | None = None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__(issuer, client_id, None, None, tokens=tokens, clock=clock)
+        self._client_secret = client_secret
+        self._audience = audience
+
+    def token_request(self) -> tuple[dict[str, str], bytes]:
+        """Write headers and body of a POST to the token endpoint."""
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self._client_secret,
+            **({"audience": self._audience} if self._audience else {}),
+        }
+        return headers, urlencode(form).encode()
+
+
 def check_secure(url: str) -> None:
     """Refuse to send credentials where anybody on the way could read them. Raises InsecureUrl."""
     parts = urlsplit(url)
@@ -223,9 +252,10 @@ def check_secure(url: str) -> None:
 
 
 def challenge_error(challenges: Iterable[str]) -> str:
-    """Read the `error` of a DPoP challenge out of WWW-Authenticate, as far as it is one that can be answered."""
+    """Read the `error` of a DPoP or Bearer challenge out of WWW-Authenticate, as far as it is one that can be
+    answered."""
     text = ", ".join(challenges)
-    if "dpop" not in text.lower():
+    if "dpop" not in text.lower() and "bearer" not in text.lower():
         return ""
     return next((each for each in (USE_NONCE, "invalid_token") if f'error="{each}"' in text), "")
 
