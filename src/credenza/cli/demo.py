@@ -274,6 +274,13 @@ With a TLS client certificate, which the gates ask for themselves:
 
   curl --cacert "$DEMO_CA" --cert "$TERMINAL_CERTIFICATE" https://localhost:8443/terminals/7
 
+With a client id and secret, for what was ticked and no more:
+
+  TOKEN=$(curl -s --cacert "$DEMO_CA" -u "$API_CLIENT_ID:$API_CLIENT_SECRET" -d grant_type=client_credentials \\
+    https://localhost:8443/sso/oauth/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl --cacert "$DEMO_CA" -H "Authorization: Bearer $TOKEN" \\
+    "https://localhost:8443/profile/v1/workspaces/$API_WORKSPACE/profiles"
+
 Another link to the portal: credenza user sign-in-link {demo_seed.ADMIN}
 Also: credenza project list, credenza key list, credenza key view KID (who calls), credenza audit list.
 Stop with Ctrl-C. Start over with: credenza demo --reset

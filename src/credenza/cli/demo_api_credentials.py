@@ -18,7 +18,7 @@ from credenza.domain.api_credentials import ApiGrant, OldSecret
 from credenza.domain.model import EnvironmentName
 
 CLIENT = "web-analytics.env"
-"""Where the working one is, as lines of a shell."""
+"""Where the working one is, as lines of a shell, with the workspace that it may read."""
 
 _SANDBOX, _PRODUCTION = EnvironmentName.SANDBOX, EnvironmentName.PRODUCTION
 _DAY = timedelta(days=1)
@@ -97,6 +97,11 @@ def _put_away(counter: _Counter, reads: ApiGrant) -> None:
 
 
 def _keep(path: Path, issued: IssuedApiCredential) -> None:
-    lines = {"API_CLIENT_ID": issued.view.credential.client_id, "API_CLIENT_SECRET": issued.secret}
+    (clause,) = issued.view.review.clauses
+    lines = {
+        "API_CLIENT_ID": issued.view.credential.client_id,
+        "API_CLIENT_SECRET": issued.secret,
+        "API_WORKSPACE": clause.places[0].id,
+    }
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.writelines(f"export {name}='{value}'\n" for name, value in lines.items())
