@@ -162,7 +162,7 @@ def test_a_fixed_scope_is_shown_and_says_why_nothing_is_chosen(counter: Counter)
     review = counter.browser().post(counter.path("/new"), step="review", **form)
 
     assert "Platform API works in all accounts, present and future: its scope is fixed." in text_of(scope.text)
-    assert "Can see accounts and their workspaces in all accounts; can read profiles in Web-EU until" in text_of(
+    assert "Can read profiles in Web-EU; can see accounts and their workspaces in all accounts until" in text_of(
         review.text
     )
 

@@ -58,7 +58,9 @@ class Draft:
         return tuple(each for each in choices.offers if self.has(each))
 
     def grants(self, choices: Choices) -> tuple[ApiGrant, ...]:
-        return tuple(self._grant(each, choices.places) for each in self.chosen(choices))
+        """In the order in which they are kept."""
+        chosen = sorted(self.chosen(choices), key=lambda each: each.service_id)
+        return tuple(self._grant(each, choices.places) for each in chosen)
 
     def _grant(self, offer: Offer, places: Sequence[Place]) -> ApiGrant:
         permissions = (each.name for each in offer.permissions if self.may(offer, each.name))

@@ -125,9 +125,9 @@ def _check_apis(draft: Draft, choices: Choices) -> None:
 
 
 def _check_permissions(draft: Draft, choices: Choices) -> None:
-    for grant, offer in zip(draft.grants(choices), draft.chosen(choices), strict=True):
-        if not grant.permissions:
-            raise Refusal(Code.INVALID, f"Choose what it may do with {offer.name}.", field="grants")
+    for each in draft.chosen(choices):
+        if not any(draft.may(each, one.name) for one in each.permissions):
+            raise Refusal(Code.INVALID, f"Choose what it may do with {each.name}.", field="grants")
 
 
 def _check_may(visit: Visit) -> None:
