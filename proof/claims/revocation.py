@@ -217,7 +217,7 @@ def _by_secret(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Rev
     async def holder(end: Callable[[Holder], Awaitable[None]], *, narrowed: bool) -> _Revocable:
         found, token = await holders.ready(ports)
         shown = _Use(lambda: found.call(token), _status, "403" if narrowed else "401")
-        fetched = _Use(found.token_request, _status, "401")
+        fetched = _Use(found.token_request, _slowed, "401")
         return _Revocable([shown] if narrowed else [shown, shown, fetched], lambda _: end(found))
 
     ends = (holders.deactivate, holders.delete, holders.delete_secret, holders.narrow)
@@ -252,6 +252,11 @@ async def _revoke_token(where: Stage, partner: Partner, token: str, _: AsyncMana
 
 def _status(answer: Answer) -> str:
     return TAKEN if answer.status == ADMITTED else str(answer.status)
+
+
+def _slowed(answer: Answer) -> str:
+    """Whoever goes on with a secret that is gone is slowed down as one who guesses."""
+    return "401" if answer.status == 429 else _status(answer)
 
 
 def _standing(answer: Answer) -> str:
