@@ -12,7 +12,7 @@ from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Stage
 from tests.actions.test_races import race
 from tests.actions.test_secrets import database_dump
 
-from credenza.actions import api_credentials, people, roles, services, workspaces
+from credenza.actions import api_credentials, people, roles, services, traces, workspaces
 from credenza.actions.api_credentials import IssuedApiCredential
 from credenza.actions.once import Once
 from credenza.domain import secret_text
@@ -29,7 +29,10 @@ from credenza.domain.catalog import ScopeLevel
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, OrganizationRole, Status
 from credenza.store import schema
+from credenza.store import traces as trace_rows
 from credenza.store.change_kinds import ChangeKind
+from credenza.store.engine import writing
+from credenza.store.traces import Caller, Use
 
 EDIT = "api_credential.edit"
 ISSUE = "api_secret.issue"
@@ -637,3 +640,22 @@ def test_an_api_of_the_organization_level_has_no_places_to_pick(desk: ApiCatalog
     issued = desk.create(grants=(grant,))
 
     assert str(issued.view.review) == "Can manage roles in the whole organization."
+
+
+def test_who_may_list_sees_the_use_of_their_own_credentials_alone(desk: ApiCatalog, other: ApiCatalog) -> None:
+    now, stage = desk.stage.now, desk.stage
+    own, unused = desk.create().view.credential.id, desk.create(name="Unused").view.credential.id
+    foreign = other.create().view.credential.id
+    with writing(stage.platform.database.traces) as connection:
+        trace_rows.add_callers(
+            connection,
+            [
+                Caller(organization.id, each, 1, "10.1.4.9", "batch/2.1", now, now, 7, 1)
+                for organization, each in ((desk.organization, own), (other.organization, foreign))
+            ],
+        )
+
+    ids = [own, unused, foreign]
+    found = stage.looked(traces.uses_of_api_credentials, desk.admin.actor, desk.organization.id, ids)
+
+    assert found == {own: Use(now, 1, 7)}

@@ -11,6 +11,7 @@ import pytest
 from tests.actions.stage import PRODUCTION
 from tests.portal.house import OPERATOR, Browser, House
 from tests.portal.shop import follow, problem
+from tests.portal.test_same_thing import check_call, check_command, is_call, shown
 
 from credenza.actions import accounts, api_credentials, organizations, people, services, workspaces
 from credenza.actions.api_credentials import ApiCredentialView
@@ -343,6 +344,39 @@ def test_what_cannot_be_undone_asks_for_a_fresh_proof(counter: Counter) -> None:
     for rest, fields in (("/delete", {"typed": "Web analytics"}), ("/secrets", {"keep_old": "now"}), (secret, {})):
         assert visit.post(counter.own(view, rest), **fields).headers["location"].startswith("/confirm")
     assert len(counter.all()["Web analytics"].credential.secrets) == 1
+
+
+@pytest.mark.parametrize("page", ["/new", "/{c}", "/{c}/delete", "/{c}/secrets/new", "/{c}/secrets/{s}/delete"])
+def test_each_page_says_how_the_same_is_done_elsewhere(counter: Counter, page: str) -> None:
+    view = counter.make()
+    path = page.format(c=view.credential.id, s=view.credential.secrets[0].id)
+
+    said = shown(counter.browser().get(counter.path(path)).text)
+
+    commands, calls = [each for each in said if "credenza " in each], [each for each in said if is_call(each)]
+    assert commands != []
+    assert calls != []
+    for each in commands:
+        check_command(each)
+    for each in calls:
+        check_call(each)
+
+
+def test_a_scope_of_hundreds_of_workspaces_is_taken(counter: Counter) -> None:
+    platform, organization_id = counter.house.platform, counter.house.organization_id
+    (account, *_) = accounts.list_all(platform, OPERATOR, organization_id, now=counter.house.clock.now())
+    made = [
+        workspaces.create(
+            platform, OPERATOR, organization_id, account_id=account.id, name=f"W{each}", now=counter.house.clock.now()
+        )
+        for each in range(150)
+    ]
+    ticks = {f"in-{counter.apis['Profile API']}-{each.id}": "1" for each in made}
+
+    view = counter.make(**ticks)
+
+    (grant,) = view.credential.grants
+    assert len(grant.places) == 151
 
 
 # ------------------------------------------------------------------------------------------------------------- roles
