@@ -23,12 +23,13 @@ from tests.gate.api_scene import (
     entry,
 )
 
-from credenza.actions import accounts, api_credentials, services, token_keys, workspaces
+from credenza.actions import accounts, api_credentials, services, token_keys, traces, workspaces
 from credenza.actions.api_credentials import IssuedApiCredential
 from credenza.actions.services import NewService
 from credenza.domain.api_credentials import ApiGrant, OldSecret
 from credenza.domain.catalog import RouteRule, ScopeLevel
-from credenza.domain.model import AuthenticationType, EnvironmentName, Service
+from credenza.domain.errors import Refusal
+from credenza.domain.model import AuthenticationType, EnvironmentName, OrganizationRole, Service
 from credenza.domain.token_keys import IssuerKind
 from credenza.gate.decision import Admitted, Code, Refused
 from credenza.protocol import access_token
@@ -420,6 +421,13 @@ async def test_a_refusal_is_explained_to_the_owner_step_by_step(shop: Shop) -> N
     assert [steps[name]["ok"] for name in ("token", "credential", "address")] == [True, False, None]
     assert "switched off" in steps["credential"]["hint"]
     assert shop.token not in row.explanation
+
+    catalog, stage = gate.catalog, gate.stage
+    kept = traces.refusal(stage.platform, catalog.admin.actor, refused.id, now=stage.now)
+    assert (kept.credential_id, kept.code) == (shop.id, "token_revoked")
+    user = stage.member(catalog.organization, OrganizationRole.USER)
+    with pytest.raises(Refusal):
+        traces.refusal(stage.platform, user.actor, refused.id, now=stage.now)
 
 
 async def test_calls_are_counted_as_calls_by_secret(shop: Shop) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor, CredentialId, OrganizationId, ProjectId, Status
+from credenza.domain.model import Actor, CredentialId, CredentialKind, OrganizationId, ProjectId, Status
 from credenza.store import api_credentials, credentials, traces
 from credenza.store.engine import reading
 from credenza.store.traces import Caller, StoredRefusal, Use
@@ -158,10 +158,19 @@ def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: da
         attempt = Attempt(actor, Action.REFUSAL_VIEW, now, project_id=stored.project_id)
         with viewing(platform, attempt):
             return _refused_call(stored)
+    if _is_of_api_credential(platform, stored):
+        with viewing(platform, Attempt(actor, Action.API_CREDENTIAL_VIEW, now, organization_id=stored.organization_id)):
+            return _refused_call(stored)
     attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=stored.organization_id)
     with viewing(platform, attempt) as act:
         _check_own(act, actor, stored)
         return _refused_call(stored)
+
+
+def _is_of_api_credential(platform: Platform, stored: StoredRefusal) -> bool:
+    with reading(platform.database.records) as connection:
+        credential = credentials.find(connection, stored.credential_id)
+    return credential is not None and credential.kind is CredentialKind.CLIENT_SECRET
 
 
 def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
