@@ -14,6 +14,9 @@ from credenza.portal import activity
 from credenza.store.engine import writing
 from credenza.store.schema import audit_entries
 
+_TREE = [*["workspace.create"] * 3, "account.create", "workspace.rename", "account.rename"]
+"""How the demo's organization grew its accounts and workspaces, newest first."""
+
 
 def actions(text: str) -> list[str]:
     return re.findall(r'<td class="mono">([a-z_.]+)</td>', text)
@@ -35,7 +38,7 @@ def test_entries_stand_newest_first_with_who_and_what(house: House, tmp_path: Pa
         ("action=key.revoke", ["key.revoke"]),
         ("action=key.revoke&outcome=refused", []),
         ("since=2025-01-31&until=2025-01-31", ["account_key.add", "access_token.create"]),
-        ("until=2023-12-01", ["member.set"] * 4),
+        ("until=2023-12-01", ["member.set"] * 4 + _TREE),
         ("actor=nobody", []),
         ("outcome=nonsense&action=key.rotate", ["key.rotate"]),
     ],
