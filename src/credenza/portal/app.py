@@ -48,6 +48,7 @@ from credenza.portal import (
     sign_in,
     single_sign_on,
     static_files,
+    tls_client_names,
     tokens,
     tree,
     upgrades,
@@ -253,6 +254,9 @@ PAGES: Sequence[Row] = (
     Row("GET", f"{_E}/devices", devices.show),
     Row("POST", f"{_E}/devices", devices.create),
     Row("POST", f"{_E}/devices/{{secret_id}}/revoke", devices.revoke),
+    Row("GET", f"{_E}/tls-name", tls_client_names.show),
+    Row("POST", f"{_E}/tls-name", tls_client_names.register),
+    Row("POST", f"{_E}/tls-name/remove", tls_client_names.remove),
     Row("GET", f"{_E}/request", projects.ask_environment),
     Row("POST", f"{_E}/request", projects.add_environment),
 )
