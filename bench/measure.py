@@ -69,5 +69,5 @@ def progress(text: str) -> None:
 
 
 def _on_cpu_ns(pid: int) -> int:
-    # proc_pid_schedstat(5): the time spent on the CPU comes first, in nanoseconds.
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    # What clock_getcpuclockid(3) makes of a process id. The files of its threads do not count those that have ended.
+    return time.clock_gettime_ns(~pid << 3 | 2)
