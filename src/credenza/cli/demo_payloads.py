@@ -1,7 +1,8 @@
 """What the demo shows of payloads: a service whose bodies are encrypted both ways, and service credentials of all three
 types in several states, made by the actions themselves.
 
-The partner's side is written to files: its private keys, and the certificates that it encrypts requests with.
+The partner's side is written to files: its private keys, and the certificates that it encrypts requests with. A file
+has one of the two, because mastercard-client-encryption reads no more of it.
 """
 
 from __future__ import annotations
@@ -53,17 +54,18 @@ class _Counter:
     now: datetime
 
     def theirs(self, kind: CredentialKind, alias: str, age: timedelta) -> Credential:
-        """A key of the partner's; its file has the private half as well."""
+        """A key of the partner's; its file has the private half."""
         private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         new = ByRequest(kind, alias, csr.build(private_key, common_name=alias, organization="Acme Payments"))
         made = self._add(new, age)
         pkcs8 = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self._keep(made, pkcs8)
+        self._keep(alias, pkcs8)
         return made
 
     def ours(self, alias: str, age: timedelta) -> None:
-        """A key that is the platform's; the partner's file has the certificate alone."""
-        self._keep(self._add(MadeHere(alias), age), b"")
+        """A key that is the platform's; the partner's file has its certificate."""
+        made = self._add(MadeHere(alias), age)
+        self._keep(alias, load_der_x509_certificate(made.certificate_der).public_bytes(Encoding.PEM))
 
     def activate(self, key: Credential, age: timedelta) -> None:
         place = (self.project_id, self.service.id, key.id)
@@ -77,11 +79,10 @@ class _Counter:
         place = (self.project_id, self.service.id)
         return service_keys.add(self.platform, self.owner, *place, new, _SANDBOX, now=self.now - age)
 
-    def _keep(self, made: Credential, private_half: bytes) -> None:
-        certificate = load_der_x509_certificate(made.certificate_der).public_bytes(Encoding.PEM)
-        path = self.directory / f"{made.alias}.pem"
+    def _keep(self, alias: str, pem: bytes) -> None:
+        path = self.directory / f"{alias}.pem"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(private_half + certificate)
+            file.write(pem)
 
 
 def seed(platform: Platform, directory: Path, seeded: Seeded, *, upstream: str, now: datetime) -> None:
