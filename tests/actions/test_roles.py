@@ -211,6 +211,18 @@ def test_nobody_gives_a_role_that_allows_more_than_their_own(house: House, role:
     house.stage.refused("invitation.send", Code.FORBIDDEN, invitations.invite, *place, **invited)
 
 
+@pytest.mark.parametrize("role", [ADMIN, OrganizationRole.COMPLIANCE_ADMIN])
+def test_whoever_may_all_that_custom_roles_carry_is_still_no_admin(house: House, role: OrganizationRole) -> None:
+    """Admins and compliance admins change API credentials, which no custom role carries: none makes one of them."""
+    steward, other = house.hold("Everything", *CARRIED), house.stage.member(house.organization, role)
+    place = (steward.actor, house.organization.id)
+
+    for email, named in ((steward.user.email, role), (other.user.email, READ_ONLY)):
+        wanted = {"email": email, "role": named}
+        house.stage.refused("member.set", Code.FORBIDDEN, people.set_member, *place, **wanted)
+    house.stage.refused("member.remove", Code.FORBIDDEN, people.remove_member, *place, other.user.id)
+
+
 def test_nobody_gives_a_custom_role_that_allows_more_than_their_own(house: House) -> None:
     steward, other = house.hold("Stewards", *STEWARD), house.stage.member(house.organization, READ_ONLY)
     wide, narrow = house.make("Keepers", "webhook.add"), house.make("Hosts", "invitation.send")

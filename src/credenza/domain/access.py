@@ -384,17 +384,18 @@ _BUILT_IN_ROLES_ONLY = frozenset(
     | {Action.API_SECRET_ISSUE, Action.API_SECRET_DELETE}
 )
 
-CARRIED = frozenset(
+_BEYOND = frozenset(
     action
     for action, permission in PERMISSIONS.items()
-    if permission.organization_roles
-    and _O.CUSTOM not in permission.organization_roles
-    and action not in _BUILT_IN_ROLES_ONLY
+    if permission.organization_roles and _O.CUSTOM not in permission.organization_roles
 )
-"""What custom roles are made of: what a role of an organization allows, and not every member may anyway."""
+"""What a role of an organization allows, and not every member may anyway."""
+
+CARRIED = _BEYOND - _BUILT_IN_ROLES_ONLY
+"""What custom roles are made of."""
 
 _GRANTED: dict[OrganizationRole | None, frozenset[Action]] = {
-    role: frozenset(each for each in CARRIED if role in PERMISSIONS[each].organization_roles) for role in _O
+    role: frozenset(each for each in _BEYOND if role in PERMISSIONS[each].organization_roles) for role in _O
 }
 
 
