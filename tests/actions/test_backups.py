@@ -19,6 +19,7 @@ from tests.actions.stage import (
     OPERATOR,
     PRODUCTION,
     SANDBOX,
+    Person,
     Shop,
     Stage,
     know_the_timeline,
@@ -30,6 +31,7 @@ from tests.servers import PostgreSQLServer
 
 from credenza.actions import (
     access_tokens,
+    accounts,
     backups,
     calendar_feeds,
     first_admin,
@@ -42,15 +44,18 @@ from credenza.actions import (
     project_members,
     projects,
     resource_servers,
+    roles,
     sessions,
     sign_in_links,
     token_keys,
     webhooks,
+    workspaces,
 )
 from credenza.actions.backups import Restored
 from credenza.actions.projects import ProjectEdit
 from credenza.adapters.vault import LocalVault
 from credenza.domain.access import Scope
+from credenza.domain.custom_roles import CustomRole
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
     Actor,
@@ -289,6 +294,48 @@ def test_rights_that_were_taken_away_or_lowered_are_not_given_back(shop: Shop, p
     in_organization = {row.user_id: row.role for row in stage.rows(schema.memberships)}
     assert on_project == {lowered.user.id: "read_only"}
     assert in_organization == {shop.owner.user.id: "user", lowered.user.id: "read_only"}
+
+
+def test_a_custom_role_allows_no_more_than_it_did_last(shop: Shop, path: Path) -> None:
+    """Its name may have gone to another role meanwhile, and that one to a member."""
+    stage, admin = shop.stage, shop.stage.member(shop.organization)
+    place, looking, both = (admin.actor, shop.organization.id), ["audit.view"], ["audit.view", "webhook.add"]
+    wide = stage.done("role.create", roles.create, *place, name="Lookers", actions=both)
+    holder, other = stage.member(shop.organization), stage.member(shop.organization)
+    give_role(stage, shop, holder, wide)
+    back_up(stage, path)
+    stage.done("role.edit", roles.edit, *place, wide.id, name="Watchers", actions=looking)
+    newer = stage.done("role.create", roles.create, *place, name="Lookers", actions=looking)
+    give_role(stage, shop, other, newer)
+
+    restore(stage, path)
+
+    found = {each.id: (each.name, each.actions) for each in stage.looked(roles.list_all, *place)}
+    assert found == {wide.id: ("Watchers", {"audit.view"}), newer.id: ("Lookers", {"audit.view"})}
+    held = {row.user_id: row.custom_role_id for row in stage.rows(schema.memberships)}
+    assert (held[holder.user.id], held[other.user.id]) == (wide.id, newer.id)
+
+
+def test_archived_accounts_and_workspaces_stay_archived(shop: Shop, path: Path) -> None:
+    stage, admin = shop.stage, shop.stage.member(shop.organization)
+    place = (admin.actor, shop.organization.id)
+    kept = stage.done("account.create", accounts.create, *place, name="Kept")
+    gone = stage.done("account.create", accounts.create, *place, name="Gone")
+    inside = stage.done("workspace.create", workspaces.create, *place, account_id=kept.id, name="Inside")
+    back_up(stage, path)
+    stage.done("workspace.archive", workspaces.archive, *place, inside.id)
+    stage.done("account.archive", accounts.archive, *place, gone.id)
+
+    restore(stage, path)
+
+    assert kept.id in {each.id for each in stage.looked(accounts.list_all, *place)}
+    assert gone.id not in {each.id for each in stage.looked(accounts.list_all, *place)}
+    assert inside.id not in {each.id for each in stage.looked(workspaces.list_all, *place)}
+
+
+def give_role(stage: Stage, shop: Shop, person: Person, role: CustomRole) -> None:
+    named = {"email": person.user.email, "role": OrganizationRole.CUSTOM, "custom_role_id": role.id}
+    people.set_member(stage.platform, OPERATOR, shop.organization.id, **named, now=stage.now)  # type: ignore[arg-type]
 
 
 def test_a_removed_webhook_and_a_revoked_calendar_feed_stay_away(shop: Shop, path: Path) -> None:

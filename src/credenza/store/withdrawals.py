@@ -1,7 +1,8 @@
 """What was taken back since a backup was made: read before the database is replaced, and taken back again after.
 
 Nothing is given back by a restore (R8): not a revoked credential or token, not a used enrolment secret, a disabled
-user, an earlier password, a removed passkey, a deleted project, a lowered role or a retired service.
+user, an earlier password, a removed passkey, a deleted project, an archived workspace, a lowered or narrowed role or a
+retired service.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from credenza.domain.model import CredentialKind, Status
 from credenza.store.backup import Values, rows_by_key
 from credenza.store.schema import (
     access_tokens,
+    accounts,
     api_credentials,
     api_grants,
     api_places,
@@ -23,9 +25,11 @@ from credenza.store.schema import (
     calendar_feeds,
     client_secrets,
     credentials,
+    custom_roles,
     enrolment_secrets,
     identities,
     memberships,
+    organizations,
     passkeys,
     passwords,
     project_members,
@@ -38,6 +42,7 @@ from credenza.store.schema import (
     trusted_authorities,
     users,
     webhooks,
+    workspaces,
 )
 from credenza.store.upsert import insert_if_absent
 
@@ -68,6 +73,8 @@ _RULES = (
     _Rule(authenticators, authenticators.c.confirmed_at.is_not(None), ("wrapped_secret", "last_step", "confirmed_at")),
     _Rule(projects, projects.c.deleted_at.is_not(None), ("deleted_at", "slot")),
     _Rule(projects, projects.c.ambiguous_readings.is_(False), ("ambiguous_readings",)),
+    _Rule(accounts, accounts.c.archived_at.is_not(None), ("archived_at",)),
+    _Rule(workspaces, workspaces.c.archived_at.is_not(None), ("archived_at",)),
     _Rule(services, services.c.status == "RETIRED", ("status",)),
     _Rule(token_keys, token_keys.c.retired_at.is_not(None), ("signs_until", "published_until", "retired_at")),
     _Rule(resource_servers, resource_servers.c.removed_at.is_not(None), ("removed_at",)),
@@ -87,10 +94,11 @@ class Withdrawals:
     changed: tuple[tuple[_Rule, Sequence[Values]], ...]
     revoked: Sequence[Values]
     tokens: Sequence[Values]
+    roles: Mapping[tuple[Any, ...], Values]
     grants: Mapping[Table, Mapping[tuple[Any, ...], Values]]
 
 
-NONE = Withdrawals((), (), (), {})
+NONE = Withdrawals((), (), (), {}, {})
 
 
 def read(connection: Connection) -> Withdrawals:
@@ -99,6 +107,7 @@ def read(connection: Connection) -> Withdrawals:
         tuple((rule, _changed(connection, rule)) for rule in _RULES),
         [dict(row) for row in revoked],
         list(rows_by_key(connection, revoked_tokens).values()),
+        rows_by_key(connection, custom_roles),
         {table: rows_by_key(connection, table) for table in _GRANTS},
     )
 
@@ -115,11 +124,25 @@ def repeat(connection: Connection, withdrawals: Withdrawals) -> None:
 
 def narrow(connection: Connection, withdrawals: Withdrawals) -> None:
     """Leave of the restored rights those that the replaced database had as well."""
+    _put_roles(connection, withdrawals.roles)
     for table, kept in withdrawals.grants.items():
         still = [kept[key] for key in rows_by_key(connection, table) if key in kept]
         connection.execute(delete(table))
         if still:
             connection.execute(insert(table), still)
+
+
+def _put_roles(connection: Connection, roles: Mapping[tuple[Any, ...], Values]) -> None:
+    """Let roles allow what they allowed last, and have those that were made since: members hold them."""
+    restored = rows_by_key(connection, custom_roles)
+    homes = set(connection.execute(select(organizations.c.organization_id)).scalars())
+    # Names are free for each other while no role is live.
+    connection.execute(update(custom_roles).values(removed_at=custom_roles.c.created_at))
+    for key, row in roles.items():
+        if key in restored:
+            connection.execute(update(custom_roles).where(custom_roles.c.id == row["id"]).values(row))
+        elif row["organization_id"] in homes:
+            connection.execute(insert(custom_roles).values(row))
 
 
 def _changed(connection: Connection, rule: _Rule) -> Sequence[Values]:
