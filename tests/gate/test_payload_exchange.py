@@ -148,12 +148,14 @@ def test_what_an_upstream_says_of_a_protection_that_is_not_its_own_does_not_reac
     street.rule(HEADERS)
     ours, theirs = street.keys()
     street.upstream.headers += [(b"x-iv", b"00"), (b"x-jws-signature", b"a..b"), (b"etag", b'"plain"')]
+    street.upstream.headers += [(b"content-range", b"bytes 0-28/29")]
 
     response = street.send(ours)
 
     assert response.header("x-iv") not in (None, "00")
     assert response.header("x-jws-signature") is None
     assert response.header("etag") is None
+    assert response.header("content-range") is None
     assert json.loads(street.opened(response, theirs)) == json.loads(PLAIN)
 
 
@@ -525,6 +527,21 @@ def test_a_signed_request_passes_and_its_answer_is_signed_with_a_published_key(
     signing_input = f"{header}.{urlsafe_b64encode(response.body).rstrip(b'=').decode()}".encode()
     pss = padding.PSS(padding.MGF1(SHA256()), 32)
     key.public_key.verify(urlsafe_b64decode(signature + "=="), signing_input, pss, SHA256())
+
+
+@pytest.mark.parametrize(("body", "digest"), [(b'{ "a": 1 }', None), (b'{"a":1}', "sha-256=:AAAA:")])
+def test_a_digest_of_an_answer_goes_on_with_the_bytes_it_speaks_of_alone(
+    street: PayloadStreet, body: bytes, digest: str | None
+) -> None:
+    street.rule(SIGNED)
+    key = street.add(SIGNATURE)
+    street.upstream.body = body
+    street.upstream.headers += [(b"content-digest", b"sha-256=:AAAA:")]
+
+    response = street.call(PLAIN, [street.signature(key, PLAIN)])
+
+    assert response.body == b'{"a":1}'
+    assert response.header("content-digest") == digest
 
 
 def test_a_signature_of_a_call_without_body_is_over_its_path_and_query(street: PayloadStreet) -> None:

@@ -28,14 +28,12 @@ from credenza.wire.decisions import folded
 
 _JSON = b"application/json"
 # They describe the bytes that were sent, and a coding of those.
-_OF_REQUEST_BYTES = frozenset(
-    {b"content-type", b"content-encoding", b"content-digest", b"repr-digest", b"digest", b"content-md5"}
-)
+_DIGESTS = frozenset({b"content-digest", b"repr-digest", b"digest", b"content-md5"})
+_OF_REQUEST_BYTES = _DIGESTS | frozenset({b"content-type", b"content-encoding"})
 # What is encrypted or signed is a whole, and uncoded: nothing else may be asked for.
 _OF_CHOICE = frozenset({b"accept-encoding", b"range", b"if-range"})
-_OF_ANSWER_BYTES = frozenset(
-    {b"content-length", b"content-type", b"content-digest", b"repr-digest", b"digest", b"content-md5", b"etag"}
-    | {b"accept-ranges", b"last-modified"}
+_OF_ANSWER_BYTES = _DIGESTS | frozenset(
+    {b"content-length", b"content-type", b"content-range", b"etag", b"accept-ranges", b"last-modified"}
 )
 _WITHOUT_CONTENT = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -204,6 +202,8 @@ class PayloadExchange:
         if rules.signature is not None and rules.signature.responses:
             body = minified(body)
             own += self._signature(opened, body, now)
+        if body != answer.body:
+            headers = without(headers, _DIGESTS)
         headers = without(headers, frozenset({b"content-length"}))
         headers.append((b"content-length", b"%d" % len(body)))
         return Protected(answer.status, [*headers, *_octets(own)], body)
