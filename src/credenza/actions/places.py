@@ -30,5 +30,5 @@ def place_in(project: Project, environment: EnvironmentName | None) -> Environme
 
 def end_in(act: Act, place: Environment, *, now: datetime) -> datetime:
     """Say until when a credential that begins now may serve all services of the place."""
-    used = services.load(act.connection, [each.service_id for each in place.services])
-    return lifecycle.shortest(now, [where for each in used if (where := each.in_environment(place.name))])
+    used = [each.service_id for each in place.services]
+    return lifecycle.shortest(now, services.load_places(act.connection, used, place.name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from credenza.domain.model import OrganizationId, UserId
 from credenza.store.schema import access_tokens, memberships, users
@@ -40,6 +40,22 @@ _COLUMNS = (
     access_tokens.c.revoked_at,
 )
 
+_USABLE = (
+    select(*_COLUMNS)
+    .join(users, users.c.id == access_tokens.c.user_id)
+    .join(
+        memberships,
+        (memberships.c.user_id == access_tokens.c.user_id)
+        & (memberships.c.organization_id == access_tokens.c.organization_id),
+    )
+    .where(
+        access_tokens.c.token_hash == bindparam("of_hash"),
+        access_tokens.c.revoked_at.is_(None),
+        access_tokens.c.expires_at > bindparam("now"),
+        users.c.disabled_at.is_(None),
+    )
+)
+
 
 def insert_token(connection: Connection, token: AccessToken, *, token_hash: str) -> None:
     connection.execute(
@@ -60,22 +76,7 @@ def insert_token(connection: Connection, token: AccessToken, *, token_hash: str)
 
 def find_usable(connection: Connection, token_hash: str, *, now: datetime) -> AccessToken | None:
     """Find a token that is neither revoked nor expired, of an enabled user who is still a member."""
-    query = (
-        select(*_COLUMNS)
-        .join(users, users.c.id == access_tokens.c.user_id)
-        .join(
-            memberships,
-            (memberships.c.user_id == access_tokens.c.user_id)
-            & (memberships.c.organization_id == access_tokens.c.organization_id),
-        )
-        .where(
-            access_tokens.c.token_hash == token_hash,
-            access_tokens.c.revoked_at.is_(None),
-            access_tokens.c.expires_at > now,
-            users.c.disabled_at.is_(None),
-        )
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_USABLE, {"of_hash": token_hash, "now": now}).one_or_none()
     return None if row is None else _token(row)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from credenza.domain import audit
 from credenza.domain.model import OrganizationId
@@ -32,32 +32,33 @@ _COLUMNS = (
     audit_entries.c.hash,
 )
 
+_LOCKED_HEAD = (
+    select(audit_heads.c.sequence, audit_heads.c.hash)
+    .where(audit_heads.c.organization_id == bindparam("of"))
+    .with_for_update()
+)
+_MOVE_HEAD = update(audit_heads).where(audit_heads.c.organization_id == bindparam("of"))
+
 
 def append(connection: Connection, organization_id: OrganizationId, record: audit.Record) -> audit.Entry:
     """Add one entry to the organization's chain, in the transaction of what it records."""
-    insert_if_absent(
-        connection, audit_heads, {"organization_id": organization_id, "sequence": 0, "hash": audit.GENESIS}
-    )
-    head = connection.execute(
-        select(audit_heads.c.sequence, audit_heads.c.hash)
-        .where(audit_heads.c.organization_id == organization_id)
-        .with_for_update()
-    ).one()
+    head = connection.execute(_LOCKED_HEAD, {"of": organization_id}).one_or_none()
+    if head is None:
+        beginning = {"organization_id": organization_id, "sequence": 0, "hash": audit.GENESIS}
+        insert_if_absent(connection, audit_heads, beginning)
+        head = connection.execute(_LOCKED_HEAD, {"of": organization_id}).one()
     entry = audit.follow(organization_id, head.sequence, head.hash, record)
     connection.execute(
-        audit_entries.insert().values(
-            organization_id=organization_id,
-            sequence=entry.sequence,
-            previous_hash=entry.previous_hash,
-            hash=entry.hash,
+        audit_entries.insert(),
+        {
+            "organization_id": organization_id,
+            "sequence": entry.sequence,
+            "previous_hash": entry.previous_hash,
+            "hash": entry.hash,
             **asdict(record),
-        )
+        },
     )
-    connection.execute(
-        update(audit_heads)
-        .where(audit_heads.c.organization_id == organization_id)
-        .values(sequence=entry.sequence, hash=entry.hash)
-    )
+    connection.execute(_MOVE_HEAD, {"of": organization_id, "sequence": entry.sequence, "hash": entry.hash})
     return entry
 
 

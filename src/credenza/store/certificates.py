@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from credenza.domain.model import CredentialId, OrganizationId
 from credenza.store.schema import certificates
+
+_CHANGE_RESERVED = update(certificates).where(
+    certificates.c.authority_id == bindparam("of_authority"),
+    certificates.c.serial_hex == bindparam("of_serial"),
+    certificates.c.state == "RESERVED",
+)
 
 
 class AuthorityRole(StrEnum):
@@ -43,21 +49,18 @@ def reserve(connection: Connection, organization_id: OrganizationId, serial: Ser
         "der": None,
         "created_at": now,
     }
-    connection.execute(insert(certificates).values(**row))
+    connection.execute(insert(certificates), row)
 
 
 def mark_issued(connection: Connection, serial: Serial, der: bytes) -> bool:
     """Store the certificate of a reserved serial, once; say whether it was still reserved."""
-    statement = update(certificates).where(*_is(serial), certificates.c.state == "RESERVED")
-    return connection.execute(statement.values(state="ISSUED", der=der)).rowcount == 1
+    return connection.execute(_CHANGE_RESERVED, {**_is(serial), "state": "ISSUED", "der": der}).rowcount == 1
 
 
 def mark_abandoned(connection: Connection, serial: Serial) -> None:
     """Record that nothing signed with this serial ever left."""
-    connection.execute(
-        update(certificates).where(*_is(serial), certificates.c.state == "RESERVED").values(state="ABANDONED")
-    )
+    connection.execute(_CHANGE_RESERVED, {**_is(serial), "state": "ABANDONED"})
 
 
-def _is(serial: Serial) -> tuple[ColumnElement[bool], ...]:
-    return (certificates.c.authority_id == serial.authority_id, certificates.c.serial_hex == serial.serial_hex)
+def _is(serial: Serial) -> dict[str, object]:
+    return {"of_authority": serial.authority_id, "of_serial": serial.serial_hex}

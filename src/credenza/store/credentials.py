@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    bindparam,
     exists,
     func,
     insert,
@@ -72,37 +73,49 @@ _COLUMNS = (
     credentials.c.inactive_since,
 )
 
+_SAME_KEY = select(credentials.c.id).where(
+    credentials.c.spki_sha256 == bindparam("of_spki"),
+    or_(
+        credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY]),
+        (credentials.c.kind == CredentialKind.MTLS_CERTIFICATE) & (credentials.c.project_id != bindparam("of_project")),
+    ),
+)
+_HOLDS_SLOT = (credentials.c.project_id == bindparam("of_project"), credentials.c.slot.is_not(None))
+_FREE_SLOTS = update(credentials).where(*_HOLDS_SLOT, credentials.c.not_after < bindparam("now")).values(slot=None)
+_TAKEN_SLOTS = select(credentials.c.slot).where(*_HOLDS_SLOT)
+
 
 def insert_credential(connection: Connection, credential: Credential) -> None:
     """Insert a credential. Refuses a public key that was ever accepted before, and a certificate that another
     credential holds."""
     try:
         connection.execute(
-            insert(credentials).values(
-                organization_id=credential.organization_id,
-                id=credential.id,
-                kind=credential.kind,
-                project_id=credential.project_id,
-                environment=credential.environment,
-                client_id=credential.client_id,
-                alias=credential.alias,
-                status=credential.status,
-                key_algorithm=credential.key_algorithm,
-                public_key_der=credential.public_key_der,
-                spki_sha256=credential.spki_sha256,
-                certificate_der=credential.certificate_der,
-                not_before=credential.not_before,
-                not_after=credential.not_after,
-                slot=credential.slot,
-                owner_id=credential.owner_id,
-                predecessor_id=credential.predecessor_id,
-                created_at=credential.created_at,
-                revoked_at=credential.revoked_at,
-                revoked_reason=credential.revoked_reason,
-                service_id=credential.service_id,
-                inactive_since=credential.inactive_since,
+            insert(credentials),
+            {
+                "organization_id": credential.organization_id,
+                "id": credential.id,
+                "kind": credential.kind,
+                "project_id": credential.project_id,
+                "environment": credential.environment,
+                "client_id": credential.client_id,
+                "alias": credential.alias,
+                "status": credential.status,
+                "key_algorithm": credential.key_algorithm,
+                "public_key_der": credential.public_key_der,
+                "spki_sha256": credential.spki_sha256,
+                "certificate_der": credential.certificate_der,
+                "not_before": credential.not_before,
+                "not_after": credential.not_after,
+                "slot": credential.slot,
+                "owner_id": credential.owner_id,
+                "predecessor_id": credential.predecessor_id,
+                "created_at": credential.created_at,
+                "revoked_at": credential.revoked_at,
+                "revoked_reason": credential.revoked_reason,
+                "service_id": credential.service_id,
+                "inactive_since": credential.inactive_since,
                 **_brought(credential.provenance),
-            )
+            },
         )
     except IntegrityError as error:
         if violates(error, "uq_credentials_key", credentials.c.spki_sha256):
@@ -132,12 +145,9 @@ def key_known() -> Refusal:
 def is_key_known(connection: Connection, spki_sha256: str, *, but_for: ProjectId | None = None) -> bool:
     """Say whether the public key signs for anybody already, or is in a certificate of any project `but_for` one: a
     project may sign with the key that its TLS client has."""
-    elsewhere = credentials.c.kind == CredentialKind.MTLS_CERTIFICATE
-    if but_for is not None:
-        elsewhere &= credentials.c.project_id != but_for
-    signing = credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY])
-    query = select(credentials.c.id).where(credentials.c.spki_sha256 == spki_sha256, or_(signing, elsewhere))
-    return connection.execute(query).first() is not None
+    # No project has an empty id.
+    found = connection.execute(_SAME_KEY, {"of_spki": spki_sha256, "of_project": but_for or ""})
+    return found.first() is not None
 
 
 def find(connection: Connection, credential_id: CredentialId) -> Credential | None:
@@ -394,11 +404,7 @@ def list_account_keys(
 
 def free_expired_slots(connection: Connection, project_id: ProjectId, *, now: datetime) -> None:
     """Give back the places of keys that have ended by themselves."""
-    connection.execute(
-        update(credentials)
-        .where(credentials.c.project_id == project_id, credentials.c.slot.is_not(None), credentials.c.not_after < now)
-        .values(slot=None)
-    )
+    connection.execute(_FREE_SLOTS, {"of_project": project_id, "now": now})
 
 
 def take_slot(connection: Connection, credential_id: CredentialId, slot: int) -> None:
@@ -407,8 +413,7 @@ def take_slot(connection: Connection, credential_id: CredentialId, slot: int) ->
 
 
 def taken_slots(connection: Connection, project_id: ProjectId) -> frozenset[int]:
-    query = select(credentials.c.slot).where(credentials.c.project_id == project_id, credentials.c.slot.is_not(None))
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(_TAKEN_SLOTS, {"of_project": project_id}).scalars())
 
 
 def count_other_active(connection: Connection, credential: Credential, *, now: datetime) -> int:

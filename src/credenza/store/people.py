@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from credenza.domain.access import Standing
 from credenza.domain.model import (
@@ -29,6 +29,16 @@ _ORGANIZATION = (
     organizations.c.created_at,
 )
 _USER = (users.c.id, users.c.email, users.c.name, users.c.created_at, users.c.disabled_at)
+_STANDING = (
+    select(memberships.c.role, custom_roles.c.actions)
+    .join(users, users.c.id == memberships.c.user_id)
+    .outerjoin(custom_roles, custom_roles.c.id == memberships.c.custom_role_id)
+    .where(
+        memberships.c.organization_id == bindparam("of_organization"),
+        memberships.c.user_id == bindparam("of_user"),
+        users.c.disabled_at.is_(None),
+    )
+)
 
 
 def insert_organization(connection: Connection, organization: Organization) -> bool:
@@ -137,17 +147,7 @@ def find_role(connection: Connection, organization_id: OrganizationId, user_id: 
 
 def find_standing(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> Standing:
     """What an enabled user holds in an organization; nothing for whoever is no member."""
-    query = (
-        select(memberships.c.role, custom_roles.c.actions)
-        .join(users, users.c.id == memberships.c.user_id)
-        .outerjoin(custom_roles, custom_roles.c.id == memberships.c.custom_role_id)
-        .where(
-            memberships.c.organization_id == organization_id,
-            memberships.c.user_id == user_id,
-            users.c.disabled_at.is_(None),
-        )
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_STANDING, {"of_organization": organization_id, "of_user": user_id}).one_or_none()
     return Standing() if row is None else Standing(OrganizationRole(row.role), None, read_actions(row.actions))
 
 

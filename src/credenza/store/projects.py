@@ -6,9 +6,24 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT
@@ -46,6 +61,27 @@ _PROJECT = (
     projects.c.dual,
     projects.c.ambiguous_readings,
     projects.c.created_at,
+)
+_LIVE = select(*_PROJECT).where(projects.c.id == bindparam("of_id"), projects.c.deleted_at.is_(None))
+_LOCKED = _LIVE.with_for_update()
+# Each environment as often as it has services, and once when it has none.
+_PLACES_OF = (
+    select(
+        environments.c.project_id,
+        environments.c.name,
+        environments.c.client_id,
+        project_services.c.service_id,
+        project_services.c.status,
+        services.c.name.label("service_name"),
+    )
+    .outerjoin(
+        project_services,
+        (project_services.c.project_id == environments.c.project_id)
+        & (project_services.c.environment == environments.c.name),
+    )
+    .outerjoin(services, services.c.id == project_services.c.service_id)
+    .where(environments.c.project_id.in_(bindparam("of_projects", expanding=True)))
+    .order_by(environments.c.project_id, environments.c.name.desc(), project_services.c.service_id)
 )
 _NAME = ("uq_projects_name", projects.c.organization_id, projects.c.name)
 _PLACES = {ProjectRole.ADMIN: PROJECT_ADMIN_LIMIT, ProjectRole.READ_ONLY: PROJECT_READ_ONLY_LIMIT}
@@ -96,10 +132,7 @@ def mark_deleted(connection: Connection, project_id: ProjectId, *, now: datetime
 
 def find(connection: Connection, project_id: ProjectId, *, lock: bool = False) -> Project | None:
     """Read a live project; with `lock` it is held to the commit, so that its limits are counted one actor at a time."""
-    query = select(*_PROJECT).where(projects.c.id == project_id, projects.c.deleted_at.is_(None))
-    if lock:
-        query = query.with_for_update()
-    found = _projects(connection, query)
+    found = _projects(connection, _LOCKED if lock else _LIVE, of_id=project_id)
     return found[0] if found else None
 
 
@@ -283,45 +316,23 @@ def delete_member_everywhere(connection: Connection, organization_id: Organizati
     )
 
 
-def _projects(connection: Connection, query: Select[*tuple[Any, ...]]) -> tuple[Project, ...]:
-    rows = connection.execute(query).all()
+def _projects(connection: Connection, query: Select[*tuple[Any, ...]], **values: str) -> tuple[Project, ...]:
+    rows = connection.execute(query, values).all()
     places = _environments(connection, [row.id for row in rows])
     return tuple(_project(row, tuple(places.get(row.id, ()))) for row in rows)
 
 
 def _environments(connection: Connection, project_ids: Sequence[str]) -> dict[str, list[Environment]]:
-    used = _services(connection, project_ids)
-    query = (
-        select(environments.c.project_id, environments.c.name, environments.c.client_id)
-        .where(environments.c.project_id.in_(project_ids))
-        .order_by(environments.c.project_id, environments.c.name.desc())
-    )
     found: dict[str, list[Environment]] = {}
-    for row in connection.execute(query):
-        services_here = tuple(used.get((row.project_id, row.name), ()))
-        environment = Environment(EnvironmentName(row.name), row.client_id, services_here)
-        found.setdefault(row.project_id, []).append(environment)
+    rows = connection.execute(_PLACES_OF, {"of_projects": project_ids})
+    for (project_id, name, client_id), used in groupby(rows, lambda row: row[:3]):
+        services_here = tuple(_service(row) for row in used if row.service_id is not None)
+        found.setdefault(project_id, []).append(Environment(EnvironmentName(name), client_id, services_here))
     return found
 
 
-def _services(connection: Connection, project_ids: Sequence[str]) -> dict[tuple[str, str], list[ProjectService]]:
-    query = (
-        select(
-            project_services.c.project_id,
-            project_services.c.environment,
-            project_services.c.service_id,
-            project_services.c.status,
-            services.c.name,
-        )
-        .join(services, services.c.id == project_services.c.service_id)
-        .where(project_services.c.project_id.in_(project_ids))
-        .order_by(project_services.c.service_id)
-    )
-    found: dict[tuple[str, str], list[ProjectService]] = {}
-    for row in connection.execute(query):
-        service = ProjectService(ServiceId(row.service_id), row.name, Approval(row.status))
-        found.setdefault((row.project_id, row.environment), []).append(service)
-    return found
+def _service(row: Row[*tuple[Any, ...]]) -> ProjectService:
+    return ProjectService(ServiceId(row.service_id), row.service_name, Approval(row.status))
 
 
 def _project_row(project: Project) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from credenza.domain.catalog import NO_ENTRY
@@ -24,6 +24,17 @@ from credenza.domain.model import (
 from credenza.store import service_entries
 from credenza.store.schema import service_environments, service_scopes, services
 from credenza.store.upsert import violates
+
+_PLACES = select(
+    service_environments.c.service_id,
+    service_environments.c.environment,
+    service_environments.c.path_prefix,
+    service_environments.c.upstream,
+    service_environments.c.validity_months,
+    service_environments.c.validity_days,
+    service_environments.c.payload_rules,
+).order_by(service_environments.c.service_id, service_environments.c.environment.desc())
+_PLACES_OF = _PLACES.where(service_environments.c.service_id.in_(bindparam("ids", expanding=True)))
 
 
 def insert_service(connection: Connection, service: Service, *, now: datetime) -> ServiceId:
@@ -109,6 +120,14 @@ def load(connection: Connection, service_ids: Iterable[ServiceId]) -> tuple[Serv
     return _load(connection, list(service_ids))
 
 
+def load_places(
+    connection: Connection, service_ids: Iterable[ServiceId], environment: EnvironmentName
+) -> tuple[ServiceEnvironment, ...]:
+    """Read what services say about one environment, and nothing else of them."""
+    found = _environments(connection, list(service_ids)).values()
+    return tuple(each for places in found for each in places if each.environment is environment)
+
+
 def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[Service, ...]:
     query = select(
         services.c.id,
@@ -139,19 +158,9 @@ def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[
 
 
 def _environments(connection: Connection, service_ids: list[ServiceId] | None) -> dict[int, list[ServiceEnvironment]]:
-    query = select(
-        service_environments.c.service_id,
-        service_environments.c.environment,
-        service_environments.c.path_prefix,
-        service_environments.c.upstream,
-        service_environments.c.validity_months,
-        service_environments.c.validity_days,
-        service_environments.c.payload_rules,
-    ).order_by(service_environments.c.service_id, service_environments.c.environment.desc())
-    if service_ids is not None:
-        query = query.where(service_environments.c.service_id.in_(service_ids))
+    rows = connection.execute(_PLACES) if service_ids is None else connection.execute(_PLACES_OF, {"ids": service_ids})
     found: dict[int, list[ServiceEnvironment]] = {}
-    for row in connection.execute(query):
+    for row in rows:
         place = ServiceEnvironment(
             EnvironmentName(row.environment),
             row.path_prefix,

@@ -17,9 +17,9 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique constraint already holds its place; say whether it was inserted."""
-    statement = insert_into(connection, table).values(**row).on_conflict_do_nothing()
+    statement = insert_into(connection, table).on_conflict_do_nothing()
     # Without the option SQLAlchemy does not ask psycopg how many rows an INSERT has made, and answers -1.
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return connection.execute(statement, row, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def violates(error: IntegrityError, constraint: str, *columns: Column[Any]) -> bool:
