@@ -502,9 +502,9 @@ def issued_by_the_server(client: Freehand, left_s: int, **changed: Any) -> str:
     """A token as the server would have issued it a while ago: its own key signs, fetched with the platform's key."""
     platform, now_s = client.street.installation.platform, int(time.time())
     with reading(platform.database.records) as connection:
-        columns = (schema.token_keys.c.kid, schema.token_keys.c.wrapped_private_key)
-        first = schema.token_keys.c.generation == 1, schema.token_keys.c.environment == SANDBOX
-        kid, wrapped = connection.execute(select(*columns).where(*first)).one()
+        keys = schema.token_keys.c
+        first = keys.generation == 1, keys.environment == SANDBOX, keys.issuer == token_keys.IssuerKind.FAPI2
+        kid, wrapped = connection.execute(select(keys.kid, keys.wrapped_private_key).where(*first)).one()
     key = load_der_private_key(platform.vault.unwrap(token_keys.purpose(kid), wrapped), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     members = json.loads(jose.parse(client.token()).payload)
