@@ -32,6 +32,7 @@ from credenza.domain.api_credentials import ApiGrant, OldSecret
 from credenza.domain.catalog import RouteRule, ScopeLevel
 from credenza.domain.model import EnvironmentName
 from credenza.domain.token_keys import IssuerKind
+from credenza.gate.api_clients import Name
 from credenza.gate.compat_server import GUESSES_AT_ONCE
 from credenza.gate.token_faults import Fault
 from credenza.gate.token_server import Denial, Granted
@@ -364,6 +365,20 @@ async def test_a_mistyped_secret_is_no_guess_and_looks_nothing_up(gate: ApiGate,
 
     assert len(gate.clients) == 0
     assert isinstance(await gate.ask(gate.asking(issued)), Granted)
+
+
+@pytest.mark.parametrize("client_id", ["n" * 65, "n" * 20_000, "a\0b", "a b", "\u00fc"], ids=ascii)
+async def test_what_is_no_client_id_is_unknown_and_looks_nothing_up(
+    gate: ApiGate, issued: IssuedApiCredential, monkeypatch: pytest.MonkeyPatch, client_id: str
+) -> None:
+    """Whoever can make up secrets of the right form would fill the memory with what they call their ids."""
+    looked_up: list[Name] = []
+    monkeypatch.setattr(gate.clients, "peek", looked_up.append)
+
+    for content_type in (FORM, JSON):
+        asked = gate.asking(issued, content_type=content_type, client_id=client_id)
+        assert await gate.denied(asked) is Fault.UNKNOWN_CLIENT
+    assert looked_up == []
 
 
 async def test_a_new_credential_is_known_within_a_second_of_being_asked_for(gate: ApiGate) -> None:

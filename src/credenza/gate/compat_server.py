@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 import hmac
 import math
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -46,6 +47,8 @@ GUESSES_PER_MINUTE, GUESSES_AT_ONCE = 6, 10
 """Wrong secrets of one client from one network before the next request has to wait."""
 
 _GUESSERS = 20_000
+# What a client id can be. Nothing else is looked up, nor kept in the memory of those that are unknown.
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LONGEST_CLIENT_ID = 64
 _WAYS = "Send client_id and client_secret in the body, or both by HTTP Basic."
 # Compared with where there is no hash: as many comparisons are made for nobody as for a client with two secrets.
@@ -150,13 +153,19 @@ class CompatServer:
         try:
             secret_hash = await self._hashes.hash_secret(shown.secret)
             self._freshness.look()
-            name = Name(shown.client_id, is_client_id=True)
-            found = self._clients.peek(name)
-            client = await self._clients.load(name) if found is UNLOADED else found
+            client = await self._find(shown.client_id)
         except GateClosed:
             raise Denied(Fault.GATE_CLOSED) from None
-        assert client is None or isinstance(client, ApiClient), "what is unloaded was loaded"
         return client, _matching(() if client is None else client.record.secrets, secret_hash)
+
+    async def _find(self, client_id: str) -> ApiClient | None:
+        if _CLIENT_ID.fullmatch(client_id) is None:
+            return None
+        name = Name(client_id, is_client_id=True)
+        found = self._clients.peek(name)
+        client = await self._clients.load(name) if found is UNLOADED else found
+        assert client is None or isinstance(client, ApiClient), "what is unloaded was loaded"
+        return client
 
     # ----------------------------------------------------------------------------------------------------------- grant
 
