@@ -173,7 +173,18 @@ def test_keys_are_those_of_a_project_that_may_use_the_service(street: PayloadStr
     assert payload_of(ask(street, "decrypt", body, serviceId=MTLS_ONLY)) == body  # which has no rules
 
 
-@pytest.mark.parametrize("changed", [{"payload": "%"}, {"payload": None}, {"serviceId": "x"}, {"secret": 1}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"payload": "%"},
+        {"payload": None},
+        {"serviceId": "x"},
+        {"secret": 1},
+        {"projectId": "p" * 65},
+        {"projectId": "a\0b"},
+        {"keyId": "k" * 65},
+    ],
+)
 def test_what_is_no_task_is_refused(street: PayloadStreet, changed: dict[str, Any]) -> None:
     response = ask(street, "decrypt", PLAIN, **changed)
 

@@ -632,6 +632,7 @@ def test_the_signature_is_checked_before_anything_is_decrypted_and_covers_what_w
 def test_what_is_written_again_is_what_javascript_writes() -> None:
     assert minified(b'{ "z" : [1, 2.0 ,"\\u00e9\\/\\u001f\\n"] }') == '{"z":[1,2.0,"é/\\u001f\\n"]}'.encode()
     assert minified(b"no json") == b"no json"
+    assert minified(b"[" * 100_000 + b" ]" * 100_000) == b"[" * 100_000 + b" ]" * 100_000
 
 
 # ------------------------------------------------------------------------------------------------------------ freshness

@@ -204,11 +204,11 @@ class Payloads:
 
 def minified(body: bytes) -> bytes:
     """Write JSON as JavaScript's JSON.stringify does, numbers aside: clients verify what they parsed and wrote again.
-    What is not JSON stays as it is."""
+    What is not JSON, or deeper than can be read, stays as it is."""
     try:
         msgspec.json.decode(body)
         plain = msgspec.json.format(body, indent=-1)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     return _ESCAPED.sub(_respelt, plain) if b"\\" in plain else plain
 

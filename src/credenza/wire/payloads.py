@@ -5,6 +5,8 @@ Structs of msgspec, as in `decisions`: they travel with every call. Bytes are ba
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 PLACE = "/oauth/payload/"
@@ -18,13 +20,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     is that of an answer. `key_id`, `method` and `scheme` (of its Authorization) tell of the call, for the owner of the
     key to find why its payload was refused; they may be left out."""
 
-    project_id: str
+    project_id: Annotated[str, msgspec.Meta(pattern=r"^[\w-]{1,64}$")]
     service_id: int
     payload: bytes
     headers: tuple[tuple[str, str], ...] = ()
     target: str = ""
     status: int = 200
-    key_id: str = ""
+    key_id: Annotated[str, msgspec.Meta(pattern=r"^[\w-]{0,64}$")] = ""
     method: str = ""
     scheme: str = ""
 
