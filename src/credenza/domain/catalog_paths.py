@@ -22,7 +22,9 @@ from credenza.domain.catalog import UNMAPPED, Match, Matched, RouteRule, Unclear
 # RFC 3986 3.3 pchar, but no semicolon: some servers take what follows it away, and some do not.
 _CLEAR = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,=:@%/-]*)?", re.ASCII)
 # What no segment may hold escaped: controls, / \ ? # ; whatever is escaped twice, overlong UTF-8, and half an escape.
-_UNCLEAR_ESCAPE = re.compile(r"%(?:[01][0-9A-F]|7F|2F|5C|3F|23|3B|25[0-9A-F]{2}|C[01]|(?![0-9A-F]{2}))", re.IGNORECASE)
+_UNCLEAR_ESCAPE = re.compile(
+    r"%(?:[01][0-9A-F]|7F|2F|5C|3F|23|3B|25[0-9A-F]{2}|C[01]|E0%[89]|F0%8|F[5-9A-F]|(?![0-9A-F]{2}))", re.IGNORECASE
+)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
