@@ -1,4 +1,4 @@
-"""`credenza call`: makes one call with OAuth 1.0a or 2.0, the way a partner's program would."""
+"""`credenza call`: makes one call with OAuth 1.0a, 2.0 or a client secret, the way a partner's program would."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from base64 import b64encode
 from collections.abc import Iterable
 from enum import StrEnum
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from credenza.cli import habits, output, passwords, profiles, refusals, remote, signing
+from credenza.cli import api_client, habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.cli.signing import OAuth2Client, Signer
 from credenza.cli.token_get import refused_token
-from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth
+from credenza.client.auth import ClientSecretAuth, OAuth1Auth, PrivateKeyJwtAuth
 from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.protocol.oauth1 import SignatureMethod
@@ -32,6 +33,7 @@ _REFUSAL_ID = "Credenza-Refusal-Id"
 class Scheme(StrEnum):
     OAUTH1 = "oauth1"
     OAUTH2 = "oauth2"
+    SECRET = "secret"
 
 
 @app.command()
@@ -49,13 +51,18 @@ def call(
     ] = None,
     scheme: Annotated[
         Scheme | None,
-        typer.Option("--auth", metavar="SCHEME", help="oauth1 or oauth2; else as the profile says, else oauth1."),
+        typer.Option(
+            "--auth", metavar="SCHEME", help="oauth1, oauth2 or secret; else as the profile says, else oauth1."
+        ),
     ] = None,
     signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
     issuer: signing.Issuer = None,
     scope: Annotated[
         list[str] | None, typer.Option(metavar="SCOPE", help="With oauth2: what the token is narrowed to.")
     ] = None,
+    client_id: api_client.ClientId = None,
+    client_secret_file: api_client.ClientSecretFile = None,
+    audience: api_client.Audience = "",
     ca: signing.CaFile = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the request as a curl command.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for the server.", min=0.1)] = 30,
@@ -63,12 +70,16 @@ def call(
     """Make a call and print the answer's body; with -o the whole answer. Exits with 1 when the answer is 400 or more.
 
     With OAuth 1.0a the call is signed; with 2.0 a token is fetched with the key first, and shown with a DPoP proof.
+    With --auth secret it is fetched with the client secret of an API credential, and shown as it is.
     """
     signing.check_url(url)
     octets = signing.read_body(body, body_text)
     used = scheme or Scheme(profiles.current(habits.of(context).profile).auth or Scheme.OAUTH1)
     if used is Scheme.OAUTH1:
         auth: httpx.Auth = _auth(signing.open_signer(context, consumer_key, key, password_file, signature_method))
+    elif used is Scheme.SECRET:
+        api_client.refuse_scope(scope)
+        auth = _secret(context, signing.issuer_of(context, issuer, of_url=url), client_id, client_secret_file, audience)
     else:
         client_of = signing.open_client(context, consumer_key, key, password_file)
         auth = _oauth2(client_of, signing.issuer_of(context, issuer, of_url=url), scope or ())
@@ -100,10 +111,19 @@ def _oauth2(client: OAuth2Client, issuer: str, scopes: Iterable[str]) -> Private
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 
 
+def _secret(
+    context: typer.Context, issuer: str, client_id: str | None, secret_file: Path | None, audience: str
+) -> ClientSecretAuth:
+    try:
+        return api_client.open_auth(context, issuer, client_id, secret_file, audience)
+    except InsecureUrl as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+
+
 def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, verbose: bool) -> httpx.Response:
     if verbose:
-        # Called when the request is signed, and before it is sent.
-        client.event_hooks = {"request": [lambda signed: print(curl_command(signed), file=sys.stderr)]}
+        # Called when a request is signed, and before it is sent.
+        client.event_hooks = {"request": [lambda sent: _show(sent) if sent is request else None]}
     try:
         return client.send(request, auth=auth)
     except InsecureUrl as error:
@@ -117,6 +137,11 @@ def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, ver
     except httpx.TransportError as error:
         cure = " If its authority is your own, give --ca FILE." if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
         raise CommandFailed(f"{request.url.host} cannot be reached: {error}.{cure}") from None
+
+
+def _show(request: httpx.Request) -> None:
+    """Only the call: what was sent for a token proves who the client is."""
+    print(curl_command(request), file=sys.stderr)
 
 
 def curl_command(request: httpx.Request) -> str:
@@ -191,7 +216,8 @@ def _explain(response: httpx.Response, scheme: Scheme) -> None:
     refusal_id = response.headers.get(_REFUSAL_ID, "")
     if refusals.is_id(refusal_id):
         refusals.remember(refusal_id)
-        print(f"Why: credenza debug {scheme} {refusal_id}", file=sys.stderr)
+        explaining = Scheme.OAUTH1 if scheme is Scheme.OAUTH1 else Scheme.OAUTH2
+        print(f"Why: credenza debug {explaining} {refusal_id}", file=sys.stderr)
 
 
 def _reason_code(response: httpx.Response) -> str | None:

@@ -18,11 +18,22 @@ from credenza.cli import files
 from credenza.cli.failure import CommandFailed, ExitCode
 
 DEFAULT_NAME = "default"
-SETTINGS = ("url", "project", "env", "consumer_key", "key_file", "ca_file", "auth", "issuer")
-"""What `credenza config set` changes. The token is not among them: it is never given on a command line."""
+SETTINGS = (
+    "url",
+    "project",
+    "env",
+    "consumer_key",
+    "key_file",
+    "client_id",
+    "client_secret_file",
+    "ca_file",
+    "auth",
+    "issuer",
+)
+"""What `credenza config set` changes. Secrets are not among them: they are never given on a command line."""
 
-_CHOICES = {"env": ("sandbox", "production"), "auth": ("oauth1", "oauth2")}
-_FILES = ("key_file", "ca_file")
+_CHOICES = {"env": ("sandbox", "production"), "auth": ("oauth1", "oauth2", "secret")}
+_FILES = ("key_file", "client_secret_file", "ca_file")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -37,6 +48,8 @@ class Profile:
     env: str | None = None
     consumer_key: str | None = None
     key_file: Path | None = None
+    client_id: str | None = None
+    client_secret_file: Path | None = None
     ca_file: Path | None = None
     auth: str | None = None
     issuer: str | None = None

@@ -68,8 +68,9 @@ def explain(context: typer.Context, refusal_id: str, *, offline: str) -> None:
 
 def _unknown(refusal_id: str, offline: str) -> CommandFailed:
     return CommandFailed(
-        f"The server has no refusal {refusal_id} for you. It keeps those of a key for an hour, 20 a minute at most,\n"
-        "for the people of its project; one that named no key of the platform is nobody's. Check what was sent here:\n"
+        f"The server has no refusal {refusal_id} for you. It keeps those of a key or an API credential for an\n"
+        "hour, 20 a minute at most, for the people of its project, or who may see the credential; one that named\n"
+        "neither is nobody's. Check what was sent here:\n"
         f"  {offline}",
         ExitCode.NOT_FOUND,
     )

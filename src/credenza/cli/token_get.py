@@ -8,10 +8,10 @@ from typing import Annotated
 import httpx
 import typer
 
-from credenza.cli import habits, output, passwords, refusals, remote, signing
+from credenza.cli import api_client, habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
-from credenza.client.auth import PrivateKeyJwtAuth, TlsClientAuth
+from credenza.client.auth import ClientSecretAuth, PrivateKeyJwtAuth, TlsClientAuth
 from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.client.oauth2 import Token
@@ -36,19 +36,29 @@ def get(
             "--cert", metavar="FILE", help="Get it by mutual TLS: certificate, PEM; --key FILE unless it has both."
         ),
     ] = None,
+    client_id: api_client.ClientId = None,
+    client_secret_file: api_client.ClientSecretFile = None,
+    audience: api_client.Audience = "",
     ca: signing.CaFile = None,
 ) -> None:
     """Get an OAuth 2.0 token and print it. It is bound to the client's key: credenza sign dpop.
 
     With --cert the client authenticates by that certificate (tls_client_auth), and the token is bound to it: curl
     --cert FILE -H "Authorization: Bearer TOKEN" URL
+
+    With --client-id it is a token of that API credential, by its client secret, and bound to nothing.
     """
     place = signing.issuer_of(context, issuer)
     trusted = remote.trusting(context, ca)
+    by_key = consumer_key is not None or key is not None or cert is not None
+    auth: ClientSecretAuth | PrivateKeyJwtAuth | TlsClientAuth
     try:
-        if cert is None:
+        if client_id is not None or client_secret_file is not None or (not by_key and _by_secret(context)):
+            _check_unmixed(cert, scope)
+            auth = api_client.open_auth(context, place, client_id, client_secret_file, audience)
+        elif cert is None:
             client = signing.open_client(context, consumer_key, key, password_file)
-            auth: PrivateKeyJwtAuth | TlsClientAuth = PrivateKeyJwtAuth(
+            auth = PrivateKeyJwtAuth(
                 place, client.client_id, GivenKey(client.key), scopes=scope or (), dpop_key=client.key.private_key
             )
         else:
@@ -64,7 +74,17 @@ def get(
         raise CommandFailed(str(error)) from None
     except httpx.TransportError as error:
         raise CommandFailed(f"{place} cannot be reached: {error}.") from None
-    _print(context, token, "DPoP" if cert is None else "Bearer")
+    _print(context, token, "DPoP" if isinstance(auth, PrivateKeyJwtAuth) else "Bearer")
+
+
+def _by_secret(context: typer.Context) -> bool:
+    return profiles.current(habits.of(context).profile).auth == "secret"
+
+
+def _check_unmixed(cert: Path | None, scope: list[str] | None) -> None:
+    if cert is not None:
+        raise CommandFailed("Give --cert or a client id with its secret, not both.", ExitCode.USAGE)
+    api_client.refuse_scope(scope)
 
 
 def refused_token(refused: TokenRefused) -> CommandFailed:
