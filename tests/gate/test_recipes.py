@@ -7,17 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from tests.actions.stage import Stage, know_the_timeline, new_platform
+from tests.clock import Clock
+from tests.gate.api_scene import PROFILES, entry, standing
 from tests.gate.scene import AUTHORITY, ORDER, PRODUCTION, SANDBOX, Client, Scene, another_key, desk, furnished
 from tests.gate.street import Response, Upstream, request, send_raw, served
 from tests.gate.token_scene import ISSUER
 from tests.gate.token_street import TARGET, TokenStreet
 from tests.servers import CaddyServer, NginxServer, Server
 
+from credenza.domain.api_credentials import ApiGrant
+from credenza.domain.catalog import ScopeLevel
 from credenza.gate.app import Origin
 from credenza.gate.check import DecisionApp
 from credenza.protocol import dpop
+from credenza.store.engine import Database
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
@@ -274,6 +281,39 @@ def test_a_closed_gate_is_503_and_so_is_one_that_is_gone(make: type[Server], tmp
 def _after_the_gate_has_gone(make: type[Server], upstream_port: int, scene: Scene, client: Client) -> Response:
     with make(1, upstream_port) as server:
         return Front(scene, Upstream(), server.port).call(client)
+
+
+# --------------------------------------------------------------------------------------------------- client secrets
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("make", [nginx, caddy], ids=lambda make: make.__name__)
+async def test_a_call_with_a_client_secret_has_its_true_status_limit_and_envelope(
+    make: type[Server], sqlite_database: Database, clock: Clock
+) -> None:
+    know_the_timeline(sqlite_database.records)
+    async with standing(Stage(new_platform(sqlite_database, now=clock.now()), clock)) as gate:
+        service = await gate.offer(entry(ScopeLevel.WORKSPACE, *PROFILES, calls_per_minute=1), path="/shop")
+        eu = gate.catalog.eu.id
+        issued = await gate.create(ApiGrant(service.id, frozenset({"read"}), frozenset({eu})))
+        bearer = [("Authorization", f"Bearer {await gate.token(issued)}")]
+        places = (uuid4(), eu, eu)
+        origins = {SANDBOX: Origin.parse(SANDBOX, f"https://{AUTHORITY}")}
+        with (
+            served(Upstream()) as upstream_port,
+            served(DecisionApp(origins, gate.desk)) as decisions,
+            make(decisions, upstream_port) as server,
+        ):
+            unknown, admitted, limited = (
+                request(server.port, "GET", f"/shop/v1/workspaces/{each}/profiles/1", bearer) for each in places
+            )
+
+    assert (unknown.status, unknown.error["ReasonCode"], unknown.error["Recoverable"]) == (404, "NOT_FOUND", False)
+    assert (admitted.status, admitted.header("x-ratelimit-remaining")) == (200, "0")
+    assert (limited.status, limited.error["ReasonCode"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert limited.error["Recoverable"] is True
+    assert limited.header("retry-after") == "60"
+    assert limited.header("x-ratelimit-used-percent") == "100"
 
 
 # -------------------------------------------------------------------------------------------------------- OAuth 2.0
