@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy import Engine, MetaData, inspect, select, text
 
 from credenza.store import changes, migrate, revision, schema
 from credenza.store.engine import Database, open_database, reading, writing
@@ -83,6 +84,46 @@ def test_a_second_upgrade_changes_nothing(database: Database) -> None:
 
     with reading(database.records) as connection:
         assert changes.current(connection) == 7
+
+
+_ROWS_OF_0005 = (
+    ("organizations", {"organization_id": "o", "name": "Shop", "project_limit": 1, "created_at": 1}),
+    ("users", {"organization_id": "platform", "id": "u", "email": "a@example.org", "name": "", "created_at": 1}),
+    ("memberships", {"organization_id": "o", "user_id": "u", "role": "admin", "created_at": 1}),
+    (
+        "invitations",
+        {"organization_id": "o", "id": "i", "email": "b@example.org", "role": "read_only", "invited_by": "u"}
+        | {"token_hash": "t", "created_at": 1, "expires_at": 2},
+    ),
+    (
+        "token_keys",
+        {"organization_id": "platform", "kid": "k", "environment": "SANDBOX", "issuer": "compat", "generation": 1}
+        | {"algorithm": "ES256", "public_jwk": "{}", "wrapped_private_key": b"w", "published_at": 1, "signs_from": 1},
+    ),
+    ("changes", {"organization_id": "o", "number": 1, "kind": "user", "subject": "u"}),
+)
+
+
+def test_an_upgrade_to_custom_roles_keeps_every_row(empty: Database) -> None:
+    """The tables whose constraints it widens are copied on SQLite."""
+    with writing(empty.records) as connection:
+        config = migrate._config("records")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        before = MetaData()
+        before.reflect(connection)
+        for name, row in _ROWS_OF_0005:
+            connection.execute(before.tables[name].insert(), row)
+
+    migrate.upgrade(empty)
+
+    with reading(empty.records) as connection:
+        for name, row in _ROWS_OF_0005:
+            kept = [before.tables[name].c[column] for column in row]
+            assert [each._asdict() for each in connection.execute(select(*kept))] == [row]
+    after = inspect(empty.records)
+    for name, table in before.tables.items():
+        assert {each.name for each in table.indexes} <= {each["name"] for each in after.get_indexes(name)}
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:
