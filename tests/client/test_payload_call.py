@@ -99,6 +99,21 @@ def test_signatures_are_verified_and_made(shop: Shop) -> None:
     assert shop.street.opened(good, theirs) == PLAIN
     assert good.header("x-jws-signature") is not None
     assert (bad.status, bad.error["ReasonCode"]) == (400, "REQUEST_SIGNATURE_FAILED")
+
+
+@pytest.mark.parametrize(("body", "digest"), [(b'{ "a": 1 }', None), (b'{"a":1}', "sha-256=:AAAA:")])
+def test_a_digest_of_an_answer_goes_on_with_the_bytes_it_speaks_of_alone(
+    shop: Shop, body: bytes, digest: str | None
+) -> None:
+    shop.street.rule({"signature": {}})
+    key = shop.street.add(SIGNATURE)
+    shop.street.upstream.body = body
+    shop.street.upstream.headers += [(b"content-digest", b"sha-256=:AAAA:")]
+
+    response = shop.call(PLAIN, [shop.street.signature(key, PLAIN)])
+
+    assert response.body == b'{"a":1}'
+    assert response.header("content-digest") == digest
     assert len(shop.street.upstream.seen) == 1
 
 

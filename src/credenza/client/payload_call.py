@@ -16,9 +16,10 @@ from credenza.wire.payloads import DECRYPT, ENCRYPT, SIGN, VERIFY, Done, Task
 
 _JSON = (b"content-type", b"application/json")
 _ERROR = (("content-type", "application/json"), ("cache-control", "no-store"))
-_OF_BYTES = frozenset(
-    {b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"content-digest"}
-    | {b"repr-digest", b"digest", b"content-md5", b"etag", b"accept-ranges", b"last-modified"}
+_DIGESTS = frozenset({b"content-digest", b"repr-digest", b"digest", b"content-md5"})
+_OF_BYTES = _DIGESTS | frozenset(
+    {b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"content-range"}
+    | {b"etag", b"accept-ranges", b"last-modified"}
 )
 # What is encrypted or signed is a whole, and uncoded: nothing else may be asked for.
 _OF_CHOICE = frozenset({b"accept-encoding", b"range", b"if-range"})
@@ -133,7 +134,8 @@ class _Call:
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         if SIGN in self._steps:
             done = await self._take(SIGN, body, status=status)
-            headers, body = [*_without(headers, _folded(done.removed)), *_octets(done.headers)], done.payload
+            gone = _folded(done.removed) | (_DIGESTS if done.payload != body else frozenset())
+            headers, body = [*_without(headers, gone), *_octets(done.headers)], done.payload
         headers = _without(headers, {b"content-length", b"transfer-encoding"})
         if status not in _WITHOUT_CONTENT and self._scope["method"] != "HEAD":
             headers.append((b"content-length", b"%d" % len(body)))
