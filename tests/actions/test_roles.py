@@ -280,6 +280,18 @@ def test_who_may_more_is_out_of_reach(house: House) -> None:
     house.stage.refused("member.remove", Code.FORBIDDEN, people.remove_member, *place, other.user.id)
 
 
+def test_who_may_more_once_enabled_again_is_out_of_reach(house: House) -> None:
+    steward, other = house.hold("Stewards", *STEWARD), house.stage.member(house.organization)
+    keeper = house.hold("Keepers", "webhook.add")
+    place = (steward.actor, house.organization.id)
+
+    for person in (other, keeper):
+        people.disable_user(house.stage.platform, OPERATOR, person.user.email, now=house.stage.now)
+        named = {"email": person.user.email, "role": READ_ONLY}
+        house.stage.refused("member.set", Code.FORBIDDEN, people.set_member, *place, **named)
+        house.stage.refused("member.remove", Code.FORBIDDEN, people.remove_member, *place, person.user.id)
+
+
 def test_a_custom_role_does_not_stand_in_for_the_last_admin(house: House) -> None:
     everything = house.make("Everything", *CARRIED)
     named = {"email": house.admin.user.email, "role": CUSTOM, "custom_role_id": everything.id}

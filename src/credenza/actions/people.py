@@ -21,7 +21,7 @@ from credenza.domain.model import (
     User,
     UserId,
 )
-from credenza.store import changes, leases, one_time_links, people, projects, sessions
+from credenza.store import changes, custom_roles, leases, one_time_links, people, projects, sessions
 
 _LONGEST_NAME = 120
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9][a-z0-9.-]{0,188}", re.ASCII)
@@ -168,9 +168,13 @@ def _find_member(act: Act, email: str) -> User:
 
 
 def _check_reach(act: Act, actor: Actor, user_id: UserId) -> None:
-    """Who may more than the actor is out of the actor's reach."""
-    held = people.find_standing(act.connection, act.organization_id, user_id)
-    access.check_gives(actor, act.standing, held.granted)
+    """Who may more than the actor, or will once enabled again, is out of the actor's reach."""
+    held = people.find_member(act.connection, act.organization_id, user_id)
+    if held is None:
+        return
+    named = held.custom_role_id
+    custom = None if named is None else custom_roles.find(act.connection, act.organization_id, named)
+    access.check_gives(actor, act.standing, access.granted(held.role, custom.actions if custom else frozenset()))
 
 
 def _check_admin_stays(act: Act, user_id: UserId) -> None:
