@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.actions.stage import issuing_authority
 from tests.api.desk import OPERATOR, SANDBOX, Desk, request_for
+from tests.api.test_api_credentials import asked, profile_api, workspace
 
 from credenza.actions import oauth_keys, organizations, service_keys
 from credenza.actions.issuing import NewKey
@@ -220,6 +221,28 @@ async def revoking_the_active_encryption_key(desk: Desk) -> httpx.Response:
 @reaches(ReasonCode.REVOKE_LAST_CLIENT_ENCRYPTION_CREDENTIAL_ERROR)
 async def revoking_the_last_client_encryption_key(desk: Desk) -> httpx.Response:
     return await send(desk, "owner", "DELETE", service_key(desk, 1, CredentialKind.REQUEST_ENCRYPTION))
+
+
+async def api_credential(desk: Desk) -> tuple[str, dict[str, Any]]:
+    """The path of a new API credential, and the edit that changes nothing of it."""
+    wanted = asked(profile_api(desk), workspace(desk, desk.organization)).model_dump(mode="json", by_alias=True)
+    made = (await send(desk, "admin", "POST", "/api/organizations/{o}/api-credentials", json=wanted)).json()
+    edit = {name: value for name, value in wanted.items() if name != "environment"}
+    return f"/api/organizations/{{o}}/api-credentials/{made['id']}", {**edit, "version": made["version"]}
+
+
+@reaches(ReasonCode.EDITED_MEANWHILE)
+async def the_second_of_two_editors(desk: Desk) -> httpx.Response:
+    path, edit = await api_credential(desk)
+    await send(desk, "admin", "PUT", path, json=edit)
+    return await send(desk, "compliance", "PUT", path, json=edit)
+
+
+@reaches(ReasonCode.CLIENT_SECRETS_MAX_EXCEEDED)
+async def a_third_secret(desk: Desk) -> httpx.Response:
+    path, _ = await api_credential(desk)
+    await send(desk, "admin", "POST", f"{path}/secrets", json={"keepOld": "24h"})
+    return await send(desk, "admin", "POST", f"{path}/secrets", json={"keepOld": "24h"})
 
 
 @reaches(ReasonCode.PROJECT_NOT_FOUND)
