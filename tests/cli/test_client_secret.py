@@ -4,13 +4,14 @@ real server."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.test_credential import Desk, Served
+from tests.cli.test_credential import Desk, Ran, Served
 from tests.gate.street import Upstream, served
 from tests.installation import CredenzaServer, furnish, now, settings
 
@@ -25,6 +26,9 @@ ROUTES = (
     RouteRule("PUT", "/v1/workspaces/{workspace}/profiles", "write", workspace_variable="workspace"),
 )
 PROFILES = CatalogEntry(ScopeLevel.WORKSPACE, permissions=(Permission("read"), Permission("write")), routes=ROUTES)
+
+
+_PATIENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,21 @@ def test_a_certificate_and_a_secret_are_not_mixed(shop: Shop) -> None:
     assert "not both" in ran.err
 
 
+def explanation(shop: Shop) -> Ran:
+    """What the owner is told, once the gate has written the refusal down: every few seconds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while (said := shop.desk.run("debug", "oauth2", "--last")).code != 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return said
+
+
 def test_a_refused_call_is_explained_to_the_owner_of_the_credential(shop: Shop) -> None:
     status, ran = called(shop, *shop.credential("narrow"), method="PUT")
     assert (status, ran.code) == (403, 1)
     assert "Refused: PERMISSION_MISSING" in ran.err
     assert "Why: credenza debug oauth2 " in ran.err
 
-    explained = shop.desk.run("debug", "oauth2", "--last")
+    explained = explanation(shop)
 
     assert explained.code == 0, explained
     assert "permission_missing" in explained.out
@@ -162,7 +174,7 @@ def test_a_token_that_is_not_given_is_explained_to_the_owner_of_the_credential(s
     assert shop.desk.run("credential", "deactivate", "off", "--yes").code == 0
 
     ran = shop.desk.run("token", "get", "--issuer", shop.origin, *by)
-    explained = shop.desk.run("debug", "oauth2", "--last")
+    explained = explanation(shop)
 
     assert (ran.code, explained.code) == (4, 0), (ran, explained)
     assert "invalid_client" in ran.err
