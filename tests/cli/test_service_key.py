@@ -217,11 +217,13 @@ def test_an_operator_says_what_is_encrypted_and_takes_it_back(desk: Desk) -> Non
     assert said.code == 0, said
     wrong = desk.run(*at, "--rules", "wrong.json")
     back = desk.run(*at, "--none", "-o", "json")
-    neither = desk.run(*at)
+    shown = desk.run("service", "payload", desk.service, "-o", "json")
+    both = desk.run(*at, "--none", "--rules", "rules.json")
     nowhere = desk.run("service", "payload", desk.service, "--none")
 
     assert said.document["payloadRules"]["SANDBOX"]["encryption"]["mode"] == "JWE"
     assert said.document["payloadRules"]["PRODUCTION"] is None
     assert (wrong.code, "ROT13" in wrong.err) == (1, True)
     assert back.document["payloadRules"]["SANDBOX"] is None
-    assert (neither.code, nowhere.code) == (2, 2)
+    assert shown.document == back.document
+    assert (both.code, nowhere.code) == (2, 2)

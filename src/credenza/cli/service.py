@@ -9,7 +9,6 @@ import typer
 from credenza.actions import services
 from credenza.actions.services import NewService
 from credenza.cli import local, output, service_entry
-from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.service_entry import ROUTE_FORM
 from credenza.domain.expiry import VALIDITY_MONTHS
 from credenza.domain.model import AuthenticationType, EnvironmentName, Service, ServiceEnvironment, ServiceId
@@ -82,11 +81,7 @@ def add(
 @app.command()
 def view(context: typer.Context, service_id: Annotated[int, typer.Argument(help="Its number.")]) -> None:
     """Show a service with its permissions and what each of its calls needs."""
-    with local.platform(local.load_settings()) as platform:
-        found = local.attempt(lambda: services.list_live(platform, local.OPERATOR, now=local.now()))
-    service = next((each for each in found if each.id == service_id), None)
-    if service is None:
-        raise CommandFailed(f"No service {service_id}.", ExitCode.NOT_FOUND)
+    service = service_entry.live(service_id)
     output.show(context, _row(service) | service_entry.shown(service.entry))
 
 

@@ -1,12 +1,16 @@
-"""What `credenza service add` says of a service that takes client secrets; `credenza catalog` says the rest."""
+"""A service of the catalog on the command line: found by its number, and what `credenza service add` says of one that
+takes client secrets; `credenza catalog` says the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from credenza.actions import services
+from credenza.cli import local
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.domain.catalog import NO_ENTRY, CatalogEntry, Permission, RouteRule, ScopeLevel
 from credenza.domain.catalog_plan import needs
+from credenza.domain.model import Service
 
 ROUTE_FORM = "'METHOD PATH PERMISSION [account=VARIABLE] [workspace=VARIABLE]'"
 
@@ -53,3 +57,13 @@ def _route(text: str) -> RouteRule:
     if not permission or not places.keys() <= {"account", "workspace"}:
         raise CommandFailed(f"{text!r} is no route: {ROUTE_FORM}", ExitCode.USAGE)
     return RouteRule(method, path, permission, places.get("account"), places.get("workspace"))
+
+
+def live(service_id: int) -> Service:
+    """Find a service of the catalog by its number."""
+    with local.platform(local.load_settings()) as platform:
+        found = local.attempt(lambda: services.list_live(platform, local.OPERATOR, now=local.now()))
+    service = next((each for each in found if each.id == service_id), None)
+    if service is None:
+        raise CommandFailed(f"No service {service_id}.", ExitCode.NOT_FOUND)
+    return service

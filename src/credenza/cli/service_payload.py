@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from credenza.actions import services
-from credenza.cli import files, habits, local, output
+from credenza.cli import files, habits, local, output, service_entry
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.domain.model import EnvironmentName, Service, ServiceId
 
@@ -26,18 +26,25 @@ def payload(
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="Payloads travel as they are.")] = False,
 ) -> None:
-    """Say what of a service's payloads is encrypted and signed in one environment (--env)."""
-    if none == (rules is not None):
+    """Say what of a service's payloads is encrypted and signed in one environment (--env). Without --rules and --none:
+    show what was said."""
+    if none and rules is not None:
         raise CommandFailed("Give --rules FILE or --none, one of the two.", ExitCode.USAGE)
+    if none or rules is not None:
+        found = _set(context, ServiceId(service_id), None if rules is None else files.read_text(rules))
+    else:
+        found = service_entry.live(service_id)
+    output.show(context, _row(found))
+
+
+def _set(context: typer.Context, service_id: ServiceId, rules: str | None) -> Service:
     environment = _environment(context)
-    text = None if rules is None else files.read_text(rules)
     with local.platform(local.load_settings()) as platform:
-        changed = local.attempt(
+        return local.attempt(
             lambda: services.set_payload_rules(
-                platform, local.OPERATOR, ServiceId(service_id), environment, text, now=local.now()
+                platform, local.OPERATOR, service_id, environment, rules, now=local.now()
             )
         )
-    output.show(context, _row(changed))
 
 
 def _environment(context: typer.Context) -> EnvironmentName:
