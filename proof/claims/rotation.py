@@ -139,8 +139,7 @@ async def _rotate(where: Stage, seen: _Seen, clients: Sequence[asyncio.Task[None
 
 def _newest(platform: Platform) -> TokenKey:
     with reading(platform.database.records) as connection:
-        keys = [each for each in token_keys.list_all(connection) if each.environment is SANDBOX]
-    return max(keys, key=lambda each: each.generation)
+        return token_keys.list_line(connection, SANDBOX, IssuerKind.FAPI2)[-1]
 
 
 def _bring_forward(platform: Platform, at: datetime) -> None:
