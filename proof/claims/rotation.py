@@ -139,7 +139,9 @@ async def _rotate(where: Stage, seen: _Seen, clients: Sequence[asyncio.Task[None
 
 def _newest(platform: Platform) -> TokenKey:
     with reading(platform.database.records) as connection:
-        return token_keys.list_line(connection, SANDBOX, IssuerKind.FAPI2)[-1]
+        keys = token_keys.list_all(connection)
+    line = [each for each in keys if (each.environment, each.issuer) == (SANDBOX, IssuerKind.FAPI2)]
+    return max(line, key=lambda each: each.generation)
 
 
 def _bring_forward(platform: Platform, at: datetime) -> None:
