@@ -10,17 +10,14 @@ longer, and only from where the guesses come: the right secret is taken from eve
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import math
 import re
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
-from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -30,7 +27,7 @@ from credenza.domain.catalog import TOKEN_LIFE_S
 from credenza.domain.model import EnvironmentName, Status
 from credenza.domain.token_buckets import TokenBuckets
 from credenza.domain.token_keys import IssuerKind
-from credenza.gate import token_request
+from credenza.gate import basic, token_request
 from credenza.gate.api_clients import ApiClient, ApiClients, Name
 from credenza.gate.audiences import Audiences
 from credenza.gate.freshness import Freshness
@@ -253,18 +250,13 @@ def _shown(parameters: Mapping[str, str], call: TokenCall) -> _Shown:
 
 
 def _by_basic(authorization: tuple[str, ...], parameters: Mapping[str, str]) -> _Shown:
-    """Read id and secret, both escaped as in a form (RFC 6749 2.3.1)."""
-    scheme, _, encoded = (authorization[0] if len(authorization) == 1 else "").partition(" ")
-    try:
-        name, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
-        raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS) from None
-    if scheme.lower() != "basic" or not colon:
+    given = basic.read(authorization)
+    if given is None:
         raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS)
-    client_id = unquote_plus(name)
+    client_id, secret = given
     if parameters.get("client_id", client_id) != client_id:
         raise Denied(Fault.TWO_AUTHENTICATIONS, told="The body names another client than HTTP Basic does.")
-    return _Shown(client_id, unquote_plus(secret))
+    return _Shown(client_id, secret)
 
 
 def _matching(secrets: tuple[SecretRecord, ...], secret_hash: str) -> SecretRecord | None:

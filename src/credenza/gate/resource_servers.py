@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import unquote_plus
 
 from credenza.domain import secret_text
 from credenza.domain.model import EnvironmentName
 from credenza.domain.tokens import SECRET_PREFIXES
+from credenza.gate import basic
 from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers
 
@@ -32,15 +30,10 @@ class Asker:
 
 def credentials(environment: EnvironmentName, authorization: tuple[str, ...]) -> tuple[str, str] | None:
     """Read id and secret. A secret that cannot be one of ours is refused before any look-up."""
-    scheme, _, encoded = (authorization[0] if len(authorization) == 1 else "").partition(" ")
-    try:
-        name, _, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
+    given = basic.read(authorization)
+    if given is None or not secret_text.is_well_formed(SECRET_PREFIXES[environment], given[1]):
         return None
-    secret = unquote_plus(secret)
-    if scheme.lower() != "basic" or not secret_text.is_well_formed(SECRET_PREFIXES[environment], secret):
-        return None
-    return unquote_plus(name), secret
+    return given
 
 
 class ResourceServers:
