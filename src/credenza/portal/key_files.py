@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from ssl import DER_cert_to_PEM_cert
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.responses import Response
 
 from credenza.actions import authorities
@@ -14,7 +13,7 @@ from credenza.actions.authorities import Role
 from credenza.actions.context import Platform
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Credential
-from credenza.portal import key_views
+from credenza.portal import key_views, public_files
 from credenza.portal.visit import Visit
 from credenza.protocol import jose, public_key
 
@@ -24,31 +23,17 @@ def send(visit: Visit) -> Response:
     write = _FILES.get(name)
     if write is None:
         raise Refusal(Code.NOT_FOUND, "There is no such file.")
-    headers = {
-        "Cache-Control": "no-store",
-        # The name is made of digits and ours: nothing that somebody chose gets into the header.
-        "Content-Disposition": f'attachment; filename="{key.id[:8]}-{name}"',
-    }
-    return Response(write(visit.portal.platform, key), headers=headers, media_type="application/octet-stream")
+    return public_files.sent(write(visit.portal.platform, key), key.id, name)
 
 
 def chain_pem(platform: Platform, key: Credential) -> str:
     """The key's certificate and that of its issuing authority."""
-    return _certificate_pem(platform, key).decode() + _issuing_pem(platform, key)
-
-
-def _certificate_pem(_platform: Platform, key: Credential) -> bytes:
-    return DER_cert_to_PEM_cert(key.certificate_der).encode()
+    return public_files.certificate_pem(key.certificate_der).decode() + _issuing_pem(platform, key)
 
 
 def _issuing_pem(platform: Platform, key: Credential) -> str:
     assert key.environment is not None, "a signing key belongs to an environment"
     return DER_cert_to_PEM_cert(authorities.certificate_of(platform, key.environment, Role.ISSUING))
-
-
-def _public_pem(_platform: Platform, key: Credential) -> bytes:
-    loaded = public_key.parse(key.public_key_der)
-    return loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _jwk(_platform: Platform, key: Credential) -> bytes:
@@ -57,10 +42,10 @@ def _jwk(_platform: Platform, key: Credential) -> bytes:
 
 
 _FILES: Mapping[str, Callable[[Platform, Credential], bytes]] = {
-    "certificate.pem": _certificate_pem,
+    "certificate.pem": lambda _platform, key: public_files.certificate_pem(key.certificate_der),
     "chain.pem": lambda platform, key: chain_pem(platform, key).encode(),
     "certificate.cer": lambda _platform, key: key.certificate_der,
-    "public-key.pem": _public_pem,
+    "public-key.pem": lambda _platform, key: public_files.public_key_pem(key.public_key_der),
     "public-key.der": lambda _platform, key: key.public_key_der,
     "public-key.jwk": _jwk,
 }

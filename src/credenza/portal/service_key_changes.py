@@ -101,7 +101,8 @@ def _kind(visit: Visit) -> CredentialKind:
 
 def _add_form(visit: Visit, refusal: Refusal | None) -> Response:
     kind, base = _kind(visit), pages.path(visit)
-    form = new_key.form(visit, f"{base}/new", base, _TAKES[kind], Thing.SERVICE_KEY, kind=kind, type=TYPES[kind])
+    more = {"kind": kind, "type": TYPES[kind], "here_more": f"&type={TYPES[kind]}"}
+    form = new_key.form(visit, f"{base}/new", base, _TAKES[kind], Thing.SERVICE_KEY, **more)
     return project_frame.show(
         visit,
         project_frame.enter(visit),
@@ -110,7 +111,7 @@ def _add_form(visit: Visit, refusal: Refusal | None) -> Response:
         tab="services",
         refusal=refusal,
         service=pages.service_of(visit),
-        **form | {"here_more": f"&type={TYPES[kind]}"},
+        **form,
     )
 
 

@@ -3,14 +3,11 @@ payload tried out on them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.responses import Response
 
 from credenza.actions import payload_trials, service_keys, services
@@ -27,11 +24,10 @@ from credenza.domain.model import (
     Status,
 )
 from credenza.domain.service_keys import TYPES
-from credenza.portal import key_views, project_frame
+from credenza.portal import key_views, project_frame, public_files
 from credenza.portal.key_views import KeyView
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
-from credenza.protocol import public_key
 
 ORDER = (CredentialKind.RESPONSE_ENCRYPTION, CredentialKind.REQUEST_ENCRYPTION, CredentialKind.REQUEST_SIGNATURE)
 """Encryption of answers, of requests, and signatures: as the documents name them (contracts 1.6)."""
@@ -79,7 +75,7 @@ def show_key(visit: Visit) -> Response:
         certificate_fingerprint=key_views.fingerprint(key.certificate_der),
         public_key_fingerprint=key_views.fingerprint(key.public_key_der),
         files=tuple(_FILES),
-        chain=_certificate_pem(key).decode(),
+        chain=public_files.certificate_pem(key.certificate_der).decode(),
         type=TYPES[key.kind],
     )
 
@@ -89,12 +85,7 @@ def send_file(visit: Visit) -> Response:
     write = _FILES.get(name)
     if write is None:
         raise Refusal(Code.NOT_FOUND, "There is no such file.")
-    headers = {
-        "Cache-Control": "no-store",
-        # The name is made of digits and ours: nothing that somebody chose gets into the header.
-        "Content-Disposition": f'attachment; filename="{key.id[:8]}-{name}"',
-    }
-    return Response(write(key), headers=headers, media_type="application/octet-stream")
+    return public_files.sent(write(key), key.id, name)
 
 
 def page(visit: Visit, refusal: Refusal | None = None, **context: Any) -> Response:
@@ -112,7 +103,7 @@ def page(visit: Visit, refusal: Refusal | None = None, **context: Any) -> Respon
         service=service,
         groups=_groups(visit, sight),
         types=TYPES,
-        rules=_rules(where.payload_rules if where else None),
+        rules=_written(where.payload_rules) if where and where.payload_rules else "",
         **{"trial": None, "written": _written, **context},
     )
 
@@ -167,28 +158,15 @@ def _groups(visit: Visit, sight: ProjectInSight) -> tuple[Group, ...]:
 _PAST = frozenset({Status.REVOKED, Status.EXPIRED})
 
 
-def _rules(text: str | None) -> str:
-    """What the service says of payloads, to be read: what is not said is left out."""
-    return "" if text is None else json.dumps(msgspec.json.decode(text), indent=2)
-
-
-def _written(octets: bytes) -> str:
-    """A JSON body, to be read."""
+def _written(document: bytes | str) -> str:
+    """JSON, to be read."""
+    octets = document.encode() if isinstance(document, str) else document
     return msgspec.json.format(octets, indent=2).decode()
 
 
-def _certificate_pem(key: Credential) -> bytes:
-    return DER_cert_to_PEM_cert(key.certificate_der).encode()
-
-
-def _public_pem(key: Credential) -> bytes:
-    loaded = public_key.parse(key.public_key_der)
-    return loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
 _FILES: Mapping[str, Callable[[Credential], bytes]] = {
-    "certificate.pem": _certificate_pem,
+    "certificate.pem": lambda key: public_files.certificate_pem(key.certificate_der),
     "certificate.cer": lambda key: key.certificate_der,
-    "public-key.pem": _public_pem,
+    "public-key.pem": lambda key: public_files.public_key_pem(key.public_key_der),
     "public-key.der": lambda key: key.public_key_der,
 }
