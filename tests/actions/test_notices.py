@@ -138,6 +138,15 @@ def test_a_mail_names_time_and_zone(shop: Shop, office: PostOffice) -> None:
     assert f"{shop.stage.platform.public_url}/projects/{shop.project.id}/keys/{shop.key.id}" in mail.text
 
 
+def test_a_mail_about_a_certificate_leads_to_its_page(mtls_shop: Shop, office: PostOffice) -> None:
+    shop = mtls_shop
+    shop.stage.clock.set(shop.key.not_after - DAY)
+    turn(shop.stage.platform, office, now=shop.stage.now)
+
+    (mail,) = office.mails
+    assert f"{shop.stage.platform.public_url}/projects/{shop.project.id}/certificates/{shop.key.id}" in mail.text
+
+
 def test_a_node_that_slept_a_month_sends_the_nearest_notice_alone(shop: Shop, office: PostOffice) -> None:
     shop.stage.clock.set(shop.key.not_after - 31 * DAY)
     turn(shop.stage.platform, office, now=shop.stage.now)

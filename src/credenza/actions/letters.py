@@ -142,6 +142,8 @@ def portal_path(ending: Ending) -> str:
         return f"/organizations/{ending.organization_id}/api-keys"
     if ending.kind in SERVICE_KINDS:
         return f"/projects/{ending.project_id}/services"
+    if ending.kind is CredentialKind.MTLS_CERTIFICATE:
+        return f"/projects/{ending.project_id}/certificates/{ending.credential_id}"
     return f"/projects/{ending.project_id}/keys/{ending.credential_id}"
 
 
