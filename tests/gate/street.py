@@ -13,16 +13,20 @@ from typing import Any
 
 from credenza.cli import listeners
 from credenza.cli.listeners import Listener
+from credenza.cli.tls import ClientTrust
 
 HOST = "127.0.0.1"
 
 
 @contextmanager
 def served(
-    app: Any, *opened: AbstractAsyncContextManager[Any], listener: Listener = Listener("street", HOST)
+    app: Any,
+    *opened: AbstractAsyncContextManager[Any],
+    listener: Listener = Listener("street", HOST),
+    clients: ClientTrust | None = None,
 ) -> Iterator[int]:
     """Serve an ASGI app as `credenza serve` does, with what has to be opened on its event loop. Yields the port."""
-    with socket.create_server((HOST, 0)) as bound, served_on(bound, app, *opened, listener=listener):
+    with socket.create_server((HOST, 0)) as bound, served_on(bound, app, *opened, listener=listener, clients=clients):
         yield bound.getsockname()[1]
 
 
@@ -32,8 +36,9 @@ def served_on(
     app: Any,
     *opened: AbstractAsyncContextManager[Any],
     listener: Listener = Listener("street", HOST),
+    clients: ClientTrust | None = None,
 ) -> Iterator[None]:
-    server = listeners.make_server(listener, app)
+    server = listeners.make_server(listener, app, clients=clients)
 
     async def run() -> None:
         async with AsyncExitStack() as stack:

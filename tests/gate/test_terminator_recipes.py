@@ -15,24 +15,30 @@ from typing import Any, TypeAlias
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.cli.test_tls import Steady
 from tests.clock import NOON
 from tests.gate import certificate_scene
 from tests.gate.certificate_scene import Holder, Party, hold, issuing, leaf, own, server_of
 from tests.gate.scene import AUTHORITY, MTLS_ONLY, ORDER, SANDBOX, Scene, furnished
 from tests.gate.spoofing import SPELLINGS, values
-from tests.gate.street import HOST, Response, Upstream, _response, served
+from tests.gate.street import HOST, Response, Upstream, _response, served, served_on
 from tests.gate.test_mtls import _revoke, desk
-from tests.gate.test_recipes import recipe
+from tests.gate.test_recipes import GUIDE, recipe
 from tests.servers import CaddyServer, HAProxyServer, NginxServer, Server
 
+from credenza.cli import listeners
+from credenza.cli.listeners import Listener
+from credenza.cli.tls import ClientTrust
 from credenza.gate.app import GateApp, Origin
 from credenza.gate.check import DecisionApp
 from credenza.gate.forward import Forwarder
 from credenza.gate.terminators import Terminators
+from credenza.gate.trust import Trust
 from credenza.protocol import issuance
 
 SECRET = "change me, 16 characters or more"
 SERVER = issuing("Server CA")
+PROXY = leaf(issuing("Of the proxies"), "proxy 1")
 Make: TypeAlias = Callable[[Path, int], Server]
 
 
@@ -43,16 +49,22 @@ def files(directory: Path) -> dict[str, str]:
     (directory / "api.key").write_bytes(made.key_pem)
     (directory / "both.pem").write_bytes(made.pem + made.key_pem)
     (directory / "authorities.pem").write_bytes(issuing("Nobody").pem)
+    (directory / "proxy.pem").write_bytes(PROXY.pem)
+    (directory / "proxy.key").write_bytes(PROXY.key_pem)
+    (directory / "proxy-both.pem").write_bytes(PROXY.pem + PROXY.key_pem)
+    (directory / "gate-authority.pem").write_bytes(SERVER.chain[0].public_bytes(Encoding.PEM))
     return {
-        "/etc/nginx/api.": f"{directory}/api.",
-        "/etc/caddy/api.": f"{directory}/api.",
         "/etc/haproxy/api.pem": f"{directory}/both.pem",
-        "/etc/haproxy/authorities.pem": f"{directory}/authorities.pem",
+        "/etc/haproxy/proxy.pem": f"{directory}/proxy-both.pem",
+        **{f"/etc/{proxy}/": f"{directory}/" for proxy in ("nginx", "caddy", "haproxy")},
     }
 
 
 def terminating(language: str, directory: Path, gate: int) -> str:
-    text = recipe("mtls.md", language, {"127.0.0.1:8443": gate})
+    return filled(recipe("mtls.md", language, {"127.0.0.1:8443": gate}), directory)
+
+
+def filled(text: str, directory: Path) -> str:
     for there, here in files(directory).items():
         text = text.replace(there, here)
     return text.replace(":8081", ":{port}", 1)
@@ -68,6 +80,39 @@ def haproxy(directory: Path, gate: int) -> Server:
 
 def caddy(directory: Path, gate: int) -> Server:
     return CaddyServer(terminating("caddyfile", directory, gate))
+
+
+_TO_THE_GATE = {
+    "nginx": "        proxy_pass http://credenza_gate;\n",
+    "haproxy": "    server gate 127.0.0.1:8443\n",
+    "caddyfile": "\treverse_proxy 127.0.0.1:8443 {\n",
+}
+
+
+def by_certificate(language: str, directory: Path, gate: int) -> str:
+    """The recipe of a proxy that proves itself to the gate's TLS, as the page says: without the secret."""
+    (lines,) = re.findall(rf"```{language} by-certificate\n(.*?)```", (GUIDE / "mtls.md").read_text(), re.DOTALL)
+    text = without_secret(recipe("mtls.md", language, {}))
+    assert _TO_THE_GATE[language] in text
+    text = text.replace(_TO_THE_GATE[language], lines)
+    return filled(text.replace("127.0.0.1:8443", f"127.0.0.1:{gate}"), directory)
+
+
+def by_socket(language: str, directory: Path, path: Path) -> str:
+    there, here = {
+        "nginx": ("server 127.0.0.1:8443;", f"server unix:{path};"),
+        "haproxy": ("server gate 127.0.0.1:8443", f"server gate unix@{path}"),
+        "caddyfile": ("reverse_proxy 127.0.0.1:8443", f"reverse_proxy unix/{path}"),
+    }[language]
+    text = without_secret(recipe("mtls.md", language, {}))
+    assert there in text
+    return filled(text.replace(there, here), directory)
+
+
+def without_secret(text: str) -> str:
+    left = [line for line in text.splitlines(keepends=True) if "Credenza-Proxy-Secret" not in line]
+    assert len(left) == text.count("\n") - 1
+    return "".join(left)
 
 
 @dataclass
@@ -127,6 +172,45 @@ def terminated(directory: Path, make: Make) -> Iterator[Front]:
             yield Front(directory, scene, upstream, server.port, till, ended)
 
 
+_PROXIES: dict[str, Callable[[str], Server]] = {
+    "nginx": NginxServer,
+    "haproxy": HAProxyServer,
+    "caddyfile": CaddyServer,
+}
+
+
+@contextmanager
+def proven_by_certificate(directory: Path, language: str) -> Iterator[Front]:
+    """The gate has TLS of its own, and trusts nobody in it but the proxy."""
+    upstream, believed = Upstream(), Terminators(certificates=frozenset({PROXY.der}))
+    files(directory)
+    listener = Listener("gate", HOST, directory / "api.pem", directory / "api.key", SANDBOX)
+    clients = ClientTrust(SANDBOX, Trust(), Steady(), lambda: datetime.now(UTC), (PROXY.certificate,))
+    with served(upstream) as upstream_port, scene_of(directory, upstream_port) as (scene, till, ended):
+        forwarder = Forwarder(timeout=timedelta(seconds=5))
+        gate = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder, terminators=believed)
+        with (
+            served(gate, forwarder, listener=listener, clients=clients) as port,
+            _PROXIES[language](by_certificate(language, directory, port)) as server,
+        ):
+            yield Front(directory, scene, upstream, server.port, till, ended)
+
+
+@contextmanager
+def proven_by_socket(directory: Path, language: str) -> Iterator[Front]:
+    upstream, believed = Upstream(), Terminators(socket=True)
+    listener = Listener("gate", f"unix:{directory}/gate.sock")
+    with served(upstream) as upstream_port, scene_of(directory, upstream_port) as (scene, till, ended):
+        forwarder = Forwarder(timeout=timedelta(seconds=5))
+        gate = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder, terminators=believed)
+        with (
+            listeners.bind(listener) as bound,
+            served_on(bound, gate, forwarder, listener=listener),
+            _PROXIES[language](by_socket(language, directory, directory / "gate.sock")) as server,
+        ):
+            yield Front(directory, scene, upstream, server.port, till, ended)
+
+
 @contextmanager
 def asked_for_decisions(directory: Path, make: Callable[[Path, int, int], Server]) -> Iterator[Front]:
     upstream, believed = Upstream(), Terminators(secret=SECRET.encode())
@@ -170,6 +254,8 @@ FRONTS: list[Any] = [
     pytest.param((terminated, nginx), id="nginx"),
     pytest.param((terminated, haproxy), id="haproxy"),
     pytest.param((terminated, caddy), id="caddy"),
+    *(pytest.param((proven_by_certificate, each), id=f"{each} by certificate") for each in _PROXIES),
+    *(pytest.param((proven_by_socket, each), id=f"{each} by socket") for each in _PROXIES),
     pytest.param((asked_for_decisions, nginx_checking), id="nginx auth_request"),
     pytest.param((asked_for_decisions, caddy_checking), id="caddy forward_auth"),
 ]

@@ -23,8 +23,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.gate.street import HOST, served_on
+from tests.gate.test_terminator_recipes import SERVER, caddy, haproxy, nginx
 from tests.installation import SANDBOX
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, ROOT, Partner, Street, now, open_street
+from tests.servers import Server
 
 from credenza.actions import resource_servers, token_keys
 from credenza.cli import demo_tls, local
@@ -90,20 +92,21 @@ def opened(street: Street, block: str = "", **replaced: Any) -> Iterator[Parcels
     clock = Clock()
     with socket.create_server((HOST, 0)) as bound:
         url = f"https://{HOST}:{bound.getsockname()[1]}"
-        made, _, added = PARCELS.partition("app.add_middleware(")
-        added = "app.add_middleware(" + (block.partition("app.add_middleware(")[2] or added)
-        extra = ", ".join(f"{name}={name}" for name in ("verify", "ticks", *replaced))
-        lines = made + block.partition("app.add_middleware(")[0] + added.replace("\n)", f"\n    {extra},\n)")
-        lines = lines.replace("https://api.example.com", street.server.origin)
-        named: dict[str, Any] = {
-            "verify": ssl.create_default_context(cafile=street.authority),
-            "ticks": clock,
-            **replaced,
-        }
-        exec(lines.replace("https://parcels.example.com", url), named)
         listener = Listener("parcels", HOST, tls.certificate, tls.private_key)
-        with served_on(bound, named["app"], listener=listener):
+        with served_on(bound, application(street, url, block, ticks=clock, **replaced), listener=listener):
             yield Parcels(street, url, clock)
+
+
+def application(street: Street, url: str, block: str = "", **replaced: Any) -> Any:
+    """Make the guide's application, which clients reach at `url`."""
+    made, _, added = PARCELS.partition("app.add_middleware(")
+    added = "app.add_middleware(" + (block.partition("app.add_middleware(")[2] or added)
+    extra = ", ".join(f"{name}={name}" for name in ("verify", *replaced))
+    lines = made + block.partition("app.add_middleware(")[0] + added.replace("\n)", f"\n    {extra},\n)")
+    lines = lines.replace("https://api.example.com", street.server.origin)
+    named: dict[str, Any] = {"verify": ssl.create_default_context(cafile=street.authority), **replaced}
+    exec(lines.replace("https://parcels.example.com", url), named)
+    return named["app"]
 
 
 @pytest.fixture
@@ -428,3 +431,39 @@ def test_rfc_8705_3_a_token_bound_to_a_key_is_not_opened_by_a_certificate(
     der = der_of(street.certify(street.partner(ec_key())))
 
     assert challenged(mutual(token, der)) == (401, algs("invalid_token"))
+
+
+@pytest.mark.parametrize("terminator", [nginx, haproxy, caddy], ids=lambda make: make.__name__)
+def test_rfc_8705_3_behind_a_terminator_the_holder_alone_is_served_whatever_a_client_says(
+    street: Street, terminator: Callable[[Path, int], Server], tmp_path: Path
+) -> None:
+    partner, other = (street.certify(street.partner(ec_key())) for _ in range(2))
+    with street.client(certificate=partner.certificate) as http:
+        token = TlsClientAuth(street.server.origin, partner.client_id, scopes=[READ]).get_token(http)
+    spoofed = {"Client-Cert": f":{b64encode(der_of(partner)).decode()}:"}
+
+    with behind(street, terminator, tmp_path) as call:
+        assert [call(partner, token, {}), call(partner, token, {"Client-Cert": "x"})] == [200, 200]
+        assert [call(who, token, said) for who in (other, None) for said in ({}, spoofed)] == [401] * 4
+
+
+@contextmanager
+def behind(
+    street: Street, terminator: Callable[[Path, int], Server], directory: Path
+) -> Iterator[Callable[[Partner | None, Token, dict[str, str]], int]]:
+    """Serve the guide's application in plain HTTP behind a real proxy, configured as docs/guide/mtls.md says."""
+    with socket.create_server((HOST, 0)) as bound:
+        proxy = terminator(directory, bound.getsockname()[1])
+        url = f"https://localhost:{proxy.port}"
+        app = application(street, url, certificate=asgi.certificate_of_proxy)
+
+        def call(who: Partner | None, token: Token, said: dict[str, str]) -> int:
+            context = ssl.create_default_context(cadata=SERVER.chain[0].public_bytes(Encoding.DER))
+            if who is not None and who.certificate is not None:
+                context.load_cert_chain(who.certificate)
+            with httpx.Client(verify=context, trust_env=False) as http:
+                headers = {"Authorization": f"Bearer {token.access_token}", **said}
+                return http.get(f"{url}/parcels/7", headers=headers).status_code
+
+        with served_on(bound, app), proxy:
+            yield call
