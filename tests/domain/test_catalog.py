@@ -10,6 +10,7 @@ from credenza.domain.catalog import (
     NO_ENTRY,
     NOT_IN_TREE,
     NOTHING,
+    OTHER_METHOD,
     UNMAPPED,
     CatalogEntry,
     Decision,
@@ -36,6 +37,7 @@ ROUTES = (
     RouteRule("POST", "/v1/workspaces/{w}", "write", None, "w"),
     RouteRule("GET", "/v1/accounts/{a}/workspaces/{w}", "write", "a", "w"),
 )
+REPORTS = RouteRule("POST", "/v1/reports", "write")
 MATCHER = Matcher(ROUTES)
 PERMISSIONS = (frozenset(), frozenset({"read"}), frozenset({"write"}), frozenset({"read", "write"}))
 ACCOUNTS = ("acme-web", "acme-apps", "acme-empty", "others-account", "archived-account", "made-up")
@@ -79,6 +81,8 @@ def expected(entry: CatalogEntry, grant: Grant, call: Call) -> str:
         None,
     )
     if needed is None:
+        if call.path == "/v1/profiles":
+            return "other method"
         if not entry.admits_unmapped:
             return "unmapped"
         return "allowed" if grant.permissions else "missing"
@@ -100,7 +104,7 @@ def expected(entry: CatalogEntry, grant: Grant, call: Call) -> str:
 
 def word(decision: Decision) -> str:
     words = {MissingPermission: "missing", OutsideScope: "outside", Unclear: "unclear"}
-    named = {ALLOWED: "allowed", NOT_IN_TREE: "not in tree", UNMAPPED: "unmapped"}
+    named = {ALLOWED: "allowed", NOT_IN_TREE: "not in tree", UNMAPPED: "unmapped", OTHER_METHOD: "other method"}
     return words.get(type(decision)) or named[decision]
 
 
@@ -136,7 +140,24 @@ def test_who_was_granted_nothing_may_do_nothing(level: ScopeLevel) -> None:
 
     found = {word(decide(entry, NOTHING, MATCHER.match(call.method, call.path), LIVE)) for call in CALLS}
 
-    assert found == {"missing"}
+    assert found == {"missing", "other method"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/profiles"),
+        ("PUT", "/v1/workspaces/web-eu"),
+        ("DELETE", "/v1/accounts/made-up"),
+        ("HEAD", "/v1/reports"),
+    ],
+)
+def test_a_path_of_the_catalog_is_no_unmapped_call_whatever_the_method(method: str, path: str) -> None:
+    entry = CatalogEntry(ScopeLevel.ORGANIZATION, admits_unmapped=True, routes=(*ROUTES, REPORTS))
+
+    found = decide(entry, Grant(frozenset({"read", "write"})), Matcher(entry.routes).match(method, path), LIVE)
+
+    assert found == OTHER_METHOD
 
 
 def test_the_organization_is_everything_in_its_tree() -> None:

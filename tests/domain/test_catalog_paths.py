@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from credenza.domain.catalog import UNMAPPED, Match, Matched, RouteRule, Unclear
+from credenza.domain.catalog import OTHER_METHOD, UNMAPPED, Match, Matched, RouteRule, Unclear
 from credenza.domain.catalog_paths import Matcher, below
 
 PATHS = (
@@ -115,7 +115,8 @@ def test_the_path_is_found_before_the_method() -> None:
     matcher = Matcher([RouteRule("GET", "/users/me", "read"), RouteRule("PUT", "/users/{id}", "write")])
 
     assert path_of(matcher.match("PUT", "/users/7")) == "/users/{id}"
-    assert matcher.match("PUT", "/users/me") == UNMAPPED
+    assert matcher.match("PUT", "/users/me") == OTHER_METHOD
+    assert matcher.match("HEAD", "/users/7") == OTHER_METHOD
 
 
 def test_head_is_get_unless_a_route_names_it() -> None:
@@ -192,7 +193,7 @@ def test_a_variable_is_one_segment_or_the_path_is_unclear(value: str, escaped: b
 
 @given(st.text(max_size=30), st.sampled_from(["GET", "PUT", "HEAD"]))
 def test_any_text_is_answered(path: str, method: str) -> None:
-    assert isinstance(MATCHER.match(method, path), Matched | Unclear | type(UNMAPPED))
+    assert isinstance(MATCHER.match(method, path), Matched | Unclear | type(UNMAPPED) | type(OTHER_METHOD))
 
 
 @given(st.lists(st.sampled_from(["v1", "accounts", "V1", "%61dmin", "%2e", "..", "", "7", "%2F", "admin"]), max_size=6))

@@ -148,6 +148,23 @@ def test_where_unmapped_calls_are_admitted_a_route_narrows_everybody_and_its_end
     assert effects(fewer, before=admitting) == [("narrows", "read"), ("widens", "")]
 
 
+def test_a_method_more_at_a_path_that_is_guarded_already_takes_from_nobody() -> None:
+    admitting = replace(ENTRY, admits_unmapped=True)
+    more = replace(admitting, routes=(LIST, ONE, replace(LIST, method="POST", permission="write")))
+
+    assert effects(more, before=admitting) == [("widens", "write")]
+    assert effects(admitting, before=more) == [("narrows", "write")]
+
+
+def test_a_more_specific_path_takes_the_methods_that_it_does_not_name() -> None:
+    put = RouteRule("PUT", "/v1/users/{id}", "write")
+    wide = replace(ENTRY, routes=(put,))
+    narrow = replace(ENTRY, routes=(put, RouteRule("GET", "/v1/users/me", "read")))
+
+    assert effects(narrow, before=wide) == [("widens", "read"), ("narrows", "write")]
+    assert effects(wide, before=narrow) == [("narrows", "read"), ("widens", "write")], "nothing widens unsaid"
+
+
 @pytest.mark.parametrize(
     ("places", "expected"),
     [

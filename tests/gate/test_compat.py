@@ -116,6 +116,7 @@ async def test_each_refusal_names_what_is_missing_and_none_reveals_what_is_anoth
     assert nowhere == (404, "There is no such account or workspace.")
     assert await told(shop.path(foreign.eu.id)) == nowhere
     assert await told("/shop/v2") == (403, "Shop has no route for GET to this path.")
+    assert await told(shop.path(), "DELETE") == (403, "Shop has routes for this path, and none for DELETE.")
     assert (await told("/elsewhere"))[0] == 401
     assert (await told(f"/shop/v1/workspaces/{us}%2fprofiles/1"))[0] == 400
 
@@ -128,6 +129,9 @@ async def test_an_unmapped_route_is_admitted_where_the_service_says_so(gate: Api
     admitted = await gate.admitted(token, "/open/health")
 
     assert (admitted.identity.permission, admitted.identity.workspace_id) == ("", "")
+    profile = f"/open/v1/workspaces/{gate.catalog.eu.id}/profiles/1"
+    assert await gate.refusal(token, profile, "DELETE") is Code.UNMAPPED_ROUTE, "the catalog guards this path"
+    assert await gate.refusal(token, profile, "PUT") is Code.PERMISSION_MISSING
     stranger = await gate.create(gate.catalog.reads_profiles)
     assert await gate.refusal(await gate.token(stranger), "/open/health") is Code.PERMISSION_MISSING
 

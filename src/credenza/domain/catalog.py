@@ -53,8 +53,8 @@ class CatalogEntry:
 
     `scope_fixed`: scope is all places of the level, present and future, and nothing is chosen; at the level of the
     organization it always is. `audience` is what tokens for it are asked for; empty: the origin of the environment.
-    `calls_per_minute` counts for each credential; None: unlimited. `admits_unmapped`: calls that no route stands for
-    need no permission beyond any at all, and no scope.
+    `calls_per_minute` counts for each credential; None: unlimited. `admits_unmapped`: calls to paths that no route
+    stands for need no permission beyond any at all, and no scope.
     """
 
     scope_level: ScopeLevel | None = None
@@ -112,7 +112,13 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped:
-    """No route stands for the call."""
+    """No route stands for the call's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMethod:
+    """Routes stand for the path, and none of them for the method: refused, also where unmapped calls are admitted.
+    Whoever wrote a path into the catalog guards it, whatever is done there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +153,12 @@ class NotInTree:
     """The place is none of the organization's live ones: 404, and nobody learns whether it is another's."""
 
 
-Match: TypeAlias = Matched | Unmapped | Unclear
-Decision: TypeAlias = Allowed | MissingPermission | OutsideScope | NotInTree | Unmapped | Unclear
+Match: TypeAlias = Matched | Unmapped | OtherMethod | Unclear
+Decision: TypeAlias = Allowed | MissingPermission | OutsideScope | NotInTree | Unmapped | OtherMethod | Unclear
 
 ALLOWED = Allowed()
 UNMAPPED = Unmapped()
+OTHER_METHOD = OtherMethod()
 NOT_IN_TREE = NotInTree()
 
 
@@ -160,7 +167,7 @@ def decide(entry: CatalogEntry, grant: Grant, match: Match, tree: Tree) -> Decis
 
     The permission comes first: whoever lacks it learns nothing about places. Then the tree, then what was chosen.
     """
-    if isinstance(match, Unclear):
+    if isinstance(match, Unclear | OtherMethod):
         return match
     if isinstance(match, Unmapped):
         return _unmapped(entry, grant)

@@ -6,8 +6,8 @@ be evaded by another spelling of its path. Escapes of unreserved characters are 
 6.2.2.2) and are read once; all others stay as they are.
 
 The most specific template wins, segment by segment: a literal stands above a variable. The path is found first and the
-method after it: `PUT /users/me` never takes the route `PUT /users/{id}` while any route is about `/users/me`. HEAD is
-GET, unless a route names it. A slash at the end counts.
+method after it: `PUT /users/me` never takes the route `PUT /users/{id}` while any route is about `/users/me`, and is no
+unmapped call either. HEAD is GET, unless a route names it. A slash at the end counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from credenza.domain.catalog import UNMAPPED, Match, Matched, RouteRule, Unclear
+from credenza.domain.catalog import OTHER_METHOD, UNMAPPED, Match, Matched, RouteRule, Unclear
 
 # RFC 3986 3.3 pchar, but no semicolon: some servers take what follows it away, and some do not.
 _CLEAR = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,=:@%/-]*)?", re.ASCII)
@@ -111,7 +111,7 @@ class Matcher:
         if node is None:
             return UNMAPPED
         ready = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
-        return UNMAPPED if ready is None else ready.matched(segments)
+        return OTHER_METHOD if ready is None else ready.matched(segments)
 
 
 def _walk(node: _Node, segments: list[str], at: int) -> _Node | None:

@@ -3,7 +3,7 @@ the store by `Effect.permissions`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -114,6 +114,7 @@ def _effects(old: Service, new: Service) -> Iterator[Effect]:
     yield from _of_limits(old, new)
     yield from _of_permissions(old, new)
     yield from _of_routes(old, new)
+    yield from _of_paths(old, new)
 
 
 def _of_places(old: Service, new: Service) -> Iterator[Effect]:
@@ -171,7 +172,6 @@ def _of_routes(old: Service, new: Service) -> Iterator[Effect]:
         was = before.get(call)
         if was is None:
             yield _permitted(Direction.WIDENS, rule, "gains")
-            yield from _of_unmapped(old, Direction.NARROWS, rule, "needs")
             yield from _taken(Direction.NARROWS, rule, before.values())
         elif was.permission != rule.permission:
             yield _permitted(Direction.NARROWS, was, "loses")
@@ -181,13 +181,32 @@ def _of_routes(old: Service, new: Service) -> Iterator[Effect]:
     for call, rule in before.items():
         if call not in after:
             yield _permitted(Direction.NARROWS, rule, "loses")
-            yield from _of_unmapped(new, Direction.WIDENS, rule, "no longer needs")
             yield from _taken(Direction.WIDENS, rule, after.values())
 
 
-def _of_unmapped(service: Service, direction: Direction, rule: RouteRule, verb: str) -> Iterator[Effect]:
-    if service.entry.admits_unmapped:
-        yield _everybody(direction, f"{rule.method} {rule.path} {verb} {rule.permission}")
+def _of_paths(old: Service, new: Service) -> Iterator[Effect]:
+    """A path that routes are about is called by their methods alone."""
+    before, after = _by_path(old), _by_path(new)
+    for path, rules in after.items():
+        if path not in before:
+            yield from _guarded(Direction.NARROWS, rules, old)
+    for path, rules in before.items():
+        if path not in after:
+            yield from _guarded(Direction.WIDENS, rules, new)
+
+
+def _guarded(direction: Direction, rules: Sequence[RouteRule], without: Service) -> Iterator[Effect]:
+    """What calls to a path lose by these routes, or gain by their end: `without` is the service that has them not."""
+    path, methods = rules[0].path, {rule.method for rule in rules}
+    wider = [other for other in without.entry.routes if _covers(other, rules[0])]
+    verb = "loses" if direction is Direction.NARROWS else "gains"
+    for other in wider:
+        if other.method not in methods:
+            sentence = f"{other.permission} {verb} {other.method} {path}"
+            yield Effect(direction, sentence, frozenset({other.permission}))
+    if without.entry.admits_unmapped and not wider:
+        by = "by its routes alone" if direction is Direction.NARROWS else "without a route"
+        yield _everybody(direction, f"calls to {path} are admitted {by}")
 
 
 def _taken(direction: Direction, rule: RouteRule, others: Iterable[RouteRule]) -> Iterator[Effect]:
@@ -221,6 +240,13 @@ def _places(rule: RouteRule) -> frozenset[tuple[str, int]]:
 
 def _by_call(service: Service) -> dict[tuple[str, tuple[str | None, ...]], RouteRule]:
     return {(rule.method, _shape(rule)): rule for rule in service.entry.routes}
+
+
+def _by_path(service: Service) -> dict[tuple[str | None, ...], list[RouteRule]]:
+    found: dict[tuple[str | None, ...], list[RouteRule]] = {}
+    for rule in service.entry.routes:
+        found.setdefault(_shape(rule), []).append(rule)
+    return found
 
 
 def _shape(rule: RouteRule) -> tuple[str | None, ...]:

@@ -21,7 +21,7 @@ import msgspec
 
 from credenza.domain import catalog
 from credenza.domain.call_limits import Standing
-from credenza.domain.catalog import Matched, MissingPermission, NotInTree, OutsideScope, Unclear, Unmapped
+from credenza.domain.catalog import Matched, MissingPermission, NotInTree, OtherMethod, OutsideScope, Unclear, Unmapped
 from credenza.domain.model import AuthenticationType, ChangeNumber, EnvironmentName, Status
 from credenza.domain.token_keys import IssuerKind
 from credenza.gate import target
@@ -379,8 +379,9 @@ def _check_decision(decision: catalog.Decision, route: Route, call: Call) -> Non
     if isinstance(decision, NotInTree):
         raise _Denied(Code.NOT_IN_TREE, "There is no such account or workspace.")
     if isinstance(decision, Unmapped):
-        text = f"{api} has no route for {call.request.method} to this path."
-        raise _Denied(Code.UNMAPPED_ROUTE, text)
+        raise _Denied(Code.UNMAPPED_ROUTE, f"{api} has no route for {call.request.method} to this path.")
+    if isinstance(decision, OtherMethod):
+        raise _Denied(Code.UNMAPPED_ROUTE, f"{api} has routes for this path, and none for {call.request.method}.")
     if isinstance(decision, Unclear):
         raise _Denied(Code.INVALID_TARGET, decision.reason)
 
