@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from starlette.responses import Response
@@ -18,11 +19,14 @@ from credenza.portal.visit import Visit
 
 Place: TypeAlias = tuple[Platform, Actor, OrganizationId]
 _USUAL_OVERLAP = OldSecret.DAY
+_DOUBLE_CLICK = timedelta(seconds=30)
+"""A form that comes again within this was clicked twice, or its answer was lost on the way: of two answers a browser
+shows the second."""
 
 
 def show_issued(visit: Visit, issued: IssuedApiCredential) -> Response:
-    """Show a new secret. A form that is sent again, by a reload, is told that it was shown."""
-    made_now = any(each.created_at == visit.now for each in issued.view.credential.secrets)
+    """Show a new secret. A form that is sent again, later, by a reload, is told that it was shown."""
+    made_now = any(visit.now - each.created_at < _DOUBLE_CLICK for each in issued.view.credential.secrets)
     return _render(
         visit,
         "api_credential_issued.html",
