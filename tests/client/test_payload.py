@@ -26,10 +26,11 @@ from credenza.client.payload import AsyncPayloadTransport, Payloads, PayloadTran
 from credenza.client.payload_keys import (
     DecryptionKeys,
     read_decryption_key,
+    read_key_set,
     read_public_key,
     read_recipient,
 )
-from credenza.protocol import pkcs12, public_key
+from credenza.protocol import jose, pkcs12, public_key
 from credenza.protocol.errors import Malformed, Refused
 from credenza.protocol.payload import Sealed, Undecrypted
 from credenza.protocol.payload_rules import (
@@ -335,6 +336,14 @@ def test_a_private_key_in_place_of_a_public_one_is_refused() -> None:
         read_recipient(pem(OURS))
 
     assert caught.value.reason == "private_key"
+
+
+def test_a_set_with_two_keys_of_one_kid_is_refused() -> None:
+    published = [{**jose.jwk(key.public_key()), "kid": "k1"} for key in (OURS, THEIRS)]
+
+    assert read_key_set(json.dumps({"keys": published[:1]}).encode()) == {"k1": OURS.public_key()}
+    with pytest.raises(Malformed, match="one kid"):
+        read_key_set(json.dumps({"keys": published}).encode())
 
 
 def test_of_several_keys_a_message_has_to_name_one() -> None:

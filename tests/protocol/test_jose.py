@@ -193,10 +193,12 @@ def test_a_private_jwk_is_refused_without_repeating_it(name: str) -> None:
         ({"crv": "P-192"}, "key_type"),
         ({"crv": "secp256k1"}, "key_type"),
         ({"use": "enc"}, "key_type"),
+        ({"key_ops": ["encrypt"]}, "key_type"),
+        ({"key_ops": []}, "key_type"),
         ({"alg": "ES512"}, "key_type"),
     ],
 )
-def test_a_jwk_that_is_not_for_our_signatures_is_refused(changes: dict[str, str], reason: str) -> None:
+def test_a_jwk_that_is_not_for_our_signatures_is_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(Refused) as refused:
         jose.parse_jwk(raw({**RFC7515_KEY, **changes}))
     assert refused.value.reason == reason

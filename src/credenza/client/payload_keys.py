@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from credenza.client import keys
 from credenza.protocol import jose, pem, public_key
-from credenza.protocol.errors import Refused
+from credenza.protocol.errors import Malformed, Refused
 from credenza.protocol.payload import Recipient
 from credenza.protocol.public_key import PublicKey
 
@@ -80,7 +80,10 @@ def read_key_set(octets: bytes) -> dict[str, PublicKey]:
     """Read whose signatures to verify as a platform publishes them, a JWK Set (RFC 7517 5), by their kid. Raises
     Malformed, and Refused for a key that is none of ours."""
     published = jose.read(octets, _KeySet, _FIELD).keys
-    return {jose.read(bytes(raw), _Named, _FIELD).kid: jose.parse_jwk(bytes(raw)) for raw in published}
+    found = {jose.read(bytes(raw), _Named, _FIELD).kid: jose.parse_jwk(bytes(raw)) for raw in published}
+    if len(found) != len(published):
+        raise Malformed(_FIELD, "Two keys of the set have one kid: nobody can tell which of them is meant.")
+    return found
 
 
 class _KeySet(msgspec.Struct, frozen=True):

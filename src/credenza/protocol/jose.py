@@ -162,6 +162,7 @@ class _Jwk(msgspec.Struct, frozen=True):
     n: str = ""
     e: str = ""
     use: str = "sig"
+    key_ops: tuple[str, ...] = ("verify",)
     alg: str = ""
     d: object = msgspec.UNSET
     p: object = msgspec.UNSET
@@ -203,7 +204,7 @@ def parse_jwk(raw: bytes) -> PublicKey:
             "private_key", "The jwk holds a private or secret key. Send the public one, and replace this key."
         )
     key = _parse_key(jwk)
-    if jwk.use != "sig" or jwk.alg not in ("", algorithm_of(key)):
+    if jwk.use != "sig" or "verify" not in jwk.key_ops or jwk.alg not in ("", algorithm_of(key)):
         raise Refused(
             "key_type", f"The jwk is for {jwk.use[:10]!r} {jwk.alg[:20]!r}, not for a signature of this kind."
         )
