@@ -68,7 +68,8 @@ class Line:
 
     def drop(self) -> None:
         if self._streams is not None:
-            self._streams[1].close()
+            # The end of TLS would wait for the other side's, past the end of the proof.
+            self._streams[1].transport.abort()
             self._streams = None
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
