@@ -28,6 +28,7 @@ from credenza.domain.expiry import EXPIRING
 from credenza.domain.model import Credential, CredentialId, EnvironmentName, ProjectId
 from credenza.gate.app import GateApp, Origin
 from credenza.gate.forward import Forwarder
+from credenza.gate.metrics import Metrics
 from credenza.gate.terminators import Terminators
 from credenza.protocol import client_cert_header, csr, est
 
@@ -46,6 +47,7 @@ class Counter:
     desk: Desk
     project_id: ProjectId
     http: httpx.AsyncClient
+    metrics: Metrics
 
     def secret(self, **said: Any) -> IssuedSecret:
         named: dict[str, Any] = {"alias": "till", "environment": SANDBOX, "hours": 24, **said}
@@ -94,24 +96,27 @@ def told(answer: httpx.Response) -> list[x509.Certificate]:
 
 @pytest.fixture
 async def counter(any_desk: Desk, tmp_path: Path) -> AsyncIterator[Counter]:
-    made = await project(any_desk)
+    made, metrics = await project(any_desk), Metrics()
     with scene.furnished(tmp_path / "scene") as furnished:
         app = GateApp(
             Origin.parse(SANDBOX, ORIGIN),
             scene.desk(furnished),
             Forwarder(timeout=timedelta(seconds=5)),
             terminators=Terminators(secret=PROXY_SECRET.encode()),
-            corners=[est_app(any_desk)],
+            corners=[est_app(any_desk, metrics=metrics)],
         )
         transport = httpx.ASGITransport(app, client=("192.0.2.7", 40_000))
         proven = {"Credenza-Proxy-Secret": PROXY_SECRET}
         async with httpx.AsyncClient(base_url=ORIGIN, transport=transport, headers=proven) as http:
-            yield Counter(any_desk, ProjectId(made.id), http)
+            yield Counter(any_desk, ProjectId(made.id), http, metrics)
 
 
-def est_app(desk: Desk, rates: Rates | None = None, environment: EnvironmentName = SANDBOX) -> EstApp:
-    limits = RateLimits(rates or Rates(), clock=lambda: 0.0)
-    return EstApp(desk.platform, environment, clock=desk.clock.now, limits=limits, outages=(OperationalError,))
+def est_app(
+    desk: Desk, rates: Rates | None = None, environment: EnvironmentName = SANDBOX, metrics: Metrics | None = None
+) -> EstApp:
+    limits, outages = RateLimits(rates or Rates(), clock=lambda: 0.0), (OperationalError,)
+    counts = metrics or Metrics()
+    return EstApp(desk.platform, environment, clock=desk.clock.now, limits=limits, metrics=counts, outages=outages)
 
 
 # ------------------------------------------------------------------------------------------------------ what is good
@@ -228,6 +233,28 @@ async def test_a_secret_of_the_other_environment_is_401(counter: Counter) -> Non
             answer = await http.post("/.well-known/est/simpleenroll", content=wire(asked()), auth=auth, headers=PKCS10)
 
     assert answer.status_code == 401
+
+
+async def test_operators_see_how_many_secrets_are_guessed(counter: Counter) -> None:
+    used = counter.secret()
+    (held,) = told(await counter.enrol(used.secret))
+    for secret in (None, "x", "cze_" + "0" * 49, used.secret):
+        await counter.enrol(secret, wire(asked("till-2")))
+    await counter.enrol(counter.secret().secret, wire(asked("till-1")))
+    for presented in (None, held.public_bytes(_DER)):
+        await counter.reenrol(presented, wire(asked("till-1")))
+
+    assert counter.metrics.enrolments == {
+        (SANDBOX, "simpleenroll", "certified"): 1,
+        (SANDBOX, "simpleenroll", "no_secret"): 1,
+        (SANDBOX, "simpleenroll", "unknown_secret"): 2,
+        (SANDBOX, "simpleenroll", "unusable_secret"): 1,
+        (SANDBOX, "simpleenroll", "refused"): 1,
+        (SANDBOX, "simplereenroll", "no_certificate"): 1,
+        (SANDBOX, "simplereenroll", "refused"): 1,  # too early
+    }
+    wanted = {"environment": "SANDBOX", "operation": "simpleenroll", "outcome": "unknown_secret"}
+    assert counter.metrics.registry.get_sample_value("credenza_est_requests_total", wanted) == 2
 
 
 async def test_guesses_are_limited(counter: Counter) -> None:

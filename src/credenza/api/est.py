@@ -12,13 +12,14 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
 import structlog
 from anyio import to_thread
 
-from credenza.actions import authorities, enrolment
+from credenza.actions import authorities, enrolment, enrolment_secrets
 from credenza.actions.context import Platform
 from credenza.api.errors import CODES, REASONS, RETRY_AFTER_S, RateLimited
 from credenza.api.rate_limits import RateLimits
@@ -27,6 +28,7 @@ from credenza.domain.model import Credential, EnvironmentName
 from credenza.gate.answers import Send, send_answer
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import ClientGone, Receive, TooLarge, read_body
+from credenza.gate.metrics import Metrics
 from credenza.protocol import est
 from credenza.protocol.errors import Malformed
 
@@ -55,6 +57,19 @@ class _Told:
     headers: Sequence[tuple[str, str]]
 
 
+class _Outcome(StrEnum):
+    """What is counted. Who guesses secrets leaves no trace in the audit log: nobody's organization is concerned."""
+
+    CERTIFIED = "certified"
+    NO_SECRET = "no_secret"
+    UNKNOWN_SECRET = "unknown_secret"
+    UNUSABLE_SECRET = "unusable_secret"
+    NO_CERTIFICATE = "no_certificate"
+    UNUSABLE_CERTIFICATE = "unusable_certificate"
+    REFUSED = "refused"
+    LIMITED = "limited"
+
+
 class _Unfit(Exception):  # noqa: N818 - a verdict on the request, not an error of ours
     """The request is answered without being looked into any further."""
 
@@ -66,7 +81,7 @@ class _Unfit(Exception):  # noqa: N818 - a verdict on the request, not an error 
 class EstApp:
     """Serves one environment. A path may name it as its CA label (RFC 7030 3.2.2); there is no other label.
 
-    Failures are counted by address, and `outages` become 503.
+    Failures are counted by address, outcomes in `metrics`, and `outages` become 503.
     """
 
     def __init__(
@@ -76,12 +91,14 @@ class EstApp:
         *,
         clock: Callable[[], datetime],
         limits: RateLimits,
+        metrics: Metrics,
         outages: tuple[type[Exception], ...] = (),
     ) -> None:
         self._platform = platform
         self._environment = environment
         self._clock = clock
         self._limits = limits
+        self._metrics = metrics
         self._outages = outages
 
     def serves(self, path: str) -> bool:
@@ -137,34 +154,57 @@ class EstApp:
         return authorities.chains(self._platform, self._environment, now=self._clock())
 
     async def _enrol(self, arrived: Arrival, receive: Receive) -> _Told:
-        self._limits.check_attempts(arrived.address)
+        self._check_attempts(arrived, "simpleenroll")
         csr, secret = await _request(arrived, receive), _secret(arrived)
         if not secret:
-            self._limits.count_attempt(arrived.address)
+            self._count(arrived, "simpleenroll", _Outcome.NO_SECRET)
             return _unproven("Show an enrolment secret: HTTP Basic, the secret as the password.")
         try:
             made = await to_thread.run_sync(lambda: self._issue_first(secret, csr, arrived.address))
         except Refusal as refusal:
             if refusal.code not in _HAS_NO_RIGHT:
+                self._tell("simpleenroll", _Outcome.REFUSED)
                 return _refused(refusal)
-            self._limits.count_attempt(arrived.address)
+            self._count(arrived, "simpleenroll", await to_thread.run_sync(self._wrong, secret))
             return _unproven(_NOT_VALID)
+        self._tell("simpleenroll", _Outcome.CERTIFIED)
         return _certificates([made.certificate_der])
 
     async def _reenrol(self, arrived: Arrival, receive: Receive) -> _Told:
-        self._limits.check_attempts(arrived.address)
+        self._check_attempts(arrived, "simplereenroll")
         csr = await _request(arrived, receive)
         if not arrived.certificate:
-            self._limits.count_attempt(arrived.address)
+            self._count(arrived, "simplereenroll", _Outcome.NO_CERTIFICATE)
             return _forbidden("Present the certificate that is to be followed, in the TLS handshake.")
         try:
             made = await to_thread.run_sync(lambda: self._issue_next(arrived.certificate, csr, arrived.address))
         except Refusal as refusal:
             if refusal.code not in _HAS_NO_RIGHT:
+                self._tell("simplereenroll", _Outcome.REFUSED)
                 return _refused(refusal)
-            self._limits.count_attempt(arrived.address)
+            self._count(arrived, "simplereenroll", _Outcome.UNUSABLE_CERTIFICATE)
             return _forbidden(refusal.message)
+        self._tell("simplereenroll", _Outcome.CERTIFIED)
         return _certificates([made.certificate_der])
+
+    def _check_attempts(self, arrived: Arrival, operation: str) -> None:
+        try:
+            self._limits.check_attempts(arrived.address)
+        except RateLimited:
+            self._tell(operation, _Outcome.LIMITED)
+            raise
+
+    def _count(self, arrived: Arrival, operation: str, outcome: _Outcome) -> None:
+        """Count a failure to prove something against the address as well."""
+        self._limits.count_attempt(arrived.address)
+        self._tell(operation, outcome)
+
+    def _tell(self, operation: str, outcome: _Outcome) -> None:
+        self._metrics.enrolment(self._environment, operation, outcome)
+
+    def _wrong(self, secret: str) -> _Outcome:
+        known = enrolment_secrets.find(self._platform, secret) is not None
+        return _Outcome.UNUSABLE_SECRET if known else _Outcome.UNKNOWN_SECRET
 
     def _issue_first(self, secret: str, csr: bytes, address: str) -> Credential:
         return enrolment.enrol(self._platform, self._environment, secret, csr, address=address, now=self._clock())

@@ -13,16 +13,20 @@ from credenza.api.est import EstApp
 from credenza.api.rate_limits import RateLimits, Rates
 from credenza.cli import local
 from credenza.domain.model import EnvironmentName
+from credenza.gate.metrics import Metrics
 from credenza.settings import Settings
 from credenza.store.engine import Database
 
 
 def open_apps(
-    settings: Settings, database: Database, *, clock: Callable[[], datetime]
+    settings: Settings, database: Database, *, clock: Callable[[], datetime], metrics: Metrics
 ) -> Mapping[EnvironmentName, EstApp]:
     platform = local.prepare(settings, database)
     limits = RateLimits(
         Rates(settings.manage_requests_per_minute, settings.manage_attempts_per_minute), clock=monotonic
     )
     outages = (OperationalError, PoolTimeout)
-    return {name: EstApp(platform, name, clock=clock, limits=limits, outages=outages) for name in EnvironmentName}
+    return {
+        name: EstApp(platform, name, clock=clock, limits=limits, metrics=metrics, outages=outages)
+        for name in EnvironmentName
+    }

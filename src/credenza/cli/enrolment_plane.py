@@ -21,6 +21,8 @@ from credenza.gate.answers import Send, send_answer
 from credenza.gate.app import Corner
 from credenza.gate.arrival import Arrival
 from credenza.gate.body import Receive
+from credenza.gate.desk import Desk
+from credenza.gate.metrics import Metrics
 from credenza.settings import Settings
 
 log = structlog.get_logger()
@@ -28,20 +30,21 @@ log = structlog.get_logger()
 _PLACE = "/.well-known/est/"
 
 
-def corners(settings: Settings, database: LateDatabase, plane: Plane) -> Mapping[EnvironmentName, Corner]:
+def corners(settings: Settings, database: LateDatabase, plane: Plane, desk: Desk) -> Mapping[EnvironmentName, Corner]:
     """Make the corner of each environment; none without the key-encryption key."""
     if plane.vault is None:
         return {}
-    opening = _Opening(settings, database)
+    opening = _Opening(settings, database, desk.metrics)
     return {name: _Enrolment(name, opening) for name in EnvironmentName}
 
 
 class _Opening:
     """Opens what serves, once for all environments."""
 
-    def __init__(self, settings: Settings, database: LateDatabase) -> None:
+    def __init__(self, settings: Settings, database: LateDatabase, metrics: Metrics) -> None:
         self._settings = settings
         self._database = database
+        self._metrics = metrics
         self._opened: Mapping[EnvironmentName, Corner] = {}
         self._turn = asyncio.Lock()
 
@@ -54,7 +57,7 @@ class _Opening:
 
     def _open(self) -> Mapping[EnvironmentName, Corner]:
         opened: Mapping[EnvironmentName, Corner] = import_module("credenza.cli.enrolment_apps").open_apps(
-            self._settings, self._database.open(), clock=installation.now
+            self._settings, self._database.open(), clock=installation.now, metrics=self._metrics
         )
         return opened
 

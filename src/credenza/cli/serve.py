@@ -157,7 +157,7 @@ async def _gates(
     tokens = token_plane.token_servers(settings, database, plane, desk)
     payloads = payload_plane.open_payloads(settings, plane)
     payload_apps = payload_plane.corners(settings, database, payloads, plane, desk)
-    enrolment = enrolment_plane.corners(settings, database, plane)
+    enrolment = enrolment_plane.corners(settings, database, plane, desk)
     binds = {EnvironmentName.SANDBOX: settings.sandbox_bind, EnvironmentName.PRODUCTION: settings.production_bind}
     gates: dict[str, Any] = {
         f"{name.lower()} gate": GateApp(

@@ -46,6 +46,14 @@ class _Counted(Collector):
         for labels, count in self._metrics.tokens.copy().items():
             tokens.add_metric(labels, count)
         yield tokens
+        enrolments = CounterMetricFamily(
+            "credenza_est_requests",
+            "Certificates that devices have got by EST, and requests refused by what they showed.",
+            labels=("environment", "operation", "outcome"),
+        )
+        for asked, count in self._metrics.enrolments.copy().items():
+            enrolments.add_metric(asked, count)
+        yield enrolments
         seconds = HistogramMetricFamily("credenza_gate_decision_seconds", "Time to decide a call.")
         bounds = [*map(str, BUCKETS_S), "+Inf"]
         counts = accumulate(tuple(self._metrics.took))

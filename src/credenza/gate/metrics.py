@@ -21,6 +21,7 @@ class Metrics:
     def __init__(self) -> None:
         self.decisions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.enrolments: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.took = [0] * (len(BUCKETS_S) + 1)
         self.seconds = 0.0
         self._registry: CollectorRegistry | None = None
@@ -36,6 +37,9 @@ class Metrics:
 
     def token(self, environment: str, outcome: str) -> None:
         self.tokens[environment, outcome] += 1
+
+    def enrolment(self, environment: str, operation: str, outcome: str) -> None:
+        self.enrolments[environment, operation, outcome] += 1
 
     @property
     def registry(self) -> CollectorRegistry:
