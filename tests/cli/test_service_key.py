@@ -208,6 +208,39 @@ def test_an_id_that_the_project_does_not_have(desk: Desk) -> None:
     assert desk.keys("view", "00000000-0000-4000-8000-000000000000").code == 3
 
 
+def test_a_key_is_named_by_its_alias_as_well(desk: Desk) -> None:
+    made = desk.add("CLIENT_ENCRYPTION", "ours")
+    other = desk.add("CLIENT_ENCRYPTION", "theirs")
+
+    assert desk.done("view", "ours")["id"] == made["id"]
+    assert desk.done("view", made["id"])["alias"] == "ours"
+    assert desk.keys("view", "nobody's").code == 3
+    assert desk.keys("revoke", "theirs", "--yes").code == 0
+    assert desk.statuses() == {"ours": "ACTIVE", "theirs": "REVOKED"}
+    assert desk.done("view", "theirs")["id"] == other["id"]
+
+
+def test_activation_takes_an_alias(desk: Desk) -> None:
+    for alias in ("first", "second"):
+        desk.add("MASTERCARD_ENCRYPTION", alias, "--generate", "--new-password-file", "password")
+
+    desk.done("activate", "second")
+
+    assert desk.statuses() == {"first": "INACTIVE", "second": "ACTIVE"}
+
+
+def test_an_alias_that_means_several_names_their_ids_and_changes_nothing(desk: Desk) -> None:
+    first, second = (desk.add("CLIENT_ENCRYPTION", "ours")["id"] for _ in range(2))
+
+    refused = desk.keys("revoke", "ours", "--yes")
+    revoked = desk.keys("revoke", first, "--yes")
+
+    assert (refused.code, first in refused.err, second in refused.err) == (2, True, True)
+    assert revoked.code == 0
+    assert desk.done("view", "ours")["id"] == second, "the revoked one is not meant"
+    assert desk.keys("view", "ours", "--env", "production").code == 3
+
+
 def test_an_operator_says_what_is_encrypted_and_takes_it_back(desk: Desk) -> None:
     Path("rules.json").write_text('{"encryption": {"mode": "JWE"}}')
     Path("wrong.json").write_text('{"encryption": {"mode": "ROT13"}}')

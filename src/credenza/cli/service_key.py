@@ -6,7 +6,7 @@ CLIENT_ENCRYPTION key nothing is sent: the server makes it and keeps its private
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ app = typer.Typer()
 _COLUMNS = ("alias", "type", "serviceId", "environment", "status", "expiring", "notAfter", "id")
 _RSA_BITS = 2048
 
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="Its id: credenza service-key list")]
+Named = Annotated[str, typer.Argument(metavar="KEY", help="Its alias or its id: credenza service-key list")]
 ServiceNumber = Annotated[int, typer.Option("--service", metavar="NUMBER", help="The service: credenza project view")]
 Type = Annotated[
     ServiceCredentialType,
@@ -112,12 +112,12 @@ def list_keys(
 
 
 @app.command()
-def view(context: typer.Context, key_id: KeyId, certificate: Certificate = None, force: Force = False) -> None:
+def view(context: typer.Context, key: Named, certificate: Certificate = None, force: Force = False) -> None:
     """Show one service credential; with --certificate write its certificate, which requests are encrypted with."""
     if certificate is not None:
         files.check_writable(certificate, overwrite=force)
     with remote.client(context) as client:
-        found = _get(context, client, key_id)
+        found = _find(context, client, key)
     _write_certificate(context, found, certificate, force=force)
     if certificate != files.STANDARD:
         _show(context, found)
@@ -153,27 +153,27 @@ def add(
 
 
 @app.command()
-def activate(context: typer.Context, key_id: KeyId) -> None:
+def activate(context: typer.Context, key: Named) -> None:
     """Put a key in the place of the active one of its type, which becomes inactive at once."""
     project = remote.project(context)
     with remote.client(context) as client:
-        found = _get(context, client, key_id)
-        _show(context, client.send(operations.activate_service_key(project, found.service_id, key_id)))
+        found = _find(context, client, key)
+        _show(context, client.send(operations.activate_service_key(project, found.service_id, found.id)))
 
 
 @app.command()
 def revoke(
     context: typer.Context,
-    key_id: KeyId,
+    key: Named,
     reason: Annotated[str, typer.Option(help="Why; it stands in the audit log.")] = "",
 ) -> None:
     """Revoke a key for good. The active one of its type is not revoked: activate or add another one first."""
     project = remote.project(context)
     with remote.client(context) as client:
-        held = _get(context, client, key_id)
+        held = _find(context, client, key)
         if not habits.of(context).yes:
             revoking.ask(f"{held.alias}, {held.environment}, {held.type}, {held.status}, {held.id}.")
-        reach = client.send(operations.revoke_service_key(project, held.service_id, key_id, reason=reason))
+        reach = client.send(operations.revoke_service_key(project, held.service_id, held.id, reason=reason))
     output.note(context, f"Revoked. {revoking.told(reach)}")
 
 
@@ -251,15 +251,28 @@ def _each(
     return client.each(partial(listing, type=key_type, environment=environment, status=status, expiring=expiring))
 
 
-def _get(context: typer.Context, client: ManagementClient, key_id: str) -> ServiceCredential:
-    """Find it by its id alone: whoever copies one from a list need not say for which service it is."""
+def _find(context: typer.Context, client: ManagementClient, named: str) -> ServiceCredential:
+    """Find it by its id alone, or by an alias that means one: whoever copies one from a list need not say for which
+    service it is."""
     listing = partial(operations.list_service_keys_of_project, remote.project(context))
-    found = next((each for each in client.each(listing) if each.id == key_id), None)
-    if found is None:
+    held = list(client.each(listing))
+    found = [each for each in held if each.id == named] or _called(held, named, remote.environment(context))
+    if not found:
         raise CommandFailed(
-            f"The project has no service credential {key_id}. List them: credenza service-key list", ExitCode.NOT_FOUND
+            f"The project has no service credential {named!r}. List them: credenza service-key list", ExitCode.NOT_FOUND
         )
-    return found
+    if len(found) > 1:
+        each_of_them = "; ".join(f"{each.id} ({each.type}, {each.environment}, {each.status})" for each in found)
+        raise CommandFailed(f"Several are named {named!r}. Name one by its id: {each_of_them}", ExitCode.USAGE)
+    return found[0]
+
+
+def _called(
+    held: Sequence[ServiceCredential], alias: str, environment: EnvironmentName | None
+) -> list[ServiceCredential]:
+    """Find what has this alias. One that was revoked is meant only where no other has it: the successor may."""
+    called = [each for each in held if each.alias == alias and environment in (None, each.environment)]
+    return [each for each in called if each.status != "REVOKED"] or called
 
 
 def _write_certificate(context: typer.Context, held: ServiceCredential, path: Path | None, *, force: bool) -> None:
