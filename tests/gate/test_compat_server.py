@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.clock import NOON
 from tests.gate.api_scene import (
     FORM,
@@ -33,11 +35,11 @@ from credenza.domain.catalog import RouteRule, ScopeLevel
 from credenza.domain.model import EnvironmentName
 from credenza.domain.token_keys import IssuerKind
 from credenza.gate.api_clients import Name
-from credenza.gate.compat_server import GUESSES_AT_ONCE
+from credenza.gate.compat_server import GUESSES_AT_ONCE, STRANGERS_AT_ONCE
 from credenza.gate.token_faults import Fault
-from credenza.gate.token_server import Denial, Granted
-from credenza.store.engine import reading
-from credenza.store.schema import callers, refusals
+from credenza.gate.token_server import Denial, Granted, TokenCall
+from credenza.store.engine import reading, writing
+from credenza.store.schema import callers, credentials, refusals
 
 pytestmark = pytest.mark.anyio
 
@@ -379,6 +381,84 @@ async def test_what_is_no_client_id_is_unknown_and_looks_nothing_up(
         asked = gate.asking(issued, content_type=content_type, client_id=client_id)
         assert await gate.denied(asked) is Fault.UNKNOWN_CLIENT
     assert looked_up == []
+
+
+# ----------------------------------------------------------------------------------------------------------- strangers
+
+
+async def test_whoever_makes_up_client_ids_is_stopped_before_the_database_is_asked(
+    gate: ApiGate, issued: IssuedApiCredential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up, peek = [], gate.clients.peek
+    monkeypatch.setattr(gate.clients, "peek", lambda name: looked_up.append(name) or peek(name))
+
+    faults = Counter([await gate.denied(_stranger(gate, issued)) for _ in range(2 * STRANGERS_AT_ONCE)])
+
+    assert faults == {Fault.UNKNOWN_CLIENT: STRANGERS_AT_ONCE, Fault.GUESSES: STRANGERS_AT_ONCE}
+    assert len(looked_up) == STRANGERS_AT_ONCE
+    gate.monotonic += 1.0
+    assert await gate.denied(_stranger(gate, issued)) is Fault.UNKNOWN_CLIENT
+
+
+async def test_ids_that_were_made_here_are_looked_up_among_all_that_are_made_up(
+    gate: ApiGate, issued: IssuedApiCredential
+) -> None:
+    await _exhaust(gate, issued)
+
+    assert isinstance(await gate.ask(gate.asking(issued)), Granted), "from the same network, and not in memory before"
+
+
+async def test_an_id_of_another_making_is_good_where_nobody_makes_ids_up(
+    gate: ApiGate, issued: IssuedApiCredential
+) -> None:
+    """One that was adopted from elsewhere, or made before ids were marked."""
+    adopted = _adopt(gate, issued)
+    await _exhaust(gate, issued)
+
+    assert await gate.denied(gate.asking(issued, client_id=adopted)) is Fault.GUESSES
+    asked = gate.asking(issued, client_id=adopted, call={"address": "192.0.2.8"})
+    assert isinstance(await gate.ask(asked), Granted)
+    assert isinstance(await gate.ask(gate.asking(issued, client_id=adopted)), Granted), "remembered: nothing to look up"
+
+
+async def test_where_ids_are_made_up_nobody_learns_which_of_another_making_there_are(
+    gate: ApiGate, issued: IssuedApiCredential
+) -> None:
+    adopted = _adopt(gate, issued)
+    assert isinstance(await gate.ask(gate.asking(issued, client_id=adopted)), Granted)
+    await _exhaust(gate, issued)
+
+    wrong = gate.asking(issued, client_id=adopted, secret=another_secret(issued.secret))
+
+    assert await gate.denied(wrong) is Fault.GUESSES is await gate.denied(_stranger(gate, issued))
+
+
+async def test_callers_of_ipv4_are_told_apart_behind_a_socket_of_ipv6(
+    gate: ApiGate, issued: IssuedApiCredential
+) -> None:
+    await _exhaust(gate, issued, address="::ffff:192.0.2.7")
+
+    assert await gate.denied(_stranger(gate, issued, address="::ffff:192.0.2.8")) is Fault.UNKNOWN_CLIENT
+    assert await gate.denied(_stranger(gate, issued, address="192.0.2.7")) is Fault.GUESSES
+
+
+def _stranger(gate: ApiGate, issued: IssuedApiCredential, *, address: str = HERE) -> TokenCall:
+    """Somebody with a client id that nobody has, and a secret that could be one."""
+    return gate.asking(issued, client_id=secrets.token_urlsafe(36), call={"address": address})
+
+
+async def _exhaust(gate: ApiGate, issued: IssuedApiCredential, *, address: str = HERE) -> None:
+    while await gate.denied(_stranger(gate, issued, address=address)) is not Fault.GUESSES:
+        pass
+
+
+def _adopt(gate: ApiGate, issued: IssuedApiCredential) -> str:
+    """Give a credential a client id that was not made here."""
+    adopted = "adopted-" + "a" * 40
+    with writing(gate.stage.platform.database.records) as connection:
+        statement = update(credentials).where(credentials.c.id == issued.view.credential.id)
+        connection.execute(statement.values(client_id=adopted))
+    return adopted
 
 
 async def test_a_new_credential_is_known_within_a_second_of_being_asked_for(gate: ApiGate) -> None:

@@ -6,7 +6,6 @@ what was before. A secret is shown once and kept as a keyed hash; the audit log 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from datetime import datetime
 from credenza.actions import revocation
 from credenza.actions.context import Act, Attempt, Platform, acting, viewing
 from credenza.actions.once import Once, claim, settle
-from credenza.domain import api_access, secret_text
+from credenza.domain import api_access, client_ids, secret_text
 from credenza.domain import api_credentials as rules
 from credenza.domain.access import Action
 from credenza.domain.api_access import Offer, Place, Review
@@ -34,7 +33,6 @@ from credenza.domain.model import (
 from credenza.domain.names import usual_name
 from credenza.store import api_credentials, api_offers, changes
 
-_CLIENT_ID_BYTES = 36
 _SHOWN = 6
 """Digits of a secret that lists show behind what it begins with: enough to recognise it, of no use to guess it."""
 
@@ -345,7 +343,7 @@ def _drafted(
         kind=CredentialKind.CLIENT_SECRET,
         project_id=None,
         environment=new.environment,
-        client_id=base64.urlsafe_b64encode(platform.random(_CLIENT_ID_BYTES)).decode(),
+        client_id=client_ids.write(platform.pepper, platform.random(client_ids.RANDOM_BYTES)),
         alias=usual_name(new.name),
         status=Status.ACTIVE,
         key_algorithm="",

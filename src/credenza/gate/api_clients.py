@@ -97,6 +97,10 @@ class ApiClients:
     def trees(self) -> int:
         return len(self._trees)
 
+    def remembered(self, name: Name) -> ApiClient | None:
+        """Find a client in memory alone."""
+        return self._known(name)
+
     def peek(self, name: Name) -> PeekedClient:
         """Find a client without waiting; None is nobody's name. Raises GateClosed."""
         known = self._known(name)

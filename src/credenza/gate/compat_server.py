@@ -5,7 +5,8 @@ request: read it; see that the secret can be one, before anything is looked up; 
 keyed hash; see whether the credential is good here and now, and what the token is for; look last; sign.
 
 Whoever does not know a secret gets the same answer in like time, whatever is wrong. Who guesses has to wait longer and
-longer, and only from where the guesses come: the right secret is taken from everywhere else.
+longer, and only from where the guesses come: the right secret is taken from everywhere else. So has who makes up client
+ids: those that were made here are told by their form, and look-ups for all others are counted by where they come from.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 import msgspec
 
-from credenza.domain import secret_text
+from credenza.domain import client_ids, secret_text
 from credenza.domain.api_credentials import secret_prefix
 from credenza.domain.catalog import TOKEN_LIFE_S
 from credenza.domain.model import EnvironmentName, Status
+from credenza.domain.sign_in import network_of
 from credenza.domain.token_buckets import TokenBuckets
 from credenza.domain.token_keys import IssuerKind
 from credenza.gate import basic, token_request
@@ -43,6 +44,10 @@ from credenza.store.lookup import KeyRecord
 GUESSES_PER_MINUTE, GUESSES_AT_ONCE = 6, 10
 """Wrong secrets of one client from one network before the next request has to wait."""
 
+STRANGERS_PER_MINUTE, STRANGERS_AT_ONCE = 60, 60
+"""Look-ups for client ids that are nobody's and were not made here, from one network. Whoever has many networks has so
+many for each of them; requests that are under way together count when they are answered."""
+
 _GUESSERS = 20_000
 # What a client id can be. Nothing else is looked up, nor kept in the memory of those that are unknown.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -60,10 +65,19 @@ class SecretHashes(Protocol):
 
 
 class _Shown(msgspec.Struct, frozen=True):
-    """What a client shows of itself."""
+    """What a client shows of itself, and the network it shows it from."""
 
     client_id: str
     secret: str
+    network: str = ""
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What is known of who was shown. `strange`: the client id does not bear this installation's mark."""
+
+    client: ApiClient | None
+    secret: SecretRecord | None
+    strange: bool
 
 
 def guesses() -> TokenBuckets:
@@ -97,6 +111,7 @@ class CompatServer:
         self._random = random
         self._monotonic = monotonic
         self._guesses = guesses()
+        self._strangers = TokenBuckets(per_minute=STRANGERS_PER_MINUTE, burst=STRANGERS_AT_ONCE, most=_GUESSERS)
 
     def nonce(self, *, now: datetime) -> str:  # noqa: ARG002
         """None is ever wanted: nothing is bound here."""
@@ -129,16 +144,15 @@ class CompatServer:
     async def _authenticate(
         self, call: TokenCall, parameters: Mapping[str, str], clock: Callable[[], datetime]
     ) -> tuple[ApiClient, SecretRecord]:
-        shown = _shown(parameters, call)
-        guesser = f"{shown.client_id[:_LONGEST_CLIENT_ID]} {_network(call.address)}"
-        wait_s = self._guesses.wait_s(guesser, now=self._monotonic())
-        if wait_s > 0:
-            raise Denied(Fault.GUESSES, retry_after_s=math.ceil(wait_s))
+        shown = msgspec.structs.replace(_shown(parameters, call), network=_network(call.address))
+        guesser = f"{shown.client_id[:_LONGEST_CLIENT_ID]} {shown.network}"
+        _wait(self._guesses.wait_s(guesser, now=self._monotonic()))
         if not secret_text.is_well_formed(secret_prefix(call.environment), shown.secret):
             raise Denied(Fault.SECRET_FORM)
-        client, secret = await self._compare(shown)
+        found = await self._compare(shown)
+        client, secret = found.client, found.secret
         if client is None or secret is None:
-            self._guesses.take(guesser, now=self._monotonic())
+            self._count(found, shown, guesser)
             fault = Fault.UNKNOWN_CLIENT if client is None else Fault.SECRET
             raise Denied(fault, record=None if client is None else client.key)
         fault_of_record = _unfit(client, secret, call, clock())
@@ -146,19 +160,38 @@ class CompatServer:
             raise Denied(fault_of_record, record=client.key, detail=_detail(fault_of_record, client, secret, call))
         return client, secret
 
-    async def _compare(self, shown: _Shown) -> tuple[ApiClient | None, SecretRecord | None]:
+    def _count(self, found: _Found, shown: _Shown, guesser: str) -> None:
+        """Count a wrong guess. Raises Denied where nothing is looked up any more: a client that is remembered looks
+        there like one that nobody has."""
+        now = self._monotonic()
+        if found.strange:
+            _wait(self._strangers.wait_s(shown.network, now=now))
+        self._guesses.take(guesser, now=now)
+        if found.strange and found.client is None:
+            self._strangers.take(shown.network, now=now)
+
+    async def _compare(self, shown: _Shown) -> _Found:
         try:
             secret_hash = await self._hashes.hash_secret(shown.secret)
+            strange = await self._is_strange(shown.client_id)
             self._freshness.look()
-            client = await self._find(shown.client_id)
+            client = await self._find(shown, strange=strange)
         except GateClosed:
             raise Denied(Fault.GATE_CLOSED) from None
-        return client, _matching(() if client is None else client.record.secrets, secret_hash)
+        return _Found(client, _matching(() if client is None else client.record.secrets, secret_hash), strange)
 
-    async def _find(self, client_id: str) -> ApiClient | None:
+    async def _is_strange(self, client_id: str) -> bool:
         if _CLIENT_ID.fullmatch(client_id) is None:
+            return False
+        mark = await self._hashes.hash_secret(client_ids.marked(client_id))
+        return not client_ids.bears_mark(client_id, mark)
+
+    async def _find(self, shown: _Shown, *, strange: bool) -> ApiClient | None:
+        if _CLIENT_ID.fullmatch(shown.client_id) is None:
             return None
-        name = Name(client_id, is_client_id=True)
+        name = Name(shown.client_id, is_client_id=True)
+        if strange and self._strangers.wait_s(shown.network, now=self._monotonic()) > 0:
+            return self._clients.remembered(name)
         found = self._clients.peek(name)
         client = await self._clients.load(name) if found is UNLOADED else found
         assert client is None or isinstance(client, ApiClient), "what is unloaded was loaded"
@@ -237,6 +270,11 @@ class CompatServer:
             raise Denied(Fault.GATE_CLOSED, detail="The credential changed while the request was decided.")
 
 
+def _wait(wait_s: float) -> None:
+    if wait_s > 0:
+        raise Denied(Fault.GUESSES, retry_after_s=math.ceil(wait_s))
+
+
 def _shown(parameters: Mapping[str, str], call: TokenCall) -> _Shown:
     """Read how the client authenticates, which is in one way (RFC 6749 2.3)."""
     in_body = "client_secret" in parameters
@@ -293,14 +331,7 @@ def _detail(fault: Fault, client: ApiClient, secret: SecretRecord, call: TokenCa
 
 
 # Clients come from few addresses, and to read one takes as long as to hash a secret.
-@lru_cache(maxsize=4096)
-def _network(address: str) -> str:
-    """The network that one caller usually has to himself, or shares with few."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    return str(ip_network(f"{found}/{64 if isinstance(found, IPv6Address) else 32}", strict=False).network_address)
+_network = lru_cache(maxsize=4096)(network_of)
 
 
 def _listed(known: frozenset[str]) -> str:
