@@ -5,6 +5,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from alembic import command
@@ -13,8 +14,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, select, text
 
+from credenza.actions.accounts import _FIRST_WORKSPACE
 from credenza.store import changes, migrate, revision, schema
 from credenza.store.engine import Database, open_database, reading, writing
+from credenza.store.instants import at_micros
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +127,30 @@ def test_an_upgrade_to_custom_roles_keeps_every_row(empty: Database) -> None:
     after = inspect(empty.records)
     for name, table in before.tables.items():
         assert {each.name for each in table.indexes} <= {each["name"] for each in after.get_indexes(name)}
+
+
+def test_an_upgrade_gives_organizations_without_places_those_that_new_ones_begin_with(empty: Database) -> None:
+    with writing(empty.records) as connection:
+        config = migrate._config("records")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        for number, name in enumerate(("Bare", "Grown", "Left"), start=1):
+            row = {"organization_id": name.lower(), "name": name, "project_limit": 1, "created_at": at_micros(number)}
+            connection.execute(schema.organizations.insert(), row)
+        for name, archived_at in (("Grown", None), ("Left", at_micros(9))):
+            row = {"organization_id": name.lower(), "id": name, "name": "Own", "created_at": at_micros(5)}
+            connection.execute(schema.accounts.insert(), row | {"archived_at": archived_at})
+
+    migrate.upgrade(empty)
+
+    with reading(empty.records) as connection:
+        accounts = {each.organization_id: each for each in connection.execute(select(schema.accounts))}
+        (workspace,) = connection.execute(select(schema.workspaces))
+    assert {each: row.name for each, row in accounts.items()} == {"bare": "Bare", "grown": "Own", "left": "Own"}
+    assert (workspace.organization_id, workspace.account_id) == ("bare", accounts["bare"].id)
+    assert (workspace.name, workspace.created_at) == (_FIRST_WORKSPACE, accounts["bare"].created_at)
+    assert accounts["bare"].created_at == at_micros(1)
+    assert UUID(accounts["bare"].id).version == UUID(workspace.id).version == 4
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:
