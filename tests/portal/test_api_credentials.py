@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from tests.actions.stage import PRODUCTION
@@ -25,6 +26,8 @@ from credenza.domain.model import (
     ServiceEnvironment,
     User,
 )
+from credenza.store.engine import writing
+from credenza.store.schema import workspaces as workspace_rows
 
 HOSTILE = "<script>alert(1)</script> \"'&{{ 7 * 7 }}"
 SECRET = re.compile(r"czs_(?:sbx|prd)_[0-9A-Za-z]{49}")
@@ -118,6 +121,32 @@ def test_a_form_that_is_sent_again_later_makes_nothing_and_shows_no_secret(count
     assert not SECRET.search(again.text)
     assert "was shown then" in again.text
     assert len(counter.all()) == 1
+
+
+def test_more_places_than_an_api_takes_are_refused_with_the_cure_and_stay_ticked(counter: Counter) -> None:
+    profile, house = counter.apis["Profile API"], counter.house
+    (account, *_) = accounts.list_all(house.platform, OPERATOR, house.organization_id, now=house.clock.now())
+    row = {"organization_id": house.organization_id, "account_id": account.id, "created_at": house.clock.now()}
+    made = [{**row, "id": str(uuid4()), "name": f"Shop {number}"} for number in range(2100)]
+    with writing(house.platform.database.records) as connection:
+        connection.execute(workspace_rows.insert(), made)
+    form = counter.form(**{f"in-{profile}-{each['id']}": "1" for each in made})
+
+    refused = counter.browser().post(counter.path("/new"), step="review", **form)
+
+    assert refused.status_code == 400
+    assert "At most 1000 workspaces for Profile API. Choose fewer, and make another credential" in problem(refused)
+    assert refused.text.count("checked") >= 2100
+
+
+def test_a_form_with_more_boxes_than_a_page_can_have_says_what_to_do(counter: Counter) -> None:
+    boxes = {f"in-1-{number}": "1" for number in range(12_000)}
+
+    refused = counter.browser().post(counter.path("/new"), step="review", **counter.form(**boxes))
+
+    assert refused.status_code == 400
+    assert "more than 12,000 fields" in refused.text
+    assert "make another credential for the others" in refused.text
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,12 @@ def _check_places(grant: ApiGrant, offer: Offer, places: Sequence[Place]) -> Non
     if not grant.places:
         raise Refusal(Code.INVALID, f"Choose at least one {level} for {offer.name}.", field="grants")
     if len(grant.places) > PLACES_AT_MOST:
-        raise Refusal(Code.INVALID, f"At most {PLACES_AT_MOST} {level}s for {offer.name}.", field="grants")
+        raise Refusal(
+            Code.INVALID,
+            f"At most {PLACES_AT_MOST} {level}s for {offer.name}. Choose fewer, and make another credential for the "
+            "others.",
+            field="grants",
+        )
     known = {each.id: each for each in places if each.level is offer.level}
     if grant.places - known.keys():
         # The same words for what is another organization's, and for what is nowhere: its existence is not told.

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -32,9 +33,14 @@ SIGN_IN = "/sign-in"
 CONFIRM = "/confirm"
 CSRF_HEADER = "X-CSRF-Token"
 _LARGEST_FILE_BYTES = 128 * 1024
-_MOST_FIELDS = 2000
-"""The scope of an API credential is a box for each workspace."""
+_MOST_FIELDS = 12_000
+"""The scope of an API credential is a box for each workspace: ten APIs may have as many as they take."""
 _SAFE = frozenset({"GET", "HEAD"})
+_UNREADABLE = Refusal(
+    Code.INVALID,
+    "Nothing was changed: the form has more than 12,000 fields, more than four files or a file of more than 128 kB, or "
+    "is damaged. If you ticked very many workspaces, choose fewer, and make another credential for the others.",
+)
 
 
 class Access(StrEnum):
@@ -112,8 +118,14 @@ def route(portal: Portal, method: str, path: str, page: Page, refused: Refused, 
     """Make the framework's route of a page; `refused` shows a refusal that the page does not show itself."""
 
     async def endpoint(request: Request) -> Response:
-        fields, files = await _read_form(request) if method not in _SAFE else ({}, {})
+        try:
+            fields, files = await _read_form(request) if method not in _SAFE else ({}, {})
+        except HTTPException:
+            return await to_thread.run_sync(_refuse_form, request)
         return await to_thread.run_sync(_serve, request, fields, files)
+
+    def _refuse_form(request: Request) -> Response:
+        return refused(_arrive(portal, request, {}, {}), _UNREADABLE)
 
     def _serve(request: Request, fields: Mapping[str, str], files: Mapping[str, bytes]) -> Response:
         visit = _arrive(portal, request, fields, files)
