@@ -12,13 +12,13 @@ from functools import partial
 import msgspec
 from tests.installation import SANDBOX, now
 
-from credenza.actions import api_credentials, services, workspaces
+from credenza.actions import accounts, api_credentials, services, workspaces
 from credenza.actions.api_credentials import ApiCredentialEdit, IssuedApiCredential, NewApiCredential
 from credenza.actions.services import NewService
 from credenza.cli import local
 from credenza.domain.api_credentials import ApiGrant
 from credenza.domain.catalog import CatalogEntry, Permission, RouteRule, ScopeLevel
-from credenza.domain.model import AuthenticationType, ServiceEnvironment
+from credenza.domain.model import AuthenticationType, ServiceEnvironment, WorkspaceId
 from proof.calls import ADMITTED, Line, request
 from proof.claim import hold
 from proof.stage import Stage
@@ -67,13 +67,15 @@ class Holders:
         )
         new = NewService(f"Things {self._prefix}", AuthenticationType.CLIENT_SECRET, "", places, entry=entry)
         self.service = services.create(self._made.platform, local.OPERATOR, new, now=now())
-        (self.workspace, *_) = workspaces.list_all(*self._place, now=now())
+        (self._account, *_) = accounts.list_all(*self._place, now=now())
 
     def add(self) -> Holder:
-        grant = ApiGrant(self.service.id, frozenset({"read"}), frozenset({self.workspace.id}))
-        new = NewApiCredential(f"Holder {secrets.token_hex(6)}", SANDBOX, (grant,))
-        issued = api_credentials.create(*self._place, new, now=now())
-        return Holder(issued, self.workspace.id, self._prefix)
+        """One more, in a workspace of its own."""
+        name = f"Holder {secrets.token_hex(6)}"
+        workspace = workspaces.create(*self._place, account_id=self._account.id, name=name, now=now())
+        grant = ApiGrant(self.service.id, frozenset({"read"}), frozenset({workspace.id}))
+        issued = api_credentials.create(*self._place, NewApiCredential(name, SANDBOX, (grant,)), now=now())
+        return Holder(issued, workspace.id, self._prefix)
 
     async def ready(self, ports: Sequence[int]) -> tuple[Holder, str]:
         """A new holder with a token that every gate takes."""
@@ -104,5 +106,9 @@ class Holders:
 
     async def narrow(self, holder: Holder) -> None:
         found = holder.issued.view.credential
-        grant = ApiGrant(self.service.id, frozenset({"write"}), frozenset({self.workspace.id}))
+        grant = ApiGrant(self.service.id, frozenset({"write"}), frozenset({holder.workspace}))
         await self._do(api_credentials.edit, holder, ApiCredentialEdit(found.version, found.name, (grant,)))
+
+    async def archive(self, holder: Holder) -> None:
+        archive = partial(workspaces.archive, *self._place, WorkspaceId(holder.workspace), now=now())
+        await asyncio.to_thread(archive)

@@ -36,6 +36,8 @@ _TARGET = "/orders/v1"
 
 
 TAKEN = "taken"
+_WAYS = 5
+"""In which an API credential loses what it may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,12 @@ def one_token_on_postgresql(uses: int) -> str:
 
 def secrets_on_sqlite(uses: int) -> str:
     with stage.on_sqlite(workers=4) as where:
-        return _prove(where, uses, keys=_by_secret(where, max(4, uses // 100)))
+        return _prove(where, uses, keys=_by_secret(where, max(_WAYS, uses // 100)))
 
 
 def secrets_on_postgresql(uses: int) -> str:
     with stage.on_postgresql(gates=2) as where:
-        return _prove(where, uses, keys=_by_secret(where, max(4, uses // 100)))
+        return _prove(where, uses, keys=_by_secret(where, max(_WAYS, uses // 100)))
 
 
 def certificates_on_sqlite(calls: int) -> str:
@@ -214,15 +216,22 @@ def _by_secret(where: Stage, count: int) -> Sequence[Callable[[], Awaitable[_Rev
     """API credentials that lose what they may do, by turns in each way; none of their tokens goes on."""
     holders, ports = Holders(where), [gate.port for gate in where.gates]
 
-    async def holder(end: Callable[[Holder], Awaitable[None]], *, narrowed: bool) -> _Revocable:
+    async def holder(end: Callable[[Holder], Awaitable[None]], refused: str) -> _Revocable:
         found, token = await holders.ready(ports)
-        shown = _Use(lambda: found.call(token), _status, "403" if narrowed else "401")
+        shown = _Use(lambda: found.call(token), _status, refused)
         fetched = _Use(found.token_request, _slowed, "401")
-        return _Revocable([shown] if narrowed else [shown, shown, fetched], lambda _: end(found))
+        # A narrowed credential still gets tokens.
+        return _Revocable([shown, shown, fetched] if refused == "401" else [shown], lambda _: end(found))
 
-    ends = (holders.deactivate, holders.delete, holders.delete_secret, holders.narrow)
-    turns = [ends[number % len(ends)] for number in range(count)]
-    return [partial(holder, end, narrowed=end == holders.narrow) for end in turns]
+    ends = (
+        (holders.deactivate, "401"),
+        (holders.delete, "401"),
+        (holders.delete_secret, "401"),
+        (holders.narrow, "403"),
+        (holders.archive, "404"),
+    )
+    assert len(ends) == _WAYS, "each has its turn"
+    return [partial(holder, *ends[number % _WAYS]) for number in range(count)]
 
 
 def _shown(partner: Partner, token: str) -> _Use:
@@ -349,8 +358,8 @@ CLAIMS = (
     ),
     Claim(
         "revoke API credentials, SQLite",
-        "no token opens what its credential has lost (switched off, deleted, secret deleted, edited) from the answer "
-        "on, and none is given; 4 workers",
+        "no token opens what its credential has lost (switched off, deleted, secret deleted, edited, workspace "
+        "archived) from the answer on, and none is given; 4 workers",
         10_000,
         "uses",
         secrets_on_sqlite,
