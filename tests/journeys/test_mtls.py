@@ -4,9 +4,11 @@ through nginx, HAProxy and Caddy; and no more from the moment on that it is revo
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.gate import test_terminator_recipes as recipes
-from tests.gate.certificate_scene import server_of
+from tests.gate.certificate_scene import issuing, leaf, server_of
 from tests.gate.street import Upstream, served
 from tests.gate.test_terminator_recipes import SECRET, SERVER
 from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, settings, upgrade
@@ -28,6 +30,7 @@ from tests.servers import PostgreSQLServer, RedisServer, find_program
 from credenza.actions import certificates, projects
 from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.projects import NewProject
+from credenza.cli.main import main
 from credenza.domain.model import AuthenticationType, Credential, ProjectId, ProjectType
 from credenza.protocol import csr
 
@@ -270,6 +273,86 @@ def test_curl_reaches_the_api_with_a_key_store_of_keytool(way: Way) -> None:
     status, told = curl(way, *files)
 
     assert (status, dict(map(tuple, told["headers"]))["x-credenza-key-id"]) == (200, stores.held.id)
+
+
+# -------------------------------------------------------------------------------------------------- the command line
+
+
+Command: TypeAlias = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `credenza call` as a partner does, whose own key of OAuth is in the environment."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with monkeypatch.context() as patched:
+            patched.setenv("CREDENZA_KEY_FILE", str(tmp_path / "signs.p12"))
+            code = main(["call", "GET", *map(str, arguments)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_the_command_line_calls_with_a_certificate_until_it_is_revoked(way: Way, command: Command) -> None:
+    client = partner(way, "command line")
+    usual = (way.url, "--cert", client.pair, "--ca", client.trusted)
+
+    code, told, _ = command(*usual, "-o", "json")
+    way.revoke(client.held)
+    refused = command(*usual)
+
+    headers = dict(map(tuple, json.loads(json.loads(told)["body"])["headers"]))
+    assert (code, headers["x-credenza-key-id"]) == (0, client.held.id)
+    assert "authorization" not in headers
+    assert refused[0] == 1
+    assert re.search(r"Refused: INVALID_CLIENT_CERT\nWhy: credenza debug mtls \S+\n", refused[2])
+
+
+def test_the_command_line_reads_key_stores_and_pairs_of_files(way: Way, command: Command, tmp_path: Path) -> None:
+    client, stores = partner(way, "in two files"), made_by_keytool(way, "stored")
+    (tmp_path / "password").write_text(PASSWORD)
+    before = set(Path(tempfile.gettempdir()).glob("credenza-*.pem"))
+
+    pairs = [
+        ("--cert", client.certificate, "--key", client.key),
+        ("--cert", stores.keys, "--password-file", tmp_path / "password", "-v"),
+    ]
+    answers = [command(way.url, "--ca", client.trusted, *each) for each in pairs]
+
+    assert [code for code, _, _ in answers] == [0, 0]
+    assert answers[1][2].startswith(f"curl -X GET {way.url} --cert-type P12 --cert {stores.keys} ")
+    assert PASSWORD not in answers[1][2]
+    assert set(Path(tempfile.gettempdir()).glob("credenza-*.pem")) == before
+
+
+def test_the_command_line_says_what_is_wrong_with_a_certificate(way: Way, command: Command) -> None:
+    client, other = partner(way, "half"), partner(way, "other half")
+    bare = command(way.url, "--cert", client.certificate, "--key", other.key, "--ca", client.trusted)
+    none = command(way.url, "--auth", "mtls")
+    signed = command(way.url, "--auth", "oauth1", "--cert", client.pair)
+
+    assert (bare[0], none[0], signed[0]) == (1, 2, 2)
+    assert "is of another key than" in bare[2]
+    assert "Give --cert FILE" in none[2]
+    assert "--cert goes with --auth mtls or oauth2." in signed[2]
+
+
+def test_a_certificate_that_the_handshake_refuses_is_said_to_be_the_reason(command: Command, tmp_path: Path) -> None:
+    stranger, trusted = tmp_path / "stranger.pem", tmp_path / "trusted.pem"
+    made = leaf(issuing("Nobody's"))
+    stranger.write_bytes(made.pem + made.key_pem)
+    trusted.write_bytes(SERVER.chain[0].public_bytes(Encoding.PEM))
+    with opened(tmp_path, None) as way:
+        code, _, said = command(way.url, "--cert", stranger, "--ca", trusted)
+
+    assert code == 4
+    assert said.endswith(f"Why: credenza debug mtls --certificate {stranger}\n")
 
 
 # --------------------------------------------------------------------------------------------------- more than one gate

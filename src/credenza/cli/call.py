@@ -1,4 +1,4 @@
-"""`credenza call`: makes one call with OAuth 1.0a, 2.0 or a client secret, the way a partner's program would."""
+"""`credenza call`: makes one call with OAuth, a client secret or a certificate, the way a partner's program would."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Annotated
 import httpx
 import typer
 
-from credenza.cli import api_client, habits, output, passwords, profiles, refusals, remote, signing
+from credenza.cli import api_client, client_certificate, habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.cli.signing import OAuth2Client, Signer
 from credenza.cli.token_get import refused_token
-from credenza.client.auth import ClientSecretAuth, OAuth1Auth, PrivateKeyJwtAuth
+from credenza.client.auth import ClientSecretAuth, OAuth1Auth, PrivateKeyJwtAuth, TlsClientAuth
 from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.protocol.oauth1 import SignatureMethod
@@ -34,6 +34,7 @@ class Scheme(StrEnum):
     OAUTH1 = "oauth1"
     OAUTH2 = "oauth2"
     SECRET = "secret"
+    MTLS = "mtls"
 
 
 @app.command()
@@ -52,7 +53,9 @@ def call(
     scheme: Annotated[
         Scheme | None,
         typer.Option(
-            "--auth", metavar="SCHEME", help="oauth1, oauth2 or secret; else as the profile says, else oauth1."
+            "--auth",
+            metavar="SCHEME",
+            help="oauth1, oauth2, secret or mtls; else mtls with --cert, else as the profile says, else oauth1.",
         ),
     ] = None,
     signature_method: signing.SignatureMethodOption = SignatureMethod.RSA_SHA256,
@@ -63,6 +66,7 @@ def call(
     client_id: api_client.ClientId = None,
     client_secret_file: api_client.ClientSecretFile = None,
     audience: api_client.Audience = "",
+    cert: client_certificate.Certificate = None,
     ca: signing.CaFile = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the request as a curl command.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for the server.", min=0.1)] = 30,
@@ -71,26 +75,46 @@ def call(
 
     With OAuth 1.0a the call is signed; with 2.0 a token is fetched with the key first, and shown with a DPoP proof.
     With --auth secret it is fetched with the client secret of an API credential, and shown as it is.
+
+    With --cert the certificate alone says who calls; with --auth oauth2 as well it fetches a token that is bound to it.
     """
     signing.check_url(url)
     octets = signing.read_body(body, body_text)
-    used = scheme or Scheme(profiles.current(habits.of(context).profile).auth or Scheme.OAUTH1)
+    used, trusted = _scheme(context, scheme, cert), remote.trusting(context, ca)
+    if cert is not None:
+        client_certificate.present(trusted, cert, key, password_file)
     if used is Scheme.OAUTH1:
         auth: httpx.Auth = _auth(signing.open_signer(context, consumer_key, key, password_file, signature_method))
     elif used is Scheme.SECRET:
         api_client.refuse_scope(scope)
         auth = _secret(context, signing.issuer_of(context, issuer, of_url=url), client_id, client_secret_file, audience)
+    elif used is Scheme.MTLS:
+        auth = httpx.Auth()
+    elif cert is not None:
+        client_id = signing.client_id_of(context, consumer_key)
+        auth = _by_certificate(client_id, signing.issuer_of(context, issuer, of_url=url), scope or ())
     else:
         client_of = signing.open_client(context, consumer_key, key, password_file)
         auth = _oauth2(client_of, signing.issuer_of(context, issuer, of_url=url), scope or ())
     headers = [_parse_header(line) for line in header or ()]
     request = _request(method, url, _completed(headers, octets), octets)
-    with httpx.Client(verify=remote.trusting(context, ca), timeout=timeout) as client:
-        response = _send(client, request, auth, verbose=verbose)
+    with httpx.Client(verify=trusted, timeout=timeout) as client:
+        response = _send(client, request, auth, cert, verbose=verbose)
     _print(context, response)
     if response.status_code >= 400:
         _explain(response, used)
         raise typer.Exit(ExitCode.ERROR)
+
+
+def _scheme(context: typer.Context, given: Scheme | None, cert: Path | None) -> Scheme:
+    if given is None and cert is not None:
+        return Scheme.MTLS
+    used = given or Scheme(profiles.current(habits.of(context).profile).auth or Scheme.OAUTH1)
+    if used is Scheme.MTLS and cert is None:
+        raise CommandFailed("Which certificate says who calls? Give --cert FILE.", ExitCode.USAGE)
+    if cert is not None and used in (Scheme.OAUTH1, Scheme.SECRET):
+        raise CommandFailed("--cert goes with --auth mtls or oauth2.", ExitCode.USAGE)
+    return used
 
 
 def _request(method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> httpx.Request:
@@ -111,6 +135,13 @@ def _oauth2(client: OAuth2Client, issuer: str, scopes: Iterable[str]) -> Private
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 
 
+def _by_certificate(client_id: str, issuer: str, scopes: Iterable[str]) -> TlsClientAuth:
+    try:
+        return TlsClientAuth(issuer, client_id, scopes=scopes)
+    except InsecureUrl as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+
+
 def _secret(
     context: typer.Context, issuer: str, client_id: str | None, secret_file: Path | None, audience: str
 ) -> ClientSecretAuth:
@@ -120,10 +151,12 @@ def _secret(
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 
 
-def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, verbose: bool) -> httpx.Response:
+def _send(
+    client: httpx.Client, request: httpx.Request, auth: httpx.Auth, cert: Path | None, *, verbose: bool
+) -> httpx.Response:
     if verbose:
         # Called when a request is signed, and before it is sent.
-        client.event_hooks = {"request": [lambda sent: _show(sent) if sent is request else None]}
+        client.event_hooks = {"request": [lambda sent: _show(sent, cert) if sent is request else None]}
     try:
         return client.send(request, auth=auth)
     except InsecureUrl as error:
@@ -135,18 +168,28 @@ def _send(client: httpx.Client, request: httpx.Request, auth: httpx.Auth, *, ver
     except httpx.TimeoutException:
         raise CommandFailed(f"{request.url.host} did not answer in time. Wait longer with --timeout SECONDS.") from None
     except httpx.TransportError as error:
-        cure = " If its authority is your own, give --ca FILE." if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        raise CommandFailed(f"{request.url.host} cannot be reached: {error}.{cure}") from None
+        raise _unreached(request, error, cert) from None
 
 
-def _show(request: httpx.Request) -> None:
+def _unreached(request: httpx.Request, error: httpx.TransportError, cert: Path | None) -> CommandFailed:
+    """RFC 8446 6.2: a server that refuses a certificate says so in an alert, in TLS 1.3 after our own Finished."""
+    if cert is not None and "ALERT" in str(error).upper().replace(" ", "_"):
+        why = f"Why: credenza debug mtls --certificate {cert}"
+        return CommandFailed(f"{request.url.host} does not take the certificate: {error}.\n{why}", ExitCode.AUTH)
+    cure = " If its authority is your own, give --ca FILE." if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+    return CommandFailed(f"{request.url.host} cannot be reached: {error}.{cure}")
+
+
+def _show(request: httpx.Request, cert: Path | None) -> None:
     """Only the call: what was sent for a token proves who the client is."""
-    print(curl_command(request), file=sys.stderr)
+    print(curl_command(request, cert), file=sys.stderr)
 
 
-def curl_command(request: httpx.Request) -> str:
+def curl_command(request: httpx.Request, cert: Path | None = None) -> str:
     """Spell a request as a command that sends the same bytes."""
     words = ["curl", "-X", request.method, str(request.url)]
+    if cert is not None:
+        words += [*(["--cert-type", "P12"] if cert.suffix in (".p12", ".pfx") else []), "--cert", str(cert)]
     for name, value in request.headers.items():
         if name not in {"host", "content-length", "connection", "accept-encoding"}:
             words += ["-H", f"{name}: {value}"]
@@ -216,7 +259,7 @@ def _explain(response: httpx.Response, scheme: Scheme) -> None:
     refusal_id = response.headers.get(_REFUSAL_ID, "")
     if refusals.is_id(refusal_id):
         refusals.remember(refusal_id)
-        explaining = Scheme.OAUTH1 if scheme is Scheme.OAUTH1 else Scheme.OAUTH2
+        explaining = Scheme.OAUTH2 if scheme is Scheme.SECRET else scheme
         print(f"Why: credenza debug {explaining} {refusal_id}", file=sys.stderr)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import ssl
 import string
 import time
 from dataclasses import dataclass, field
@@ -124,20 +123,6 @@ def open_client(
 def client_id_of(context: typer.Context, consumer_key: str | None) -> str:
     """Take the client id, a key id behind it or not, from the option, its variable or the profile."""
     return _whose(context, consumer_key).partition("!")[0]
-
-
-def present(context: ssl.SSLContext, certificate: Path, key: Path | None, password_file: Path | None) -> None:
-    """Have connections made with a client certificate. Raises CommandFailed with what is wrong with the files."""
-    password = passwords.existing(password_file)
-    try:
-        context.load_cert_chain(certificate, key, password=lambda: password.ask(f"Password of {key or certificate}"))
-    except ssl.SSLError as error:
-        raise CommandFailed(
-            f"{certificate} with {key or 'the key in it'} is no certificate with its private key, in PEM: "
-            f"{error.reason or error}."
-        ) from None
-    except OSError as error:
-        raise CommandFailed(f"{certificate} or {key or 'its key'} cannot be read: {error.strerror}.") from None
 
 
 def issuer_of(context: typer.Context, issuer: str | None, *, of_url: str | None = None) -> str:

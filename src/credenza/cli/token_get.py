@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from credenza.cli import api_client, habits, output, passwords, profiles, refusals, remote, signing
+from credenza.cli import api_client, client_certificate, habits, output, passwords, profiles, refusals, remote, signing
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.client.auth import ClientSecretAuth, PrivateKeyJwtAuth, TlsClientAuth
@@ -30,12 +30,7 @@ def get(
     consumer_key: signing.ConsumerKey = None,
     key: signing.KeyFile = None,
     password_file: passwords.PasswordFile = None,
-    cert: Annotated[
-        Path | None,
-        typer.Option(
-            "--cert", metavar="FILE", help="Get it by mutual TLS: certificate, PEM; --key FILE unless it has both."
-        ),
-    ] = None,
+    cert: client_certificate.Certificate = None,
     client_id: api_client.ClientId = None,
     client_secret_file: api_client.ClientSecretFile = None,
     audience: api_client.Audience = "",
@@ -62,7 +57,7 @@ def get(
                 place, client.client_id, GivenKey(client.key), scopes=scope or (), dpop_key=client.key.private_key
             )
         else:
-            signing.present(trusted, cert, key, password_file)
+            client_certificate.present(trusted, cert, key, password_file)
             auth = TlsClientAuth(place, signing.client_id_of(context, consumer_key), scopes=scope or ())
         with httpx.Client(verify=trusted) as http:
             token = auth.get_token(http)
