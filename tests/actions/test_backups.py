@@ -333,6 +333,45 @@ def test_archived_accounts_and_workspaces_stay_archived(shop: Shop, path: Path) 
     assert inside.id not in {each.id for each in stage.looked(workspaces.list_all, *place)}
 
 
+def test_a_workspace_that_was_moved_away_does_not_come_back_under_its_old_account(shop: Shop, path: Path) -> None:
+    """Whoever was given the old account would reach into it again."""
+    stage, admin = shop.stage, shop.stage.member(shop.organization)
+    place = (admin.actor, shop.organization.id)
+    old = stage.done("account.create", accounts.create, *place, name="Old")
+    moved = stage.done("workspace.create", workspaces.create, *place, account_id=old.id, name="Web")
+    stays = stage.done("workspace.create", workspaces.create, *place, account_id=old.id, name="Apps")
+    back_up(stage, path)
+    newer = stage.done("account.create", accounts.create, *place, name="Newer")
+    stage.done("account.create", accounts.create, *place, name="Empty")
+    stage.done("workspace.move", workspaces.move, *place, moved.id, to=newer.id)
+    since = stage.done("workspace.create", workspaces.create, *place, account_id=old.id, name="Web")
+
+    restore(stage, path)
+
+    found = {each.id: each.account_id for each in stage.looked(workspaces.list_all, *place)}
+    assert (found[moved.id], found[stays.id]) == (newer.id, old.id)
+    assert since.id not in found, "what was made since the backup is not in it"
+    assert "Empty" not in {each.name for each in stage.looked(accounts.list_all, *place)}
+
+
+def test_accounts_that_have_changed_names_keep_apart(shop: Shop, path: Path) -> None:
+    """The account that a workspace was moved to may have the name that another one had in the backup."""
+    stage, admin = shop.stage, shop.stage.member(shop.organization)
+    place = (admin.actor, shop.organization.id)
+    old = stage.done("account.create", accounts.create, *place, name="Shop")
+    inside = stage.done("workspace.create", workspaces.create, *place, account_id=old.id, name="Web")
+    back_up(stage, path)
+    stage.done("account.rename", accounts.rename, *place, old.id, name="Old shop")
+    newer = stage.done("account.create", accounts.create, *place, name="Shop")
+    stage.done("workspace.move", workspaces.move, *place, inside.id, to=newer.id)
+
+    restore(stage, path)
+
+    names = {each.id: each.name for each in stage.looked(accounts.list_all, *place)}
+    assert (names[old.id], names[newer.id]) == ("Old shop", "Shop")
+    assert {each.id: each.account_id for each in stage.looked(workspaces.list_all, *place)}[inside.id] == newer.id
+
+
 def give_role(stage: Stage, shop: Shop, person: Person, role: CustomRole) -> None:
     named = {"email": person.user.email, "role": OrganizationRole.CUSTOM, "custom_role_id": role.id}
     people.set_member(stage.platform, OPERATOR, shop.organization.id, **named, now=stage.now)  # type: ignore[arg-type]

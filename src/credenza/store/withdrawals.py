@@ -1,8 +1,8 @@
 """What was taken back since a backup was made: read before the database is replaced, and taken back again after.
 
 Nothing is given back by a restore (R8): not a revoked credential or token, not a used enrolment secret, a disabled
-user, an earlier password, a removed passkey, a deleted project, an archived workspace, a lowered or narrowed role or a
-retired service.
+user, an earlier password, a removed passkey, a deleted project, an archived or moved workspace, a lowered or narrowed
+role or a retired service.
 """
 
 from __future__ import annotations
@@ -95,10 +95,12 @@ class Withdrawals:
     revoked: Sequence[Values]
     tokens: Sequence[Values]
     roles: Mapping[tuple[Any, ...], Values]
+    accounts: Mapping[tuple[Any, ...], Values]
+    workspaces: Mapping[tuple[Any, ...], Values]
     grants: Mapping[Table, Mapping[tuple[Any, ...], Values]]
 
 
-NONE = Withdrawals((), (), (), {}, {})
+NONE = Withdrawals((), (), (), {}, {}, {}, {})
 
 
 def read(connection: Connection) -> Withdrawals:
@@ -108,6 +110,8 @@ def read(connection: Connection) -> Withdrawals:
         [dict(row) for row in revoked],
         list(rows_by_key(connection, revoked_tokens).values()),
         rows_by_key(connection, custom_roles),
+        rows_by_key(connection, accounts),
+        rows_by_key(connection, workspaces),
         {table: rows_by_key(connection, table) for table in _GRANTS},
     )
 
@@ -125,6 +129,7 @@ def repeat(connection: Connection, withdrawals: Withdrawals) -> None:
 def narrow(connection: Connection, withdrawals: Withdrawals) -> None:
     """Leave of the restored rights those that the replaced database had as well."""
     _put_roles(connection, withdrawals.roles)
+    _put_tree(connection, withdrawals)
     for table, kept in withdrawals.grants.items():
         still = [kept[key] for key in rows_by_key(connection, table) if key in kept]
         connection.execute(delete(table))
@@ -143,6 +148,25 @@ def _put_roles(connection: Connection, roles: Mapping[tuple[Any, ...], Values]) 
             connection.execute(update(custom_roles).where(custom_roles.c.id == row["id"]).values(row))
         elif row["organization_id"] in homes:
             connection.execute(insert(custom_roles).values(row))
+
+
+def _put_tree(connection: Connection, withdrawals: Withdrawals) -> None:
+    """Let workspaces lie where they lay last, under the names that accounts had there: whoever was given an account
+    reaches into those alone that were still in it."""
+    restored = rows_by_key(connection, workspaces)
+    last = [row for key, row in withdrawals.workspaces.items() if key in restored]
+    known = rows_by_key(connection, accounts)
+    lain_in = {row["account_id"] for row in last}
+    # Names are free for each other while nothing is live.
+    for table in (workspaces, accounts):
+        connection.execute(update(table).values(archived_at=table.c.created_at))
+    for key, row in withdrawals.accounts.items():
+        if key in known:
+            connection.execute(update(accounts).where(accounts.c.id == row["id"]).values(row))
+        elif row["id"] in lain_in:
+            connection.execute(insert(accounts).values(row))
+    for row in last:
+        connection.execute(update(workspaces).where(workspaces.c.id == row["id"]).values(row))
 
 
 def _changed(connection: Connection, rule: _Rule) -> Sequence[Values]:
