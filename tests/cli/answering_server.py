@@ -40,6 +40,7 @@ EXPLAINED = {
                 "hint": "Use another key of the project, or add one.",
             },
             {"name": "environment", "ok": None},
+            {"name": "x-jws-signature", "ok": None, "asked": False},
         ],
         "baseStrings": [{"reading": "mastercard", "text": "GET&https%3A%2F%2Fapi.example.com%2Frefused&..."}],
     },

@@ -9,8 +9,8 @@ from credenza.gate.metrics import Metrics
 def test_decisions_are_counted_by_environment_and_outcome() -> None:
     metrics = Metrics()
 
-    metrics.admitted("SANDBOX", 0.001)
-    metrics.admitted("SANDBOX", 0.001)
+    metrics.admitted("SANDBOX")
+    metrics.admitted("SANDBOX")
     metrics.refused("PRODUCTION", Code.SIGNATURE)
 
     labels = {"environment": "SANDBOX", "outcome": "admitted"}
@@ -22,9 +22,9 @@ def test_decisions_are_counted_by_environment_and_outcome() -> None:
 def test_the_time_of_a_decision_falls_into_every_bucket_that_it_does_not_exceed() -> None:
     metrics = Metrics()
 
-    metrics.admitted("SANDBOX", 0.00005)
-    metrics.admitted("SANDBOX", 0.00006)
-    metrics.admitted("SANDBOX", 60.0)
+    metrics.decided_in(0.00005)
+    metrics.decided_in(0.00006)
+    metrics.decided_in(60.0)
 
     found = metrics.registry.get_sample_value
     counts = [found("credenza_gate_decision_seconds_bucket", {"le": le}) for le in ("5e-05", "0.0001", "1.0", "+Inf")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tests.gate.street import Response, request
 
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
+from credenza.store.engine import reading
 
 GOOD = "Basic " + b64encode(f"{SERVER}:{SECRET}".encode()).decode()
 
@@ -103,6 +105,24 @@ def test_a_resource_server_has_requests_verified_and_answers_signed(street: Payl
     ((name, value),) = signed.json()["headers"]
     assert name == "x-jws-signature"
     assert ".." in value
+
+
+def test_a_refused_step_is_kept_for_the_owner_of_the_key_and_is_no_second_call(street: PayloadStreet) -> None:
+    street.rule({**JWE, "signature": {}})
+    key_id = street.client.consumer_key.partition("!")[2]
+    street.keys()
+
+    response = ask(street, "decrypt", PLAIN, keyId=key_id, method="POST", scheme="OAuth")
+
+    assert (response.status, response.error["ReasonCode"]) == (400, "REQUEST_DECRYPT_FAILED")
+    asyncio.run(street.desk.refusals.flush())
+    asyncio.run(street.desk.usage.flush())
+    with reading(street.scene.database.traces) as connection:
+        kept = connection.execute(schema.refusals.select()).all()
+        assert connection.execute(schema.callers.select()).all() == []
+    (found,) = [json.loads(row.explanation) for row in kept if row.id == response.header("credenza-refusal-id")]
+    steps = {step["name"]: step for step in found["steps"]}
+    assert (steps["decryption"]["ok"], steps["x-jws-signature"]["asked"]) == (False, False)
 
 
 def test_steps_that_the_rules_do_not_want_change_nothing(street: PayloadStreet) -> None:

@@ -37,7 +37,7 @@ from credenza.domain.token_keys import IssuerKind
 from credenza.gate.payload import minified
 from credenza.store import schema
 from credenza.store.changes import ChangeKind
-from credenza.store.engine import reading
+from credenza.store.engine import reading, writing
 from credenza.store.payload_lookup import Parties, ServiceKeySnapshot
 
 
@@ -421,12 +421,82 @@ def test_the_owner_of_the_credential_is_told_why_and_not_more_of_a_decryption_th
     assert "compression" in hints[2]
 
 
+@pytest.mark.parametrize(
+    ("rules", "asked"),
+    [
+        (JWE, {"key for answers", "decryption key", "decryption", "answer"}),
+        ({**JWE, **SIGNED}, {"key for answers", "x-jws-signature", "decryption key", "decryption", "answer"}),
+        ({"encryption": {"mode": "JWE", "responses": None}}, {"decryption key", "decryption"}),
+    ],
+    ids=["encrypted", "signed as well", "requests alone"],
+)
+def test_what_the_service_does_not_ask_for_is_called_so_and_not_fine(
+    street: PayloadStreet, rules: dict[str, Any], asked: set[str]
+) -> None:
+    street.rule(rules)
+    ours, _ = street.keys()
+    body = street.sealed(ours)[0].replace(b'"ey', b'"fy')
+    headers = [street.signature(street.add(SIGNATURE), body)]
+
+    found = explanation(street, street.call(body, headers, client=street.scene.add_key()))
+
+    steps = {step["name"]: step for step in found["steps"]}
+    names = {"key for answers", "x-jws-signature", "decryption key", "decryption", "answer"}
+    assert found["code"] == "payload_undecrypted"
+    assert asked == {name for name in names if steps[name]["asked"]}
+    assert {steps[name]["ok"] for name in names - asked} <= {None}
+    assert steps["decryption"]["ok"] is False
+
+
 def explanation(street: PayloadStreet, response: Response) -> Any:
     asyncio.run(street.desk.refusals.flush())
     with reading(street.scene.database.traces) as connection:
         rows = connection.execute(schema.refusals.select()).all()
     (found,) = [row for row in rows if row.id == response.header("credenza-refusal-id")]
     return json.loads(found.explanation)
+
+
+def counted(street: PayloadStreet, run: Callable[[], object]) -> tuple[dict[str, int], set[tuple[int, int, int]]]:
+    """What a gate counts of some calls: its decisions, and of the credential service, admitted and refused."""
+    asyncio.run(street.desk.usage.flush())
+    with writing(street.scene.database.traces) as connection:
+        connection.execute(schema.callers.delete())
+    before = dict(street.desk.metrics.decisions)
+    run()
+    asyncio.run(street.desk.usage.flush())
+    with reading(street.scene.database.traces) as connection:
+        rows = connection.execute(schema.callers.select()).all()
+    after = street.desk.metrics.decisions
+    outcomes = {name: count - before.get((place, name), 0) for (place, name), count in after.items()}
+    return {name: more for name, more in outcomes.items() if more}, {
+        (row.service_id, row.admitted, row.refused) for row in rows
+    }
+
+
+def test_a_call_whose_payload_is_refused_is_counted_once_as_refused(street: PayloadStreet) -> None:
+    ours, _ = street.keys()
+    tampered = {"encryptedData": TAMPERED["tag"](json.loads(street.sealed(ours)[0])["encryptedData"])}
+
+    found = counted(street, lambda: street.call(json.dumps(tampered).encode()))
+
+    assert found == ({"payload_undecrypted": 1}, {(0, 0, 1)})
+
+
+def test_a_call_whose_payload_is_opened_is_counted_once_as_admitted(street: PayloadStreet) -> None:
+    ours, _ = street.keys()
+
+    found = counted(street, lambda: street.send(ours))
+
+    assert found == ({"admitted": 1}, {(ORDERS, 1, 0)})
+
+
+def test_a_call_whose_answer_is_kept_back_was_admitted(street: PayloadStreet) -> None:
+    ours, _ = street.keys()
+    street.upstream.body = b"no json"
+
+    found = counted(street, lambda: street.send(ours))
+
+    assert found == ({"admitted": 1, "payload_answer": 1}, {(ORDERS, 1, 0)})
 
 
 # ------------------------------------------------------------------------------------------------------------- answers

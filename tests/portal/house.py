@@ -174,9 +174,10 @@ def _explanation(identity: str, code: Code, at: datetime) -> Explanation:
         "Compare the base strings with the one that was signed. If one is the same, the private key is another one.",
     )
     after = tuple(Step(name, None) for name in ("key", "environment", "path", "entitlement", "first use", "freshness"))
+    unasked = Step("x-jws-signature", None, asked=False)
     text = "GET&https%3A%2F%2Fsandbox.example.com%2Fpayments&oauth_nonce%3Dabcdefgh%26oauth_version%3D1.0"
     strings = (BaseString("RFC 5849", text), BaseString("body in the query", text + "%26amount%3D1"))
-    return Explanation(identity, code, at, "GET", "/payments?amount=1", (*before, wrong, *after), strings)
+    return Explanation(identity, code, at, "GET", "/payments?amount=1", (*before, wrong, *after, unasked), strings)
 
 
 class Browser:

@@ -59,6 +59,7 @@ def test_a_refused_call_is_explained_step_by_step(house: House, tmp_path: Path) 
 
     assert "Refused: wrong signature" in page.text
     assert page.text.count("fits</span>") == 4
+    assert page.text.count("not asked for</span>") == 1
     assert "a signature that begins Zm9vYmFy" in page.text
     assert "GET&amp;https%3A%2F%2Fsandbox.example.com" in page.text
 

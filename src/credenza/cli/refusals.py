@@ -88,6 +88,8 @@ def _print(context: typer.Context, refusal: CallRefusal) -> None:
 
 
 def _as_check(step: Step) -> _Check:
+    if not step.asked:
+        return _Check(step.name, None, "not asked for", "")
     sides = (("expected", step.expected), ("received", step.received))
     return _Check(step.name, step.ok, "\n".join(f"{side}  {text}" for side, text in sides if text), step.hint)
 

@@ -153,7 +153,7 @@ class GateApp:
             return
         try:
             call = self._call(call_id, arrived, scope, body)
-            decision = await self._desk.decide(call)
+            decision = await self._desk.decide_unopened(call)
             if isinstance(decision, Refused):
                 await send_refusal(send, decision)
             else:

@@ -195,13 +195,14 @@ class Admitted(msgspec.Struct, frozen=True):
 
 class Evidence(msgspec.Struct, frozen=True):
     """What a refusal rests on, for `gate.explanation`: as far as the check had come. `hint` is what only the owner of
-    the key is told."""
+    the key is told; `payload` what was to be done with the payload, None where that is not known."""
 
     call: Call
     at: datetime
     claim: SignedCall | None = None
     record: KeyRecord | None = None
     hint: str = ""
+    payload: tuple[str, ...] | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):

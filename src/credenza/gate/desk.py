@@ -80,17 +80,41 @@ class Desk:
         decision = await self._verifier.finish(pending.waiting, call, clock=self._clock)
         return self._decided(call, decision, pending.at, pending.started)
 
-    def _decided(self, call: Call, decision: Decision, now: datetime, started: float) -> Decision:
-        if self._signer is not None and isinstance(decision, Admitted):
-            decision = self._signer.sign(call, decision, now=self._clock())
-        self._note_decided(call, decision, now, started)
+    async def decide_unopened(self, call: Call) -> Decision:
+        """Decide a call whose payload nobody has opened yet. Where its service has rules for that, an admitted one is
+        not counted before `opened`: what is refused then was never admitted."""
+        started, now = perf_counter(), self._clock()
+        outcome = self._verifier.decide_now(call, now=now)
+        if not isinstance(outcome, (Admitted, Refused)):
+            outcome = await self._verifier.finish(outcome, call, clock=self._clock)
+        decision = self._signed(call, outcome)
+        if isinstance(decision, Refused) or decision.route is None or decision.route.payload_rules is None:
+            return self._noted(call, decision, now, started)
+        self.metrics.decided_in(perf_counter() - started)
         return decision
 
-    def _note_decided(self, call: Call, decision: Decision, now: datetime, started: float) -> None:
+    def opened(self, call: Call, admitted: Admitted) -> None:
+        """Count a call that is admitted now that its payload was opened."""
+        self._count(call, admitted, self._clock())
+
+    def _decided(self, call: Call, outcome: Decision, now: datetime, started: float) -> Decision:
+        return self._noted(call, self._signed(call, outcome), now, started)
+
+    def _signed(self, call: Call, outcome: Decision) -> Decision:
+        if self._signer is None or isinstance(outcome, Refused):
+            return outcome
+        return self._signer.sign(call, outcome, now=self._clock())
+
+    def _noted(self, call: Call, decision: Decision, now: datetime, started: float) -> Decision:
         if isinstance(decision, Refused):
             self.note(decision, _environment(call))
-            return
-        identity = decision.identity
+            return decision
+        self._count(call, decision, now)
+        self.metrics.decided_in(perf_counter() - started)
+        return decision
+
+    def _count(self, call: Call, admitted: Admitted, now: datetime) -> None:
+        identity = admitted.identity
         self.usage.count(
             identity.organization_id,
             identity.key_id,
@@ -99,9 +123,9 @@ class Desk:
             call.user_agent,
             admitted=True,
             now=now,
-            scheme=SECRET if _is_by_secret(decision) else _scheme(call),
+            scheme=SECRET if _is_by_secret(admitted) else _scheme(call),
         )
-        self.metrics.admitted(_environment(call), perf_counter() - started)
+        self.metrics.admitted(_environment(call))
 
     def screen(self, call: Call) -> Refused | None:
         """Refuse a call that no body could save, before its body is read; None tells nothing."""
@@ -111,14 +135,12 @@ class Desk:
         return refused
 
     def note(self, refused: Refused, environment: str) -> None:
-        """Count a refusal, and keep it when it is known whose key it names."""
-        self.metrics.refused(environment, refused.code)
+        """Count a refused call, and keep it when it is known whose key it names."""
+        self.note_further(refused, environment)
         evidence = refused.evidence
-        # Whom a made-up key belongs to nobody can say, so nobody could ever look at its refusals.
         if evidence is None or evidence.record is None:
             return
         record = evidence.record
-        self.refusals.keep(record.key_id, evidence.at, lambda: _stored(refused, evidence, record))
         if refused.code in _PROVEN:
             self.usage.count(
                 record.organization_id,
@@ -132,6 +154,16 @@ class Desk:
             )
         else:
             self.usage.total(record.organization_id, admitted=False, now=evidence.at)
+
+    def note_further(self, refused: Refused, environment: str) -> None:
+        """Keep what was refused of a call that has been counted: its answer, or a step that somebody asked for."""
+        self.metrics.refused(environment, refused.code)
+        evidence = refused.evidence
+        # Whom a made-up key belongs to nobody can say, so nobody could ever look at its refusals.
+        if evidence is None or evidence.record is None:
+            return
+        record = evidence.record
+        self.refusals.keep(record.key_id, evidence.at, lambda: _stored(refused, evidence, record))
 
 
 def _is_by_secret(admitted: Admitted) -> bool:

@@ -20,6 +20,7 @@ from credenza.protocol import oauth1
 from credenza.protocol.errors import Malformed
 from credenza.protocol.oauth1 import SignedCall
 from credenza.store.lookup import KeyRecord
+from credenza.wire.payloads import DECRYPT, ENCRYPT, SIGN, VERIFY
 
 _SHOWN_OF_SIGNATURE = 8
 # Strangers who know a consumer key choose the query, and a base string has it escaped twice, once for each reading.
@@ -27,13 +28,14 @@ _SHOWN_OF_BASE_STRING = 4096
 
 
 class Step(msgspec.Struct, frozen=True, rename="camel"):
-    """`ok` is None for a step that was not reached."""
+    """`ok` is None for a step that was not reached, and for one that is not `asked` for here."""
 
     name: str
     ok: bool | None
     expected: str = ""
     received: str = ""
     hint: str = ""
+    asked: bool = True
 
 
 class BaseString(msgspec.Struct, frozen=True, rename="camel"):
@@ -114,14 +116,24 @@ _CERTIFICATE_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
 )
 
 # And then the same for all, where the service has rules of payloads.
+_KEY_FOR_ANSWERS, _SIGNATURE, _ANSWER = "key for answers", "x-jws-signature", "answer"
+_DECRYPTION_KEY, _DECRYPTION = "decryption key", "decryption"
 _PAYLOAD_STEPS: tuple[tuple[str, frozenset[Code]], ...] = (
     ("keys of payloads", frozenset({Code.PAYLOAD_UNAVAILABLE})),
-    ("key for answers", frozenset({Code.PAYLOAD_NO_RECIPIENT})),
-    ("x-jws-signature", frozenset({Code.PAYLOAD_SIGNATURE})),
-    ("decryption key", frozenset({Code.PAYLOAD_KEY})),
-    ("decryption", frozenset({Code.PAYLOAD_UNDECRYPTED})),
-    ("answer", frozenset({Code.PAYLOAD_ANSWER})),
+    (_KEY_FOR_ANSWERS, frozenset({Code.PAYLOAD_NO_RECIPIENT})),
+    (_SIGNATURE, frozenset({Code.PAYLOAD_SIGNATURE})),
+    (_DECRYPTION_KEY, frozenset({Code.PAYLOAD_KEY})),
+    (_DECRYPTION, frozenset({Code.PAYLOAD_UNDECRYPTED})),
+    (_ANSWER, frozenset({Code.PAYLOAD_ANSWER})),
 )
+# Which of them are taken for what the rules want; the others always are.
+_PAYLOAD_WANTS = {
+    _KEY_FOR_ANSWERS: {ENCRYPT},
+    _SIGNATURE: {VERIFY},
+    _DECRYPTION_KEY: {DECRYPT},
+    _DECRYPTION: {DECRYPT},
+    _ANSWER: {ENCRYPT, SIGN},
+}
 _PAYLOAD_CODES = frozenset().union(*(codes for _, codes in _PAYLOAD_STEPS))
 
 _VALID_CERTIFICATE = "a call between {not_before} and {not_after}"
@@ -247,12 +259,17 @@ def _steps(refused: Refused, evidence: Evidence) -> Iterator[Step]:
     passed: bool | None = True
     for name, codes in _steps_of(refused.code, evidence):
         if refused.code not in codes:
-            yield Step(name, ok=passed)
+            yield Step(name, ok=passed) if _is_asked(name, evidence) else Step(name, ok=None, asked=False)
             continue
         expected, received, hint = _told(refused, evidence)
         facts = _facts(evidence) | {"description": refused.description}
         yield Step(name, ok=False, expected=expected.format_map(facts), received=received.format_map(facts), hint=hint)
         passed = None
+
+
+def _is_asked(name: str, evidence: Evidence) -> bool:
+    wants = _PAYLOAD_WANTS.get(name)
+    return wants is None or evidence.payload is None or not wants.isdisjoint(evidence.payload)
 
 
 def _told(refused: Refused, evidence: Evidence) -> tuple[str, str, str]:

@@ -26,8 +26,11 @@ class Metrics:
         self.seconds = 0.0
         self._registry: CollectorRegistry | None = None
 
-    def admitted(self, environment: str, seconds: float) -> None:
+    def admitted(self, environment: str) -> None:
         self.decisions[environment, "admitted"] += 1
+
+    def decided_in(self, seconds: float) -> None:
+        """Count the time that an admission took; of a payload's the credential's part."""
         # Prometheus' buckets are inclusive: `le` is "less or equal".
         self.took[bisect_left(BUCKETS_S, seconds)] += 1
         self.seconds += seconds

@@ -113,7 +113,7 @@ class PayloadApp:
             headers = [("Content-Type", JSON), ("Cache-Control", "no-store")]
             await send_answer(send, 200, headers, msgspec.json.encode(done))
             return
-        self._desk.note(refused, self._environment)
+        self._desk.note_further(refused, self._environment)  # the call itself was counted when it was admitted
         await send_refusal(send, refused, unread_body=refused.code in (Code.RESOURCE_SERVER, Code.BODY_TOO_LARGE))
 
     async def _done(self, arrived: Arrival, receive: Receive) -> Done:
@@ -152,7 +152,7 @@ class PayloadApp:
             environment=self._environment,
             body_sha256=None,
         )
-        return Evidence(call, self._clock(), None, found.record, hint)
+        return Evidence(call, self._clock(), None, found.record, hint, (arrived.path.removeprefix(PLACE),))
 
     async def _body(self, receive: Receive) -> bytes:
         try:

@@ -19,7 +19,16 @@ from credenza.gate.body import Body
 from credenza.gate.decision import Admitted, Call, Code, Evidence, Refused
 from credenza.gate.desk import Desk
 from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring
-from credenza.gate.payload import DESCRIPTIONS, Message, PayloadFailure, Payloads, minified, own_headers, rules_of
+from credenza.gate.payload import (
+    DESCRIPTIONS,
+    Message,
+    PayloadFailure,
+    Payloads,
+    minified,
+    own_headers,
+    rules_of,
+    steps,
+)
 from credenza.gate.payload_keys import PairKeys
 from credenza.protocol.payload_rules import PayloadRules
 from credenza.store.lookup import KeyRecord
@@ -104,25 +113,34 @@ class PayloadExchange:
             text = f"A body of this API may have {self._payloads.limit_bytes} bytes at most."
             return self._noted(Refused(call.id, Code.BODY_TOO_LARGE, text), call)
         try:
-            return await self._open(call, admitted, arrived, body)
+            opened = await self._open(call, admitted, arrived, body)
         except PayloadFailure as failure:
-            return self.refused(call, admitted, failure)
+            return self._noted(self._refused(call, admitted, failure), call)
+        if isinstance(opened, Opened):
+            self._desk.opened(call, admitted)
+        return opened
 
     async def protect(self, opened: Opened, answer: Held) -> Protected | Refused:
         """Encrypt and sign what the upstream answers. What is refused is noted."""
         try:
             return await self._protect(opened, answer)
         except PayloadFailure as failure:
-            return self.refused(opened.call, opened.admitted, failure)
+            return self._kept_back(opened, failure)
 
     def too_long(self, opened: Opened) -> Refused:
         text = f"The API's answer has more than {self._payloads.limit_bytes} bytes (payload_limit_bytes)."
-        return self.refused(opened.call, opened.admitted, PayloadFailure(Code.PAYLOAD_ANSWER, text))
+        return self._kept_back(opened, PayloadFailure(Code.PAYLOAD_ANSWER, text))
 
-    def refused(self, call: Call, admitted: Admitted, failure: PayloadFailure) -> Refused:
+    def _kept_back(self, opened: Opened, failure: PayloadFailure) -> Refused:
+        """Refuse the answer to a call that was admitted, and counted so."""
+        refused = self._refused(opened.call, opened.admitted, failure)
+        self._desk.note_further(refused, opened.call.environment or "")
+        return refused
+
+    def _refused(self, call: Call, admitted: Admitted, failure: PayloadFailure) -> Refused:
         """Refuse in the words that all failures of a kind share; the rest is for the owner of the credential."""
-        evidence = Evidence(call, self._clock(), None, self._record(admitted), failure.hint)
-        return self._noted(Refused(call.id, failure.code, DESCRIPTIONS[failure.code], evidence), call)
+        evidence = Evidence(call, self._clock(), None, self._record(admitted), failure.hint, _wanted(admitted))
+        return Refused(call.id, failure.code, DESCRIPTIONS[failure.code], evidence)
 
     def _noted(self, refused: Refused, call: Call) -> Refused:
         self._desk.note(refused, call.environment or "")
@@ -244,6 +262,14 @@ def _rules(admitted: Admitted) -> PayloadRules:
     assert admitted.route is not None, "a call to an environment is admitted with its route"
     assert admitted.route.payload_rules is not None, "asked for services that have rules"
     return rules_of(admitted.route.payload_rules)
+
+
+def _wanted(admitted: Admitted) -> tuple[str, ...] | None:
+    assert admitted.route is not None, "a call to an environment is admitted with its route"
+    try:
+        return steps(admitted.route.payload_rules)
+    except PayloadFailure:
+        return None
 
 
 def _named(rules: PayloadRules) -> frozenset[bytes]:

@@ -8,13 +8,14 @@ from credenza.wire.shape import AnswerShape, Moment
 
 
 class Step(AnswerShape):
-    """One check of the gate, in its order; `ok` is null for one that was not reached."""
+    """One check of the gate, in its order; `ok` is null for one that was not reached, or is not `asked` for here."""
 
     name: str
     ok: bool | None
     expected: str = ""
     received: str = ""
     hint: str = ""
+    asked: bool = True
 
 
 class BaseString(AnswerShape):
