@@ -23,21 +23,21 @@ _JSON = "application/json"
 def parse(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
     """Read the parameters. One without a value is as one that was not sent (RFC 6749 3.2). Raises Denied."""
     _check_place(query, body)
-    if _media_type(content_type) != _FORM:
+    if not _is(content_type, _FORM):
         raise _unreadable(f"The body has to be {_FORM}.")
-    pairs = [each for each in body.split(b"&") if each]
+    pairs = [each for each in _text(body).split("&") if each]
     if len(pairs) > _MOST_PARAMETERS:
         raise _unreadable(f"There are more than {_MOST_PARAMETERS} parameters.")
     sent = [_USUAL.get(each) or _pair(each) for each in pairs]
     found = dict(sent)
     if len(found) != len(sent):
         raise _unreadable("A parameter comes more than once.")
-    return {name: value for name, value in sent if value}
+    return _with_values(found)
 
 
 def parse_json_or_form(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
     """Read the parameters of a form, or the members of an object, all of them strings. Raises Denied."""
-    if _media_type(content_type) != _JSON:
+    if not _is(content_type, _JSON):
         return parse(content_type, query, body)
     _check_place(query, body)
     try:
@@ -46,7 +46,7 @@ def parse_json_or_form(content_type: str, query: str, body: bytes) -> Mapping[st
         raise _unreadable(str(malformed)) from malformed
     if len(sent) > _MOST_PARAMETERS:
         raise _unreadable(f"There are more than {_MOST_PARAMETERS} parameters.")
-    return {name: value for name, value in sent.items() if value}
+    return _with_values(sent)
 
 
 def _check_place(query: str, body: bytes) -> None:
@@ -56,22 +56,29 @@ def _check_place(query: str, body: bytes) -> None:
         raise _unreadable(f"The body is longer than {LONGEST_FORM} bytes.")
 
 
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+def _is(content_type: str, media_type: str) -> bool:
+    return content_type == media_type or content_type.partition(";")[0].strip().lower() == media_type
 
 
-def _pair(sent: bytes) -> tuple[str, str]:
-    name, _, value = sent.partition(b"=")
-    return _decoded(name), _decoded(value)
+def _pair(sent: str) -> tuple[str, str]:
+    name, _, value = sent.partition("=")
+    # Tokens and secrets, which are nearly all of a form, need no escapes.
+    return (name, value) if "%" not in sent and "+" not in sent else (_unescaped(name), _unescaped(value))
 
 
-def _decoded(sent: bytes) -> str:
+def _unescaped(sent: str) -> str:
+    return _text(unquote_to_bytes(sent.replace("+", " ")))
+
+
+def _text(sent: bytes) -> str:
     try:
-        # Tokens, which are nearly all of a form, need no escapes.
-        plain = sent if b"%" not in sent and b"+" not in sent else unquote_to_bytes(sent.replace(b"+", b" "))
-        return plain.decode("utf-8")
+        return sent.decode("utf-8")
     except UnicodeDecodeError:
         raise _unreadable("A parameter is not UTF-8.") from None
+
+
+def _with_values(sent: dict[str, str]) -> dict[str, str]:
+    return sent if all(sent.values()) else {name: value for name, value in sent.items() if value}
 
 
 def _unreadable(told: str) -> Denied:
@@ -82,8 +89,8 @@ def _unreadable(told: str) -> Denied:
 _USUAL = {
     each: _pair(each)
     for each in (
-        f"grant_type={GRANT_TYPE}".encode(),
-        f"client_assertion_type={quote(ASSERTION_TYPE, safe='')}".encode(),
-        f"client_assertion_type={ASSERTION_TYPE}".encode(),
+        f"grant_type={GRANT_TYPE}",
+        f"client_assertion_type={quote(ASSERTION_TYPE, safe='')}",
+        f"client_assertion_type={ASSERTION_TYPE}",
     )
 }
