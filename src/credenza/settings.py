@@ -78,9 +78,16 @@ def _audience(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    if len(value) > 254 or re.fullmatch(r"[^\s<>@]+@[A-Za-z0-9.-]+", value) is None:
+        raise ValueError("a mail address is written as desk@example.com")
+    return value
+
+
 Audience = Annotated[str, _audience]
 Bind = Annotated[str, _bind]
 Issuer = Annotated[str, _issuer]
+MailAddress = Annotated[str, _mail_address]
 Origin = Annotated[str, _origin]
 
 
@@ -279,6 +286,11 @@ class Settings:
         pattern=r"^\Z|^[^\x00-\x1f\x7f]*[^\s<>@]+@[A-Za-z0-9.-]+>?\Z",
         description="Sender: `credenza@example.com`, or `Credenza <credenza@example.com>`. Empty: `credenza@` and the "
         "host of `manage_origin`.",
+    )
+    operator_mail: tuple[MailAddress, ...] = Field(
+        (),
+        description="Who runs the platform, and hears by mail when a certificate authority ends. A JSON list of "
+        "addresses.",
     )
     notices_interval_s: float = Field(
         300.0, ge=1, le=3600, description="Seconds between two looks for notices of expiry that have become due."

@@ -82,7 +82,7 @@ class IssuerKeys(Protocol):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What an operator may set about the rules themselves. No `commercial_countries` means all of them.
-    `lease` is what the fleet's gates are set to."""
+    `lease` is what the fleet's gates are set to, `operators` are the mail addresses of those who run the platform."""
 
     oauth2_key_limit: int = OAUTH2_KEY_LIMIT
     allow_sha1_requests: bool = False
@@ -93,6 +93,7 @@ class Policy:
     webhook_schemes: frozenset[str] = frozenset({"https"})
     token_key_rotation: timedelta = ROTATION
     subject_policies: Mapping[EnvironmentName, SubjectPolicy] = field(default_factory=dict)
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,19 @@ class ExpiryNotice:
     link: str
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorityNotice:
+    """A certificate authority ends. `part` is what it is to the platform: issuing, above or trusted."""
+
+    authority_id: str
+    part: str
+    name: str
+    environment: EnvironmentName
+    not_after: datetime
+    days: int
+    link: str
+
+
 class Change(StrEnum):
     """What may change in how a user signs in."""
 
@@ -82,13 +95,14 @@ class SignInChange:
     forgotten: str
 
 
-Letter: TypeAlias = Invitation | PasswordReset | SignInChange | ExpiryNotice
+Letter: TypeAlias = Invitation | PasswordReset | SignInChange | ExpiryNotice | AuthorityNotice
 
 LETTERS: Mapping[Kind, type[Letter]] = {
     Kind.INVITATION: Invitation,
     Kind.PASSWORD_RESET: PasswordReset,
     Kind.SIGN_IN_CHANGE: SignInChange,
     Kind.EXPIRY: ExpiryNotice,
+    Kind.AUTHORITY_EXPIRY: AuthorityNotice,
 }
 
 NAMES: Mapping[CredentialKind, str] = {
@@ -121,6 +135,8 @@ def compose(letter: Letter) -> Mail:
             return _sign_in_change(letter)
         case ExpiryNotice():
             return _expiry_notice(letter)
+        case AuthorityNotice():
+            return _authority_notice(letter)
 
 
 def shown(name: str) -> str:
@@ -246,6 +262,39 @@ def _expiry_notice(letter: ExpiryNotice) -> Mail:
         advice,
         link=letter.link,
         action="Open it in the portal",
+    )
+
+
+_AUTHORITIES: Mapping[str, tuple[str, str, str]] = {
+    "issuing": (
+        "issuing authority",
+        "What it certifies ends no later than it does. Let a successor sign in time:",
+        "credenza ca roll-over --env",
+    ),
+    "above": (
+        "root above the issuing authority",
+        "No chain is good without it. Begin with a new one in time, or import one:",
+        "credenza ca init --env",
+    ),
+    "trusted": (
+        "trusted authority",
+        "What leads to it is refused from then on. Trust its successor in time:",
+        "credenza ca trust add FILE --name NAME --env",
+    ),
+}
+"""What it is to the platform, what that means, and the command that cures it."""
+
+
+def _authority_notice(letter: AuthorityNotice) -> Mail:
+    what, meaning, cure = _AUTHORITIES[letter.part]
+    verb = "ends" if letter.days else "has ended"
+    return _mail(
+        f"{letter.environment}: {what} {verb} on {letter.not_after:%Y-%m-%d} (UTC)",
+        f"The {what} of {letter.environment}, {shown(letter.name)}, {verb} on {moment(letter.not_after)}.",
+        f"Id: {letter.authority_id}",
+        f"{meaning}\n{cure} {letter.environment.lower()}",
+        link=letter.link,
+        action="The platform",
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 
+from credenza.actions import authority_notices
+from credenza.actions.authority_notices import AuthorityEnd
 from credenza.actions.context import Platform
 from credenza.domain.expiry import NOTICE_DAYS
 from credenza.domain.outbox import Channel, State
@@ -20,6 +22,7 @@ class Figures:
 
     expiring: Mapping[int, int]
     deliveries: Mapping[tuple[Channel, State], int]
+    authorities: tuple[AuthorityEnd, ...] = ()
 
 
 def read(platform: Platform, *, now: datetime) -> Figures:
@@ -28,4 +31,5 @@ def read(platform: Platform, *, now: datetime) -> Figures:
     with reading(platform.database.records) as connection:
         counts = endings.count_all_between(connection, boundaries)
         deliveries = outbox.count_by_state(connection)
-    return Figures(dict(zip(horizon, accumulate(counts), strict=True)), deliveries)
+        authorities = authority_notices.ends(connection)
+    return Figures(dict(zip(horizon, accumulate(counts), strict=True)), deliveries, authorities)

@@ -7,17 +7,16 @@ that a notice that is planned again, after a restore say, goes out under the sam
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
 
+from credenza.actions import authority_notices
 from credenza.actions.context import Platform
 from credenza.actions.letters import ExpiryNotice, portal_path
-from credenza.actions.outbox import enqueue
+from credenza.actions.outbox import derived_id, enqueue
 from credenza.domain import expiry
 from credenza.domain.expiry import NOTICE_DAYS, Ending
 from credenza.domain.model import CredentialId
@@ -46,6 +45,7 @@ def plan(platform: Platform, *, now: datetime) -> int:
     with reading(platform.database.records) as connection:
         since = expiry.look_back(chores.done_until(connection, CHORE), now=now)
     told = sum(_plan_days(platform, days, since=since, now=now) for days in sorted(NOTICE_DAYS))
+    told += authority_notices.plan(platform, since=since, now=now)
     platform.failpoint("notices_planned")
     with writing(platform.database.records) as connection:
         chores.mark_done(connection, CHORE, until=now)
@@ -186,11 +186,3 @@ def _event(ending: Ending, days: int, *, now: datetime) -> dict[str, object]:
 
 def _zulu(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def derived_id(*parts: str) -> str:
-    """Make the UUID that belongs to these words and no others (RFC 9562 section 5.8: version 8)."""
-    digest = bytearray(hashlib.sha256("\n".join(parts).encode()).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))

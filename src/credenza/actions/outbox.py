@@ -5,6 +5,8 @@ Sending is `actions.delivery`. The content is wrapped by the vault, because lett
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from datetime import datetime
 
 import msgspec
@@ -65,6 +67,14 @@ def enqueue(
     )
     outbox.insert_delivery(connection, delivery)
     return delivery
+
+
+def derived_id(*parts: str) -> str:
+    """Make the UUID that belongs to these words and no others (RFC 9562 section 5.8: version 8)."""
+    digest = bytearray(hashlib.sha256("\n".join(parts).encode()).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
 
 
 def purpose(delivery_id: str) -> str:

@@ -71,6 +71,7 @@ def prepare(settings: Settings, opened: Database) -> Platform:
                 webhook_schemes=webhook_schemes(settings),
                 token_key_rotation=timedelta(days=settings.token_key_days),
                 subject_policies=subject_policies(settings),
+                operators=settings.operator_mail,
             ),
         )
     except KeyAway as error:

@@ -70,6 +70,13 @@ class Metrics:
             "credenza_credentials_expiring", "Credentials that end within so many days.", ("days",), registry=registry
         )
 
+        self._authorities = Gauge(
+            "credenza_authority_end_timestamp_seconds",
+            "When a certificate authority that signs, stands above one, or is trusted ends, in seconds since 1970.",
+            ("environment", "part", "authority"),
+            registry=registry,
+        )
+
     def count(self, channel: Channel, state: State) -> None:
         self._attempts.labels(channel, state).inc()
 
@@ -79,6 +86,9 @@ class Metrics:
         for channel in Channel:
             for state in State:
                 self._deliveries.labels(channel, state).set(figures.deliveries.get((channel, state), 0))
+        self._authorities.clear()
+        for each in figures.authorities:
+            self._authorities.labels(each.environment, each.part, each.authority_id).set(each.not_after.timestamp())
 
 
 class Planning:

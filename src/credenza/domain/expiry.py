@@ -20,6 +20,9 @@ VALIDITY_MONTHS = 13
 NOTICE_DAYS = (90, 60, 30, 15, 7, 1, 0)
 """Days before the end on which a notice is due; 0 is the notice that the credential has ended."""
 
+AUTHORITY_NOTICE_DAYS = (730, 365, 180, *NOTICE_DAYS)
+"""The same for an authority of our own, which is told of earlier: what it certifies ends no later than it does."""
+
 EXPIRING = timedelta(days=NOTICE_DAYS[0])
 """A credential with this much time or less to go is called expiring, and may be renewed."""
 
@@ -66,9 +69,11 @@ def is_expiring(not_after: datetime, *, now: datetime) -> bool:
     return now < not_after <= now + EXPIRING
 
 
-def notices_due(not_after: datetime, *, since: datetime, now: datetime) -> tuple[int, ...]:
-    """Name the notices whose moment lies after `since` and not after `now`, the most distant first."""
-    return tuple(days for days in NOTICE_DAYS if since < not_after - timedelta(days=days) <= now)
+def notices_due(
+    not_after: datetime, *, since: datetime, now: datetime, days: tuple[int, ...] = NOTICE_DAYS
+) -> tuple[int, ...]:
+    """Name the notices of a list whose moment lies after `since` and not after `now`, the most distant first."""
+    return tuple(each for each in days if since < not_after - timedelta(days=each) <= now)
 
 
 def is_silent(*, successor_used: bool, last_used: datetime | None, now: datetime) -> bool:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     """What a delivery says."""
 
     EXPIRY = "expiry"
+    AUTHORITY_EXPIRY = "authority_expiry"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"
     SIGN_IN_CHANGE = "sign_in_change"
