@@ -38,7 +38,8 @@ def certificate_sha256(key: RSAPrivateKey) -> str:
 
 
 def recipient_of(key: RSAPrivateKey) -> Recipient:
-    return Recipient(key.public_key(), certificate_sha256=certificate_sha256(key), key_id=KEY_ID)
+    spki_sha256 = public_key.spki_sha256(key.public_key())
+    return Recipient(key.public_key(), certificate_sha256(key), KEY_ID, spki_sha256)
 
 
 @dataclass(frozen=True)

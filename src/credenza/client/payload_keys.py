@@ -68,7 +68,7 @@ def read_recipient(octets: bytes, *, key_id: str | None = None) -> Recipient:
     if not isinstance(key, RSAPublicKey):
         raise Refused("key_type", "Payloads are encrypted to RSA keys; this is an EC key.")
     certificate_sha256 = sha256(encoded).hexdigest() if _is_certificate(encoded) else None
-    return Recipient(key, certificate_sha256=certificate_sha256, key_id=key_id)
+    return Recipient(key, certificate_sha256, key_id, public_key.spki_sha256(key))
 
 
 def read_public_key(octets: bytes) -> PublicKey:

@@ -99,7 +99,7 @@ class PairKeys:
         for known in self._fit(CredentialKind.RESPONSE_ENCRYPTION, now):
             key = known.public()
             assert isinstance(key, RSAPublicKey), "answers are encrypted to RSA keys"
-            return Recipient(key, known.key.certificate_sha256 or None, known.key.id)
+            return Recipient(key, known.key.certificate_sha256 or None, known.key.id, known.key.spki_sha256)
         return None
 
     def verifying(self, kid: str, *, grace: timedelta, now: datetime) -> PublicKey | None:

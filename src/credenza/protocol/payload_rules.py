@@ -10,6 +10,7 @@ The names and defaults here are the wire's; `payload` applies them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import permutations
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -197,6 +198,8 @@ def _in_words(complaint: str) -> str:
     return complaint[:1].lower() + complaint[1:]
 
 
+# Every message asks for the steps of every place, some of them more than once.
+@lru_cache(maxsize=4096)
 def _steps(path: Path) -> Steps:
     return tuple(step for step in path.split(".") if step != "$")
 
