@@ -173,9 +173,9 @@ def looks(shop: Shop) -> Iterator[list[str]]:
     def note(_connection, _cursor, statement: str, *_more) -> None:
         seen.append(statement)
 
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "after_cursor_execute", note)
     yield seen
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "after_cursor_execute", note)
 
 
 def test_what_is_signed_anew_flips_with_the_revocation_and_is_looked_up_within_a_minute(shop: Shop) -> None:

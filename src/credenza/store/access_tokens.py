@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from credenza.domain.model import OrganizationId, UserId
+from credenza.store.prepared import Prepared
 from credenza.store.schema import access_tokens, memberships, users
 
 
@@ -40,7 +41,7 @@ _COLUMNS = (
     access_tokens.c.revoked_at,
 )
 
-_USABLE = (
+_USABLE = Prepared(
     select(*_COLUMNS)
     .join(users, users.c.id == access_tokens.c.user_id)
     .join(
@@ -76,7 +77,7 @@ def insert_token(connection: Connection, token: AccessToken, *, token_hash: str)
 
 def find_usable(connection: Connection, token_hash: str, *, now: datetime) -> AccessToken | None:
     """Find a token that is neither revoked nor expired, of an enabled user who is still a member."""
-    row = connection.execute(_USABLE, {"of_hash": token_hash, "now": now}).one_or_none()
+    row = _USABLE.first(connection, {"of_hash": token_hash, "now": now})
     return None if row is None else _token(row)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from credenza.domain import audit
 from credenza.domain.model import OrganizationId
+from credenza.store.prepared import Prepared
 from credenza.store.schema import audit_entries, audit_heads
 from credenza.store.upsert import insert_if_absent
 
@@ -32,33 +33,34 @@ _COLUMNS = (
     audit_entries.c.hash,
 )
 
-_LOCKED_HEAD = (
+_LOCKED_HEAD = Prepared(
     select(audit_heads.c.sequence, audit_heads.c.hash)
     .where(audit_heads.c.organization_id == bindparam("of"))
     .with_for_update()
 )
-_MOVE_HEAD = update(audit_heads).where(audit_heads.c.organization_id == bindparam("of"))
+_INSERT = Prepared(audit_entries.insert(), sets=audit_entries.c.keys())
+_MOVE_HEAD = Prepared(
+    update(audit_heads).where(audit_heads.c.organization_id == bindparam("of")), sets=("sequence", "hash")
+)
 
 
 def append(connection: Connection, organization_id: OrganizationId, record: audit.Record) -> audit.Entry:
     """Add one entry to the organization's chain, in the transaction of what it records."""
-    head = connection.execute(_LOCKED_HEAD, {"of": organization_id}).one_or_none()
+    head = _LOCKED_HEAD.first(connection, {"of": organization_id})
     if head is None:
         beginning = {"organization_id": organization_id, "sequence": 0, "hash": audit.GENESIS}
         insert_if_absent(connection, audit_heads, beginning)
-        head = connection.execute(_LOCKED_HEAD, {"of": organization_id}).one()
+        head = _LOCKED_HEAD.one(connection, {"of": organization_id})
     entry = audit.follow(organization_id, head.sequence, head.hash, record)
-    connection.execute(
-        audit_entries.insert(),
-        {
-            "organization_id": organization_id,
-            "sequence": entry.sequence,
-            "previous_hash": entry.previous_hash,
-            "hash": entry.hash,
-            **asdict(record),
-        },
-    )
-    connection.execute(_MOVE_HEAD, {"of": organization_id, "sequence": entry.sequence, "hash": entry.hash})
+    row = {
+        "organization_id": organization_id,
+        "sequence": entry.sequence,
+        "previous_hash": entry.previous_hash,
+        "hash": entry.hash,
+        **{name: getattr(record, name) for name in _FACTS},
+    }
+    _INSERT.run(connection, row)
+    _MOVE_HEAD.run(connection, {"of": organization_id, "sequence": entry.sequence, "hash": entry.hash})
     return entry
 
 

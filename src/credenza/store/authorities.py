@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from credenza.domain.model import PLATFORM, AuthorityId, EnvironmentName
 from credenza.store.certificates import AuthorityRole
+from credenza.store.prepared import Prepared
 from credenza.store.schema import authorities
 from credenza.store.upsert import insert_if_absent
 
@@ -54,14 +55,14 @@ _COLUMNS = (
     authorities.c.signs_from,
     authorities.c.retired_at,
 )
-_BY_ID = select(*_COLUMNS).where(authorities.c.id == bindparam("of_id"))
+_BY_ID = Prepared(select(*_COLUMNS).where(authorities.c.id == bindparam("of_id")))
 _UNRETIRED = select(*_COLUMNS).where(
     authorities.c.environment == bindparam("of_environment"),
     authorities.c.role == bindparam("of_role"),
     authorities.c.retired_at.is_(None),
 )
-_SIGNING = _UNRETIRED.where(authorities.c.signs_from.is_not(None))
-_NEXT = _UNRETIRED.where(authorities.c.signs_from.is_(None))
+_SIGNING = Prepared(_UNRETIRED.where(authorities.c.signs_from.is_not(None)))
+_NEXT = Prepared(_UNRETIRED.where(authorities.c.signs_from.is_(None)))
 _ORDER = (authorities.c.environment.desc(), authorities.c.role.desc(), authorities.c.created_at, authorities.c.id)
 
 
@@ -84,15 +85,15 @@ def insert_authority(connection: Connection, authority: Authority) -> bool:
 
 
 def find(connection: Connection, authority_id: str) -> Authority | None:
-    return _only(connection.execute(_BY_ID, {"of_id": authority_id}))
+    return _only(_BY_ID.first(connection, {"of_id": authority_id}))
 
 
 def find_signing(connection: Connection, environment: EnvironmentName, role: AuthorityRole) -> Authority | None:
-    return _only(connection.execute(_SIGNING, {"of_environment": environment, "of_role": role}))
+    return _only(_SIGNING.first(connection, {"of_environment": environment, "of_role": role}))
 
 
 def find_next(connection: Connection, environment: EnvironmentName, role: AuthorityRole) -> Authority | None:
-    return _only(connection.execute(_NEXT, {"of_environment": environment, "of_role": role}))
+    return _only(_NEXT.first(connection, {"of_environment": environment, "of_role": role}))
 
 
 def list_all(connection: Connection) -> tuple[Authority, ...]:
@@ -114,8 +115,7 @@ def mark_retired(connection: Connection, authority_id: AuthorityId, *, now: date
     connection.execute(update(authorities).where(authorities.c.id == authority_id).values(retired_at=now))
 
 
-def _only(rows: CursorResult[*tuple[Any, ...]]) -> Authority | None:
-    row = rows.one_or_none()
+def _only(row: Row[*tuple[Any, ...]] | None) -> Authority | None:
     return None if row is None else _authority(row)
 
 

@@ -9,13 +9,17 @@ from enum import StrEnum
 from sqlalchemy import Connection, bindparam, insert, update
 
 from credenza.domain.model import CredentialId, OrganizationId
+from credenza.store.prepared import Prepared
 from credenza.store.schema import certificates
 
-_CHANGE_RESERVED = update(certificates).where(
+_INSERT = Prepared(insert(certificates), sets=certificates.c.keys())
+_IS_RESERVED = (
     certificates.c.authority_id == bindparam("of_authority"),
     certificates.c.serial_hex == bindparam("of_serial"),
     certificates.c.state == "RESERVED",
 )
+_MARK_ISSUED = Prepared(update(certificates).where(*_IS_RESERVED), sets=("state", "der"))
+_MARK_ABANDONED = Prepared(update(certificates).where(*_IS_RESERVED), sets=("state",))
 
 
 class AuthorityRole(StrEnum):
@@ -49,17 +53,17 @@ def reserve(connection: Connection, organization_id: OrganizationId, serial: Ser
         "der": None,
         "created_at": now,
     }
-    connection.execute(insert(certificates), row)
+    _INSERT.run(connection, row)
 
 
 def mark_issued(connection: Connection, serial: Serial, der: bytes) -> bool:
     """Store the certificate of a reserved serial, once; say whether it was still reserved."""
-    return connection.execute(_CHANGE_RESERVED, {**_is(serial), "state": "ISSUED", "der": der}).rowcount == 1
+    return _MARK_ISSUED.run(connection, {**_is(serial), "state": "ISSUED", "der": der}) == 1
 
 
 def mark_abandoned(connection: Connection, serial: Serial) -> None:
     """Record that nothing signed with this serial ever left."""
-    connection.execute(_CHANGE_RESERVED, {**_is(serial), "state": "ABANDONED"})
+    _MARK_ABANDONED.run(connection, {**_is(serial), "state": "ABANDONED"})
 
 
 def _is(serial: Serial) -> dict[str, object]:

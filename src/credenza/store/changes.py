@@ -6,29 +6,31 @@ been seen (settled 22). Lock order everywhere: project, then this counter, then 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from credenza.domain.model import ChangeNumber, OrganizationId
 from credenza.store.change_kinds import Change, ChangeKind
+from credenza.store.prepared import Prepared
 from credenza.store.schema import change_counter, changes
 
 __all__ = ["CHANNEL", "Change", "ChangeKind", "current", "record", "since"]
 
 CHANNEL = "credenza_changes"
 
+_NEXT = Prepared(update(change_counter).values(number=change_counter.c.number + 1).returning(change_counter.c.number))
+_INSERT = Prepared(insert(changes), sets=("organization_id", "number", "kind", "subject"))
+_NOTIFY = Prepared(select(func.pg_notify(bindparam("channel"), bindparam("number"))))
+
 
 def record(
     connection: Connection, organization_id: OrganizationId, kind: ChangeKind, subject: str | int
 ) -> ChangeNumber:
     """Take the next number for a change made in this transaction, and wake the gates at its commit."""
-    number = connection.execute(
-        update(change_counter).values(number=change_counter.c.number + 1).returning(change_counter.c.number)
-    ).scalar_one()
-    connection.execute(
-        insert(changes).values(organization_id=organization_id, number=number, kind=kind, subject=str(subject))
-    )
+    number: int = _NEXT.one(connection).number
+    row = {"organization_id": organization_id, "number": number, "kind": kind, "subject": str(subject)}
+    _INSERT.run(connection, row)
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_notify(:channel, :number)"), {"channel": CHANNEL, "number": str(number)})
+        _NOTIFY.run(connection, {"channel": CHANNEL, "number": str(number)})
     return ChangeNumber(number)
 
 

@@ -43,6 +43,7 @@ from credenza.domain.model import (
     Status,
     UserId,
 )
+from credenza.store.prepared import Prepared
 from credenza.store.schema import credentials, environments, folded, projects, thumbprint
 from credenza.store.upsert import violates
 
@@ -73,24 +74,31 @@ _COLUMNS = (
     credentials.c.inactive_since,
 )
 
-_SAME_KEY = select(credentials.c.id).where(
-    credentials.c.spki_sha256 == bindparam("of_spki"),
-    or_(
-        credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY]),
-        (credentials.c.kind == CredentialKind.MTLS_CERTIFICATE) & (credentials.c.project_id != bindparam("of_project")),
-    ),
+_SAME_KEY = Prepared(
+    select(credentials.c.id).where(
+        credentials.c.spki_sha256 == bindparam("of_spki"),
+        or_(
+            credentials.c.kind.in_([CredentialKind.SIGNING_KEY, CredentialKind.ACCOUNT_KEY]),
+            (credentials.c.kind == CredentialKind.MTLS_CERTIFICATE)
+            & (credentials.c.project_id != bindparam("of_project")),
+        ),
+    )
 )
 _HOLDS_SLOT = (credentials.c.project_id == bindparam("of_project"), credentials.c.slot.is_not(None))
-_FREE_SLOTS = update(credentials).where(*_HOLDS_SLOT, credentials.c.not_after < bindparam("now")).values(slot=None)
-_TAKEN_SLOTS = select(credentials.c.slot).where(*_HOLDS_SLOT)
+_FREE_SLOTS = Prepared(
+    update(credentials).where(*_HOLDS_SLOT, credentials.c.not_after < bindparam("now")).values(slot=None)
+)
+_TAKEN_SLOTS = Prepared(select(credentials.c.slot).where(*_HOLDS_SLOT))
+_FIND = Prepared(select(*_COLUMNS).where(credentials.c.id == bindparam("of_id")))
+_INSERT = Prepared(insert(credentials), sets=credentials.c.keys())
 
 
 def insert_credential(connection: Connection, credential: Credential) -> None:
     """Insert a credential. Refuses a public key that was ever accepted before, and a certificate that another
     credential holds."""
     try:
-        connection.execute(
-            insert(credentials),
+        _INSERT.run(
+            connection,
             {
                 "organization_id": credential.organization_id,
                 "id": credential.id,
@@ -99,11 +107,13 @@ def insert_credential(connection: Connection, credential: Credential) -> None:
                 "environment": credential.environment,
                 "client_id": credential.client_id,
                 "alias": credential.alias,
+                "folded_alias": folded(credential.alias),
                 "status": credential.status,
                 "key_algorithm": credential.key_algorithm,
                 "public_key_der": credential.public_key_der,
                 "spki_sha256": credential.spki_sha256,
                 "certificate_der": credential.certificate_der,
+                "certificate_sha256": thumbprint(credential.certificate_der),
                 "not_before": credential.not_before,
                 "not_after": credential.not_after,
                 "slot": credential.slot,
@@ -146,12 +156,11 @@ def is_key_known(connection: Connection, spki_sha256: str, *, but_for: ProjectId
     """Say whether the public key signs for anybody already, or is in a certificate of any project `but_for` one: a
     project may sign with the key that its TLS client has."""
     # No project has an empty id.
-    found = connection.execute(_SAME_KEY, {"of_spki": spki_sha256, "of_project": but_for or ""})
-    return found.first() is not None
+    return _SAME_KEY.first(connection, {"of_spki": spki_sha256, "of_project": but_for or ""}) is not None
 
 
 def find(connection: Connection, credential_id: CredentialId) -> Credential | None:
-    row = connection.execute(select(*_COLUMNS).where(credentials.c.id == credential_id)).one_or_none()
+    row = _FIND.first(connection, {"of_id": credential_id})
     return None if row is None else _credential(row)
 
 
@@ -404,7 +413,7 @@ def list_account_keys(
 
 def free_expired_slots(connection: Connection, project_id: ProjectId, *, now: datetime) -> None:
     """Give back the places of keys that have ended by themselves."""
-    connection.execute(_FREE_SLOTS, {"of_project": project_id, "now": now})
+    _FREE_SLOTS.run(connection, {"of_project": project_id, "now": now})
 
 
 def take_slot(connection: Connection, credential_id: CredentialId, slot: int) -> None:
@@ -413,7 +422,7 @@ def take_slot(connection: Connection, credential_id: CredentialId, slot: int) ->
 
 
 def taken_slots(connection: Connection, project_id: ProjectId) -> frozenset[int]:
-    return frozenset(connection.execute(_TAKEN_SLOTS, {"of_project": project_id}).scalars())
+    return frozenset(row.slot for row in _TAKEN_SLOTS.all(connection, {"of_project": project_id}))
 
 
 def count_other_active(connection: Connection, credential: Credential, *, now: datetime) -> int:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from credenza.domain.model import OrganizationId
-from credenza.store.schema import idempotency
-from credenza.store.upsert import insert_if_absent
+from credenza.store.prepared import Prepared
+from credenza.store.schema import Instant, idempotency
+from credenza.store.upsert import insert_on
 
 GONE = b""
 """What stands in place of an answer that is no longer kept. An answer that is not there yet is None."""
 
+_CLAIMED = idempotency.c.keys()
+_PRIMARY = idempotency.primary_key.columns.keys()
 _IS = (idempotency.c.actor_id == bindparam("of_actor"), idempotency.c.key_hash == bindparam("of_key"))
 _IS_OPEN = (
     *_IS,
     idempotency.c.reservation == bindparam("of_reservation"),
     idempotency.c.sealed_answer.is_(None),
 )
-_FIND = (
+_FIND = Prepared(
     select(
         idempotency.c.request_hash,
         idempotency.c.reservation,
@@ -31,11 +35,13 @@ _FIND = (
     .where(*_IS)
     .with_for_update()
 )
-_FREE = delete(idempotency).where(*_IS, idempotency.c.expires_at < bindparam("now"))
-_CHANGE = update(idempotency).where(*_IS)
-_FIND_OPEN = select(idempotency.c.key_hash).where(*_IS_OPEN)
-_ANSWER = update(idempotency).where(*_IS, idempotency.c.sealed_answer.is_(None))
-_RELEASE = delete(idempotency).where(*_IS_OPEN)
+_RESERVE = Prepared(update(idempotency).where(*_IS), sets=("reservation",))
+_TOUCH = Prepared(update(idempotency).where(*_IS), sets=("touched_at",))
+_FIND_OPEN = Prepared(select(idempotency.c.key_hash).where(*_IS_OPEN))
+_ANSWER = Prepared(
+    update(idempotency).where(*_IS, idempotency.c.sealed_answer.is_(None)), sets=("sealed_answer", "answer_until")
+)
+_RELEASE = Prepared(delete(idempotency).where(*_IS_OPEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Earlier:
 
 def find(connection: Connection, actor_id: str, key_hash: str) -> Earlier | None:
     """Read what stands under a key; the row is held to the commit."""
-    row = connection.execute(_FIND, _is(actor_id, key_hash)).one_or_none()
+    row = _FIND.first(connection, _is(actor_id, key_hash))
     if row is None:
         return None
     return Earlier(row.request_hash, row.reservation, row.sealed_answer, row.touched_at, row.answer_until)
@@ -71,7 +77,6 @@ def claim(
 
     A key that has been kept its time is free again.
     """
-    connection.execute(_FREE, {**_is(actor_id, key_hash), "now": now})
     row = {
         "organization_id": organization_id,
         "actor_id": actor_id,
@@ -82,24 +87,37 @@ def claim(
         "touched_at": now,
         "expires_at": expires_at,
         "answer_until": expires_at,
+        "now": now,
     }
-    return insert_if_absent(connection, idempotency, row)
+    return _claim(connection.dialect.name).run(connection, row) == 1
+
+
+@cache
+def _claim(dialect: str) -> Prepared:
+    claimed = insert_on(dialect, idempotency)
+    anew = {name: claimed.excluded[name] for name in _CLAIMED if name not in _PRIMARY}
+    return Prepared(
+        claimed.on_conflict_do_update(
+            index_elements=_PRIMARY, set_=anew, where=idempotency.c.expires_at < bindparam("now", type_=Instant)
+        ),
+        sets=_CLAIMED,
+    )
 
 
 def reserve(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> None:
     """Keep with the key what the request has put on record, for an attempt that has to go on with it."""
-    connection.execute(_CHANGE, {**_is(actor_id, key_hash), "reservation": reservation})
+    _RESERVE.run(connection, {**_is(actor_id, key_hash), "reservation": reservation})
 
 
 def is_open(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> bool:
     """Say whether the request that reserved this is still under way."""
-    found = connection.execute(_FIND_OPEN, {**_is(actor_id, key_hash), "of_reservation": reservation})
-    return found.one_or_none() is not None
+    found = _FIND_OPEN.first(connection, {**_is(actor_id, key_hash), "of_reservation": reservation})
+    return found is not None
 
 
 def touch(connection: Connection, actor_id: str, key_hash: str, *, now: datetime) -> None:
     """Take over a request whose first attempt died."""
-    connection.execute(_CHANGE, {**_is(actor_id, key_hash), "touched_at": now})
+    _TOUCH.run(connection, {**_is(actor_id, key_hash), "touched_at": now})
 
 
 def answer(
@@ -107,12 +125,12 @@ def answer(
 ) -> bool:
     """Store the answer, once; say whether this was the first."""
     row = {**_is(actor_id, key_hash), "sealed_answer": sealed_answer, "answer_until": answer_until}
-    return connection.execute(_ANSWER, row).rowcount == 1
+    return _ANSWER.run(connection, row) == 1
 
 
 def release(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> None:
     """Free the key of a request that was refused: nothing changed, so it may be tried again."""
-    connection.execute(_RELEASE, {**_is(actor_id, key_hash), "of_reservation": reservation})
+    _RELEASE.run(connection, {**_is(actor_id, key_hash), "of_reservation": reservation})
 
 
 def delete_expired(connection: Connection, *, now: datetime) -> int:

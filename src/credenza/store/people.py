@@ -19,6 +19,7 @@ from credenza.domain.model import (
     UserId,
 )
 from credenza.store.custom_roles import read_actions
+from credenza.store.prepared import Prepared
 from credenza.store.schema import custom_roles, memberships, organizations, users
 from credenza.store.upsert import insert_if_absent, insert_into
 
@@ -28,8 +29,10 @@ _ORGANIZATION = (
     organizations.c.project_limit,
     organizations.c.created_at,
 )
+_THERE = select(organizations.c.organization_id).where(organizations.c.organization_id == bindparam("of_organization"))
+_EXISTS, _LOCKED = Prepared(_THERE), Prepared(_THERE.with_for_update())
 _USER = (users.c.id, users.c.email, users.c.name, users.c.created_at, users.c.disabled_at)
-_STANDING = (
+_STANDING = Prepared(
     select(memberships.c.role, custom_roles.c.actions)
     .join(users, users.c.id == memberships.c.user_id)
     .outerjoin(custom_roles, custom_roles.c.id == memberships.c.custom_role_id)
@@ -79,10 +82,8 @@ def set_project_limit(connection: Connection, organization_id: OrganizationId, l
 
 def organization_exists(connection: Connection, organization_id: OrganizationId, *, lock: bool = False) -> bool:
     """With `lock` the row is held to the commit: what counts in it (projects, admins) changes one at a time."""
-    query = select(organizations.c.organization_id).where(organizations.c.organization_id == organization_id)
-    if lock:
-        query = query.with_for_update()
-    return connection.execute(query).one_or_none() is not None
+    query = _LOCKED if lock else _EXISTS
+    return query.first(connection, {"of_organization": organization_id}) is not None
 
 
 def insert_user(connection: Connection, user: User) -> bool:
@@ -147,7 +148,7 @@ def find_role(connection: Connection, organization_id: OrganizationId, user_id: 
 
 def find_standing(connection: Connection, organization_id: OrganizationId, user_id: UserId) -> Standing:
     """What an enabled user holds in an organization; nothing for whoever is no member."""
-    row = connection.execute(_STANDING, {"of_organization": organization_id, "of_user": user_id}).one_or_none()
+    row = _STANDING.first(connection, {"of_organization": organization_id, "of_user": user_id})
     return Standing() if row is None else Standing(OrganizationRole(row.role), None, read_actions(row.actions))
 
 

@@ -46,6 +46,7 @@ from credenza.domain.model import (
     User,
     UserId,
 )
+from credenza.store.prepared import Prepared
 from credenza.store.schema import environments, project_members, project_services, projects, services, users
 from credenza.store.upsert import insert_if_absent, violates
 
@@ -62,10 +63,10 @@ _PROJECT = (
     projects.c.ambiguous_readings,
     projects.c.created_at,
 )
-_LIVE = select(*_PROJECT).where(projects.c.id == bindparam("of_id"), projects.c.deleted_at.is_(None))
-_LOCKED = _LIVE.with_for_update()
+_FIND = select(*_PROJECT).where(projects.c.id == bindparam("of_id"), projects.c.deleted_at.is_(None))
+_LIVE, _LOCKED = Prepared(_FIND), Prepared(_FIND.with_for_update())
 # Each environment as often as it has services, and once when it has none.
-_PLACES_OF = (
+_PLACES_OF = Prepared(
     select(
         environments.c.project_id,
         environments.c.name,
@@ -81,7 +82,13 @@ _PLACES_OF = (
     )
     .outerjoin(services, services.c.id == project_services.c.service_id)
     .where(environments.c.project_id.in_(bindparam("of_projects", expanding=True)))
-    .order_by(environments.c.project_id, environments.c.name.desc(), project_services.c.service_id)
+    .order_by(environments.c.project_id, environments.c.name.desc(), project_services.c.service_id),
+    lists=("of_projects",),
+)
+_ROLE = Prepared(
+    select(project_members.c.role).where(
+        project_members.c.project_id == bindparam("of_project"), project_members.c.user_id == bindparam("of_user")
+    )
 )
 _NAME = ("uq_projects_name", projects.c.organization_id, projects.c.name)
 _PLACES = {ProjectRole.ADMIN: PROJECT_ADMIN_LIMIT, ProjectRole.READ_ONLY: PROJECT_READ_ONLY_LIMIT}
@@ -132,8 +139,8 @@ def mark_deleted(connection: Connection, project_id: ProjectId, *, now: datetime
 
 def find(connection: Connection, project_id: ProjectId, *, lock: bool = False) -> Project | None:
     """Read a live project; with `lock` it is held to the commit, so that its limits are counted one actor at a time."""
-    found = _projects(connection, _LOCKED if lock else _LIVE, of_id=project_id)
-    return found[0] if found else None
+    row = (_LOCKED if lock else _LIVE).first(connection, {"of_id": project_id})
+    return None if row is None else _with_places(connection, [row])[0]
 
 
 def name_exists(connection: Connection, organization_id: OrganizationId, name: str) -> bool:
@@ -249,11 +256,8 @@ def service_known(service_id: ServiceId, environment: EnvironmentName) -> Refusa
 def find_role(connection: Connection, project: Project, user_id: UserId) -> ProjectRole | None:
     if project.owner_id == user_id:
         return ProjectRole.OWNER
-    query = select(project_members.c.role).where(
-        project_members.c.project_id == project.id, project_members.c.user_id == user_id
-    )
-    role = connection.execute(query).scalar_one_or_none()
-    return None if role is None else ProjectRole(role)
+    row = _ROLE.first(connection, {"of_project": project.id, "of_user": user_id})
+    return None if row is None else ProjectRole(row.role)
 
 
 def list_members(connection: Connection, project: Project) -> tuple[ProjectMember, ...]:
@@ -316,15 +320,18 @@ def delete_member_everywhere(connection: Connection, organization_id: Organizati
     )
 
 
-def _projects(connection: Connection, query: Select[*tuple[Any, ...]], **values: str) -> tuple[Project, ...]:
-    rows = connection.execute(query, values).all()
+def _projects(connection: Connection, query: Select[*tuple[Any, ...]]) -> tuple[Project, ...]:
+    return _with_places(connection, connection.execute(query).all())
+
+
+def _with_places(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[Project, ...]:
     places = _environments(connection, [row.id for row in rows])
     return tuple(_project(row, tuple(places.get(row.id, ()))) for row in rows)
 
 
 def _environments(connection: Connection, project_ids: Sequence[str]) -> dict[str, list[Environment]]:
     found: dict[str, list[Environment]] = {}
-    rows = connection.execute(_PLACES_OF, {"of_projects": project_ids})
+    rows = _PLACES_OF.all(connection, {"of_projects": project_ids})
     for (project_id, name, client_id), used in groupby(rows, lambda row: row[:3]):
         services_here = tuple(_service(row) for row in used if row.service_id is not None)
         found.setdefault(project_id, []).append(Environment(EnvironmentName(name), client_id, services_here))

@@ -22,10 +22,11 @@ from credenza.domain.model import (
     ServiceStatus,
 )
 from credenza.store import service_entries
+from credenza.store.prepared import Prepared
 from credenza.store.schema import service_environments, service_scopes, services
 from credenza.store.upsert import violates
 
-_PLACES = select(
+_EVERY_PLACE = select(
     service_environments.c.service_id,
     service_environments.c.environment,
     service_environments.c.path_prefix,
@@ -34,7 +35,10 @@ _PLACES = select(
     service_environments.c.validity_days,
     service_environments.c.payload_rules,
 ).order_by(service_environments.c.service_id, service_environments.c.environment.desc())
-_PLACES_OF = _PLACES.where(service_environments.c.service_id.in_(bindparam("ids", expanding=True)))
+_PLACES = Prepared(_EVERY_PLACE)
+_PLACES_OF = Prepared(
+    _EVERY_PLACE.where(service_environments.c.service_id.in_(bindparam("ids", expanding=True))), lists=("ids",)
+)
 
 
 def insert_service(connection: Connection, service: Service, *, now: datetime) -> ServiceId:
@@ -158,7 +162,7 @@ def _load(connection: Connection, service_ids: list[ServiceId] | None) -> tuple[
 
 
 def _environments(connection: Connection, service_ids: list[ServiceId] | None) -> dict[int, list[ServiceEnvironment]]:
-    rows = connection.execute(_PLACES) if service_ids is None else connection.execute(_PLACES_OF, {"ids": service_ids})
+    rows = _PLACES.all(connection) if service_ids is None else _PLACES_OF.all(connection, {"ids": service_ids})
     found: dict[int, list[ServiceEnvironment]] = {}
     for row in rows:
         place = ServiceEnvironment(

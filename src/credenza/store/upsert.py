@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from credenza.store.prepared import Prepared
+
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_on(connection.dialect.name, table)
+
+
+def insert_on(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique constraint already holds its place; say whether it was inserted."""
-    statement = insert_into(connection, table).on_conflict_do_nothing()
-    # Without the option SQLAlchemy does not ask psycopg how many rows an INSERT has made, and answers -1.
-    return connection.execute(statement, row, execution_options={"preserve_rowcount": True}).rowcount == 1
+    return _if_absent(connection.dialect.name, table, tuple(row)).run(connection, row) == 1
+
+
+@cache
+def _if_absent(dialect: str, table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert_on(dialect, table).on_conflict_do_nothing(), sets=columns)
 
 
 def violates(error: IntegrityError, constraint: str, *columns: Column[Any]) -> bool:
