@@ -8,8 +8,10 @@ cost, and a key is bounded before it is used.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from cryptography import x509
@@ -67,17 +69,22 @@ class _Terms:
     blocked: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Claim:
-    """A request that can be read and has proved nothing yet."""
+    """A request that can be read and has proved nothing yet. Its parts are read when the first check asks for them."""
 
     request: x509.CertificateSigningRequest
-    subject: der.Element
-    spki_der: bytes
+    subject_element: der.Element
+    spki: der.Element
 
+    @cached_property
     def key(self) -> PublicKey:
-        """Load the key, bounded. Loading costs microseconds, so every check that needs the key loads it."""
-        return public_key.parse(self.spki_der)
+        """The key, bounded."""
+        return public_key.of_element(self.spki)
+
+    @cached_property
+    def subject(self) -> Subject:
+        return distinguished_name.allowed_subject(distinguished_name.parse(self.subject_element))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ def _read(text_or_der: bytes | str) -> _Claim:
         ) from error
     # RFC 2986 4.1: version, subject, subjectPKInfo, attributes; the library has just proved that shape.
     _, subject, spki, *_ = request.children[0].children
-    return _Claim(loaded, subject, spki.encoded)
+    return _Claim(loaded, subject, spki)
 
 
 def _apply(rule: _Rule, claim: _Claim, terms: _Terms) -> str:
@@ -198,20 +205,19 @@ def _key_first(rule: _Rule) -> Check:
 
 
 def _proved(claim: _Claim) -> CertificationRequest:
-    key = claim.key()
+    spki_der = public_key.spki_der(claim.key)
     return CertificationRequest(
-        public_key=key,
-        spki_der=public_key.spki_der(key),
-        spki_sha256=public_key.spki_sha256(key),
-        key_algorithm=public_key.algorithm_name(key),
-        subject=distinguished_name.allowed_subject(distinguished_name.parse(claim.subject)),
+        public_key=claim.key,
+        spki_der=spki_der,
+        spki_sha256=hashlib.sha256(spki_der).hexdigest(),
+        key_algorithm=public_key.algorithm_name(claim.key),
+        subject=claim.subject,
     )
 
 
 def _check_key(claim: _Claim, terms: _Terms) -> str:
-    key = claim.key()
-    public_key.check_type_and_size(key, allow_ec=terms.allow_ec, allow_p384=terms.allow_p384)
-    return public_key.algorithm_name(key)
+    public_key.check_type_and_size(claim.key, allow_ec=terms.allow_ec, allow_p384=terms.allow_p384)
+    return public_key.algorithm_name(claim.key)
 
 
 def _check_signature_algorithm(claim: _Claim, terms: _Terms) -> str:
@@ -226,18 +232,17 @@ def _check_signature_algorithm(claim: _Claim, terms: _Terms) -> str:
 
 
 def _check_subject(claim: _Claim, _: _Terms) -> str:
-    name = distinguished_name.parse(claim.subject)
-    return ", ".join(f"{key}={value}" for key, value in distinguished_name.allowed_subject(name))
+    return ", ".join(f"{key}={value}" for key, value in claim.subject)
 
 
 def _check_not_blocked(claim: _Claim, terms: _Terms) -> str:
-    public_key.check_not_blocked(claim.key(), terms.blocked)
+    public_key.check_not_blocked(claim.key, terms.blocked)
     return "not a published or blocked key"
 
 
 def _check_signature(claim: _Claim, _: _Terms) -> str:
     try:
-        _verify(claim.key(), claim.request)
+        _verify(claim.key, claim.request)
     except (InvalidSignature, ValueError, UnsupportedAlgorithm) as error:
         raise Refused(
             "signature", "The request is not signed by its own key: it was changed, or put together from two."
@@ -258,7 +263,7 @@ def _verify(key: PublicKey, request: x509.CertificateSigningRequest) -> None:
 
 
 def _check_not_weak(claim: _Claim, _: _Terms) -> str:
-    public_key.check_not_weak(claim.key())
+    public_key.check_not_weak(claim.key)
     return "no known weakness"
 
 

@@ -90,31 +90,28 @@ class _Reader:
         if depth > _DEEPEST:
             raise Malformed(self._field, f"The {self._field} is nested deeper than any certificate is.")
         found: list[Element] = []
-        position = 0
-        while position < len(octets):
-            found.append(self._element(octets, position, depth))
-            position += len(found[-1].encoded)
+        position, end = 0, len(octets)
+        while position < end:
+            element = self._element(octets, position, end, depth)
+            found.append(element)
+            position += len(element.encoded)
         return tuple(found)
 
-    def _element(self, octets: bytes, position: int, depth: int) -> Element:
+    def _element(self, octets: bytes, position: int, end: int, depth: int) -> Element:
         self._elements_left -= 1
         if self._elements_left < 0:
             raise Malformed(self._field, f"The {self._field} has more parts than any certificate has.")
-        content_start, end = self._extent(octets, position)
-        tag, content = octets[position], octets[content_start:end]
-        children = self.elements(content, depth + 1) if tag & _CONSTRUCTED else ()
-        return Element(tag, content, octets[position:end], children)
-
-    def _extent(self, octets: bytes, position: int) -> tuple[int, int]:
-        header = octets[position : position + 2]
-        if len(header) < 2 or header[0] & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG:
+        tag = octets[position]
+        if position + 1 == end or tag & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG:
             raise self._not_der()
-        content_start, length = position + 2, header[1]
+        start, length = position + 2, octets[position + 1]
         if length >= _INDEFINITE:
-            content_start, length = self._long_length(octets, content_start, length & 0x7F)
-        if content_start + length > len(octets):
+            start, length = self._long_length(octets, start, length & 0x7F)
+        if start + length > end:
             raise Malformed(self._field, f"The {self._field} is cut short.")
-        return content_start, content_start + length
+        content = octets[start : start + length]
+        children = self.elements(content, depth + 1) if tag & _CONSTRUCTED else ()
+        return Element(tag, content, octets[position : start + length], children)
 
     def _long_length(self, octets: bytes, start: int, count: int) -> tuple[int, int]:
         if count == 0:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeAlias
 
@@ -33,6 +34,7 @@ SERIAL_RANDOM_BYTES: Final = 20
 BACKDATING: Final = timedelta(minutes=5)
 
 _SECOND: Final = timedelta(seconds=1)
+_MOST_BEGUN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,25 @@ class Validity:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What many certificates of an issuer have in common: their profile, and where to learn more about the issuer."""
+
+    profile: Profile
+    ca_issuers_url: str | None = None
+    crl_url: str | None = None
+    ocsp_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """Everything that is signed, before the signature."""
 
-    profile: Profile
+    frame: Frame
     subject: x509.Name
     public_key: PublicKey
     serial_number: int
     validity: Validity
     names: tuple[x509.GeneralName, ...] = ()
-    ca_issuers_url: str | None = None
-    crl_url: str | None = None
-    ocsp_url: str | None = None
 
 
 def serial_from(random_bytes: bytes) -> int:
@@ -132,8 +141,9 @@ def make_root(
     root_key: IssuerKey, *, subject: x509.Name, public_key: PublicKey, serial_number: int, validity: Validity
 ) -> x509.Certificate:
     """Make a certificate that signs itself. `public_key` is the public half of `root_key`."""
-    template = Template(ROOT, subject, public_key, serial_number, validity)
-    return _sign(template, root_key, issuer_name=subject, issuer_key_identifier=_key_identifier(public_key))
+    template = Template(Frame(ROOT), subject, public_key, serial_number, validity)
+    begun = _begin(template.frame, _key_identifier(public_key)).issuer_name(subject)
+    return _sign(template, root_key, begun)
 
 
 def make_issuing(
@@ -148,9 +158,8 @@ def make_issuing(
     crl_url: str | None = None,
 ) -> x509.Certificate:
     """Make the certificate of an issuing authority, one for each environment, which signs leaves and nothing else."""
-    template = Template(
-        ISSUING, subject, public_key, serial_number, validity, ca_issuers_url=ca_issuers_url, crl_url=crl_url
-    )
+    frame = Frame(ISSUING, ca_issuers_url, crl_url)
+    template = Template(frame, subject, public_key, serial_number, validity)
     return sign_certificate(template, issuer_key, issuer)
 
 
@@ -170,69 +179,72 @@ def make_leaf(
 ) -> x509.Certificate:
     """Make a client's, server's or responder's certificate. `hosts` are the DNS names and addresses of a server."""
     names = tuple(x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host) for host in hosts)
-    template = Template(profile, subject, public_key, serial_number, validity, names, ca_issuers_url, crl_url, ocsp_url)
+    frame = Frame(profile, ca_issuers_url, crl_url, ocsp_url)
+    template = Template(frame, subject, public_key, serial_number, validity, names)
     return sign_certificate(template, issuer_key, issuer)
 
 
 def sign_certificate(template: Template, issuer_key: IssuerKey, issuer: x509.Certificate) -> x509.Certificate:
     """Sign the template in the name of issuer, whose private key is `issuer_key`, with SHA-256."""
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return _sign(template, issuer_key, issuer_name=issuer.subject, issuer_key_identifier=identifier)
+    return _sign(template, issuer_key, _begun(template.frame, issuer))
 
 
-def _sign(
-    template: Template,
-    issuer_key: IssuerKey,
-    *,
-    issuer_name: x509.Name,
-    issuer_key_identifier: x509.SubjectKeyIdentifier,
-) -> x509.Certificate:
+def _sign(template: Template, issuer_key: IssuerKey, begun: x509.CertificateBuilder) -> x509.Certificate:
     builder = (
-        x509.CertificateBuilder()
-        .subject_name(template.subject)
-        .issuer_name(issuer_name)
+        begun.subject_name(template.subject)
         .public_key(template.public_key)
         .serial_number(template.serial_number)
         .not_valid_before(template.validity.not_before)
         .not_valid_after(template.validity.not_after)
+        .add_extension(_key_identifier(template.public_key), critical=False)
     )
-    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_identifier)
-    for extension, critical in (*_constraints(template), (authority, False), *_references(template)):
-        builder = builder.add_extension(extension, critical)
+    if template.names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(template.names), critical=False)
     return builder.sign(issuer_key, SHA256())
 
 
-def _constraints(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
-    profile = template.profile
+@lru_cache(maxsize=_MOST_BEGUN)
+def _begun(frame: Frame, issuer: x509.Certificate) -> x509.CertificateBuilder:
+    """What all certificates of an issuer say that have this in common. A builder is never changed, only followed."""
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return _begin(frame, identifier).issuer_name(issuer.subject)
+
+
+def _begin(frame: Frame, issuer_key_identifier: x509.SubjectKeyIdentifier) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder()
+    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_identifier)
+    for extension, critical in (*_constraints(frame.profile), (authority, False), *_references(frame)):
+        builder = builder.add_extension(extension, critical)
+    return builder
+
+
+def _constraints(profile: Profile) -> list[tuple[x509.ExtensionType, bool]]:
     # RFC 5280 4.2.1.9 and 4.2.1.3: critical, so that software which cannot read them refuses the certificate.
     extensions: list[tuple[x509.ExtensionType, bool]] = [
         (x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length), True),
         (_key_usage(profile), True),
-        (_key_identifier(template.public_key), False),
     ]
     if profile.extended_key_usage:
         extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
-    if template.names:
-        extensions.append((x509.SubjectAlternativeName(template.names), False))
     if profile.no_check:
         extensions.append((x509.OCSPNoCheck(), False))
     return extensions
 
 
-def _references(template: Template) -> list[tuple[x509.ExtensionType, bool]]:
+def _references(frame: Frame) -> list[tuple[x509.ExtensionType, bool]]:
     extensions: list[tuple[x509.ExtensionType, bool]] = []
     access = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
         for method, url in (
-            (AuthorityInformationAccessOID.OCSP, template.ocsp_url),
-            (AuthorityInformationAccessOID.CA_ISSUERS, template.ca_issuers_url),
+            (AuthorityInformationAccessOID.OCSP, frame.ocsp_url),
+            (AuthorityInformationAccessOID.CA_ISSUERS, frame.ca_issuers_url),
         )
         if url is not None
     ]
     if access:
         extensions.append((x509.AuthorityInformationAccess(access), False))
-    if template.crl_url is not None:
-        location = x509.UniformResourceIdentifier(template.crl_url)
+    if frame.crl_url is not None:
+        location = x509.UniformResourceIdentifier(frame.crl_url)
         point = x509.DistributionPoint([location], relative_name=None, reasons=None, crl_issuer=None)
         extensions.append((x509.CRLDistributionPoints([point]), False))
     return extensions

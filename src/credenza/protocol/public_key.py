@@ -52,7 +52,12 @@ def parse(spki_der: bytes) -> PublicKey:
     Raises Malformed("public_key") when it is damaged or its point is off the curve, Refused("key_type" |
     "key_size" | "weak_key") for the rest, before any arithmetic with it.
     """
-    algorithm, parameters, subject_public_key = _parts(spki_der)
+    return of_element(der.parse(spki_der, field="public_key"))
+
+
+def of_element(spki: der.Element) -> PublicKey:
+    """Read a key as `parse` does, where it stands in a larger document that was read."""
+    algorithm, parameters, subject_public_key = _parts(spki)
     if algorithm == _RSA_ENCRYPTION:
         check_rsa_numbers(*_rsa_numbers(subject_public_key))
     elif algorithm == _EC_PUBLIC_KEY:
@@ -60,7 +65,7 @@ def parse(spki_der: bytes) -> PublicKey:
     else:
         name = _REFUSED_ALGORITHMS.get(algorithm, f"of the algorithm {algorithm}")
         raise Refused("key_type", f"The key is {name}; RSA with 2048 to 4096 bits and EC on P-256 are accepted.")
-    return _load(spki_der)
+    return _load(spki.encoded)
 
 
 def check_key_policy(
@@ -144,8 +149,8 @@ def algorithm_name(public_key: PublicKeyTypes) -> str:
     return type(public_key).__name__.removesuffix("PublicKey")
 
 
-def _parts(spki: bytes) -> tuple[str, der.Element | None, bytes]:
-    match der.parse(spki, field="public_key").children:
+def _parts(spki: der.Element) -> tuple[str, der.Element | None, bytes]:
+    match spki.children:
         case (
             der.Element(tag=der.SEQUENCE, children=(der.Element(tag=der.OBJECT_IDENTIFIER) as algorithm, *parameters)),
             der.Element(tag=der.BIT_STRING, content=bits),
