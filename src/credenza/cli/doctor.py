@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from credenza.cli import authority_checks, database_checks, local, machine_checks, output
+from credenza.cli import authority_checks, database_checks, enrolment_checks, local, machine_checks, output
 from credenza.cli.checks import Check
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.roles import Role
@@ -69,6 +69,7 @@ def _database_checks(settings: Settings) -> Iterator[Check]:
 def _content_checks(database: Database, settings: Settings) -> Iterator[Check]:
     yield from database_checks.key_checks(database, settings)
     yield from authority_checks.authority_checks(database, settings, now=local.now())
+    yield from enrolment_checks.enrolment_checks(database, settings)
     yield from database_checks.audit_checks(database)
     yield database_checks.age_check(database, settings)
     yield database_checks.quarantine_check(database)

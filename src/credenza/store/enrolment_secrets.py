@@ -46,6 +46,11 @@ _COLUMNS = (
 )
 
 
+def any_made(connection: Connection) -> bool:
+    """Whether devices are to enrol on this platform, or have."""
+    return connection.execute(select(enrolment_secrets.c.id).limit(1)).first() is not None
+
+
 def insert_secret(connection: Connection, secret: EnrolmentSecret, *, secret_hash: str) -> None:
     connection.execute(
         insert(enrolment_secrets).values(
