@@ -9,33 +9,38 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from tests import pki_linters
-from tests.installation import SANDBOX, Installation, furnish, now, settings
+from tests.installation import NOWHERE, SANDBOX, Installation, furnish, now, settings
 
-from credenza.actions import account_keys, authorities, revocation_lists
+from credenza.actions import account_keys, authorities, certificates, projects, revocation_lists
+from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.certificate_status import CertificateStatus
 from credenza.actions.issuing import NewKey
+from credenza.actions.projects import NewProject
 from credenza.cli import local
 from credenza.client import operations
-from credenza.domain.model import Credential
+from credenza.domain.model import AuthenticationType, Credential, ProjectId, ProjectType
 from credenza.protocol import csr
 from credenza.store import migrate
 from proof import stage, workload
 from proof.claim import Claim, Progress, hold
+from proof.pki_peers import Made, Peers
 from proof.stage import Stage
 
 _FAILPOINTS = ("list_number_taken", "list_signed", "before_list_commit", "after_list_commit")
 _REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_S = 120
+_NAMES = ("Orders", "Ordres é", "注文", "<script>", 'O\'Brien, "quoted"')
 _LISTS_EVERY = 20
 
 
@@ -72,7 +77,7 @@ def _installation() -> Iterator[Installation]:
 
 def _certify(installation: Installation, number: int) -> Credential:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = ("Orders", "Ordres é", "注文", "<script>", 'O\'Brien, "quoted"')[number % 5]
+    name = _NAMES[number % len(_NAMES)]
     new = NewKey(f"key {number}", csr.build(key, common_name=f"{name} {number}", organization="Acme"))
     return account_keys.add(installation.platform, installation.actor, installation.organization_id, new, now=now())
 
@@ -105,6 +110,74 @@ def _lint_lists(installation: Installation, moment: datetime) -> int:
         found = pki_linters.list_findings(each.der)
         hold(not found, f"list {each.number} of {each.authority_id}: {found}")
     return len(signed)
+
+
+def agree_with_peers(volume: int) -> str:
+    """Certificates of TLS clients, every other one revoked, in batches with a list each."""
+    progress, batches = Progress("what peers say", volume), 0
+    with _installation() as installation, TemporaryDirectory(prefix="credenza-proof-") as directory:
+        at, status = installation.platform, CertificateStatus(installation.platform)
+        project_id, tills = _open_project(installation), count()
+        issuer, root = (
+            x509.load_der_x509_certificate(authorities.certificate_of(at, SANDBOX, role))
+            for role in (authorities.Role.ISSUING, authorities.Role.ROOT)
+        )
+        peers, left = Peers(Path(directory), issuer, root), volume
+        while left > 0:
+            batch = [_till(installation, project_id, next(tills)) for _ in range(min(left, _LISTS_EVERY))]
+            for each in batch[::2]:
+                certificates.revoke(
+                    at, installation.actor, project_id, each.id, keep_last=False, reason="lost", now=now()
+                )
+            made = [_answered(status, issuer, each, revoked=each in batch[::2]) for each in batch]
+            peers.agree(made, _list_with(installation, issuer, {each.certificate for each in made if each.revoked}))
+            progress.add(len(batch))
+            left, batches = left - len(batch), batches + 1
+    return f"{volume} certificates with as many answers, and {batches} lists: openssl, GnuTLS and pkilint agree"
+
+
+def _open_project(installation: Installation) -> ProjectId:
+    service = installation.add_service("Vault", "/vault", AuthenticationType.MTLS, NOWHERE)
+    new = NewProject(ProjectType.MTLS, "Tills", "EU", service.id, SANDBOX, _asked("first"))
+    return projects.create(
+        installation.platform, installation.actor, installation.organization_id, new, now=now()
+    ).project.id
+
+
+def _till(installation: Installation, project_id: ProjectId, number: int) -> Credential:
+    new = _asked(f"{_NAMES[number % len(_NAMES)]} {number}")
+    made = certificates.add_by_csr(installation.platform, installation.actor, project_id, new, SANDBOX, now=now())
+    _lint_certificate(made)
+    return made
+
+
+def _asked(common_name: str) -> NewRequest:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return NewRequest("till", csr.build(key, common_name=common_name, organization="Acme"))
+
+
+def _answered(status: CertificateStatus, issuer: x509.Certificate, made: Credential, *, revoked: bool) -> Made:
+    leaf = x509.load_der_x509_certificate(made.certificate_der)
+    asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, SHA1()).build().public_bytes(Encoding.DER)
+    answer = status.answer(asked, now=now()).der
+    found = pki_linters.answer_findings(answer)
+    hold(not found, f"answer about {made.id}: {found}")
+    return Made(f"{made.id}.pem", leaf, answer, revoked)
+
+
+def _list_with(
+    installation: Installation, issuer: x509.Certificate, revoked: set[x509.Certificate]
+) -> x509.CertificateRevocationList:
+    """Sign what is due; the list that is published then, and that has these."""
+    for each in revocation_lists.sign_due(installation.platform, now=now()):
+        found = pki_linters.list_findings(each.der)
+        hold(not found, f"list {each.number} of {each.authority_id}: {found}")
+    views = authorities.list_all(installation.platform, local.OPERATOR, now=now())
+    (signs,) = [each for each in views if each.state == "signs" and each.authority.environment is SANDBOX]
+    listed = x509.load_der_x509_crl(revocation_lists.get(installation.platform, signs.authority.id, now=now()).der)
+    hold(listed.issuer == issuer.subject, "another authority's list")
+    hold({each.serial_number for each in revoked} <= {each.serial_number for each in listed}, "one is not listed")
+    return listed
 
 
 def die_while_signing(kills: int) -> str:
@@ -180,6 +253,14 @@ CLAIMS = (
         1_000,
         "certificates and answers, and lists",
         lint,
+        20,
+    ),
+    Claim(
+        "C5, peers",
+        "openssl, GnuTLS' tools and pkilint agree with every certificate, list and answer, revoked or not",
+        1_000,
+        "certificates of TLS clients and answers, and lists",
+        agree_with_peers,
         20,
     ),
     Claim(
