@@ -23,6 +23,7 @@ from proof.claims import (
     replay,
     revocation,
     rotation,
+    scopes,
     tokens,
 )
 
@@ -33,6 +34,7 @@ CLAIMS: tuple[Claim, ...] = (
     *payloads.CLAIMS,
     *hostile.CLAIMS,
     *fuzzing.CLAIMS,
+    *scopes.CLAIMS,
     *replay.CLAIMS,
     *revocation.CLAIMS,
     *rotation.CLAIMS,

@@ -9,7 +9,6 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from tests.clock import NOON
 from tests.gate.api_scene import ApiGate, entry
 
 from credenza.actions import accounts, api_credentials, workspaces
@@ -118,7 +117,7 @@ async def put_into(gate: ApiGate, issued: IssuedApiCredential, state: str) -> No
     if state == "inactive":
         await gate.act(api_credentials.deactivate, credential_id)
     elif state == "ended":
-        await gate.edit(issued, ends_at=NOON + timedelta(seconds=1))
+        await gate.edit(issued, ends_at=gate.stage.now + timedelta(seconds=1))
     elif state == "other address":
         await gate.edit(issued, networks=("198.51.100.0/24",))
     elif state == "deleted":
