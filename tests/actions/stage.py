@@ -138,11 +138,15 @@ def _all_of(table: Table) -> Select[Any]:
 class Stage:
     """A platform with factories. `done`, `looked` and `refused` call an action and check what it left on record."""
 
-    def __init__(self, platform: Platform, clock: Clock) -> None:
+    def __init__(self, platform: Platform, clock: Clock, numbers: tuple[int, int] = (0, 0)) -> None:
+        """`numbers` are those that come next (`numbers()`), on a database that is not empty."""
         self.platform = platform
         self.clock = clock
-        self._numbers = count()
-        self._keys = count()
+        self._numbers, self._keys = map(count, numbers)
+
+    def numbers(self) -> tuple[int, int]:
+        """The next number of a name and of a key, which nothing gets any more."""
+        return next(self._numbers), next(self._keys)
 
     def with_policy(self, **policy: Any) -> "Stage":
         self.platform = replace(self.platform, policy=replace(self.platform.policy, **policy))

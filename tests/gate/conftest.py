@@ -2,12 +2,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.actions.stage import Stage, know_the_timeline, new_platform
+from tests.actions.kept_stages import KeptStages
+from tests.actions.stage import Stage
 from tests.clock import Clock
 from tests.gate.api_scene import ApiGate, standing
 from tests.gate.scene import Scene, furnished
-
-from credenza.store.engine import Database
 
 
 @pytest.fixture
@@ -17,9 +16,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def stage(database: Database, clock: Clock) -> Stage:
-    know_the_timeline(database.records)
-    return Stage(new_platform(database, now=clock.now()), clock)
+def stage(kept_stages: KeptStages, clock: Clock) -> Stage:
+    return kept_stages.stage(clock)
 
 
 @pytest.fixture
