@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.actions.kept_stages import KeptStages, PostgreSQLRoom, SqliteRoom
 from tests.clock import Clock
 from tests.databases import RenewedDatabase, SqlitePlace, migrate_files
 from tests.servers import PostgreSQLServer, RedisServer, Server
@@ -14,7 +15,6 @@ from tests.servers import PostgreSQLServer, RedisServer, Server
 from credenza.store import migrate
 from credenza.store.engine import Database, open_database
 
-ROOT = Path(__file__).parents[1]
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 2**30
 
@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--volume", type=int, default=1, metavar="PERCENT", help="run claims at this share of the volume of the proof"
     )
     parser.addoption(
-        "--screenshots", default=str(ROOT / "build" / "screenshots"), metavar="DIR", help="where portal tests put them"
+        "--screenshots", metavar="DIR", help="have tests of the portal put pictures of its pages there, in both themes"
     )
 
 
@@ -130,6 +130,28 @@ def database(request: pytest.FixtureRequest) -> Database:
     """A migrated, empty database; a test that asks for it runs on both kinds."""
     found = request.getfixturevalue(f"{request.param}_database")
     assert isinstance(found, Database)
+    return found
+
+
+@pytest.fixture(scope="session")
+def stages_on_sqlite(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[KeptStages]:
+    room = SqliteRoom(tmp_path_factory.mktemp("stages"), sqlite_template)
+    yield KeptStages(room)
+    room.close()
+
+
+@pytest.fixture(scope="session")
+def stages_on_postgresql(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[KeptStages]:
+    room = PostgreSQLRoom(postgresql, postgresql_template)
+    yield KeptStages(room)
+    room.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept_stages(request: pytest.FixtureRequest) -> KeptStages:
+    """A test that asks for a stage or a shop of them runs on both kinds of database."""
+    found = request.getfixturevalue(f"stages_on_{request.param}")
+    assert isinstance(found, KeptStages)
     return found
 
 
