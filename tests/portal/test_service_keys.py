@@ -61,6 +61,22 @@ def test_the_services_of_a_project_lead_to_their_keys(shop: Shop) -> None:
     assert f'href="{base(shop)}"' in shop.browser().get(shop.path("/services")).text
 
 
+def test_a_project_and_the_catalog_say_what_of_payloads_is_protected(shop: Shop) -> None:
+    catalog, project = f"/organizations/{shop.house.organization_id}/settings", shop.path("/services")
+    before = [shop.browser().get(each).text for each in (catalog, project)]
+
+    encrypts(shop, '{"encryption": {"mode": "FIELD", "responses": null}, "signature": {"requests": false}}')
+
+    listed, used = (shop.browser().get(each).text for each in (catalog, project))
+    assert all("requests are encrypted" not in each for each in before)
+    for page in (listed, used):
+        assert "requests are encrypted" in page
+        assert "answers are signed" in page
+        assert "answers are encrypted" not in page
+        assert "requests are signed" not in page
+    assert "&#34;mode&#34;: &#34;FIELD&#34;" in listed
+
+
 def test_the_page_says_of_every_kind_who_holds_which_half(shop: Shop) -> None:
     page = shop.browser().get(base(shop)).text
 

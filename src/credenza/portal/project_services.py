@@ -9,6 +9,7 @@ from credenza.domain import lifecycle
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName, Project, Service, ServiceId
 from credenza.portal import project_frame
+from credenza.portal.payload_protection import protections
 from credenza.portal.project_frame import project_id
 from credenza.portal.visit import Visit
 
@@ -16,7 +17,8 @@ from credenza.portal.visit import Visit
 def show(visit: Visit) -> Response:
     sight = project_frame.enter(visit)
     known = {each.id: each for each in _catalog(visit)}
-    return project_frame.show(visit, sight, "project_services.html", tab="services", known=known)
+    found = protections(known.values())
+    return project_frame.show(visit, sight, "project_services.html", tab="services", known=known, protections=found)
 
 
 def ask_add(visit: Visit) -> Response:

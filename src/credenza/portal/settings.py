@@ -16,6 +16,7 @@ from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT,
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING, NOTICE_DAYS, VALIDITY_MONTHS
 from credenza.domain.model import EnvironmentName, OrganizationId
+from credenza.portal.payload_protection import protections
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
@@ -38,7 +39,13 @@ class AuthorityFacts:
 
 def show_services(visit: Visit) -> Response:
     found = services.list_live(visit.portal.platform, visit.actor, now=visit.now)
-    return _render(visit, "settings_services.html", services=found, environments=tuple(EnvironmentName))
+    return _render(
+        visit,
+        "settings_services.html",
+        services=found,
+        environments=tuple(EnvironmentName),
+        protections=protections(found),
+    )
 
 
 def show_authorities(visit: Visit) -> Response:
