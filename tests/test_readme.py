@@ -99,6 +99,7 @@ def test_the_blocks_of_the_readme_run_as_they_stand(demo: Path) -> None:
         "200 Hello, ",
         "scope: payments:read",
         '"path": "/payments/7"',
+        '"path": "/tokenize/cards"',
         "my-first-key",
         "INVALID_CSR",
         "checkout-2027",

@@ -281,6 +281,12 @@ With a client id and secret, for what was ticked and no more:
   curl --cacert "$DEMO_CA" -H "Authorization: Bearer $TOKEN" \\
     "https://localhost:8443/profile/v1/workspaces/$API_WORKSPACE/profiles"
 
+With a payload that only the platform reads, and an answer that only you do:
+
+  credenza encrypt --to {shown}/partner/tokenize-requests-2026.pem --body-text '{{"card": "5123456789012346"}}' |
+    credenza call POST https://localhost:8443/tokenize/cards --body - |
+    credenza decrypt --key {shown}/partner/tokenize-responses-2026.pem --body -
+
 Another link to the portal: credenza user sign-in-link {demo_seed.ADMIN}
 Also: credenza project list, credenza key list, credenza key view KID (who calls), credenza audit list.
 Stop with Ctrl-C. Start over with: credenza demo --reset
