@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.cli.command import Ran, run
 from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, settings
 
 from credenza.domain.model import AuthenticationType
@@ -24,17 +21,9 @@ class Desk(NamedTuple):
     service: int
     directory: Path
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "HOME": str(self.directory),
-            "CREDENZA_URL": self.server.manage_origin,
-            "CREDENZA_TOKEN": self.installation.token,
-        }
-        arguments = [sys.executable, "-m", "credenza", *command, "-o", "json"]
-        return subprocess.run(
-            arguments, check=False, capture_output=True, text=True, cwd=self.directory, timeout=120, env=environment
-        )
+    def run(self, *command: str) -> Ran:
+        who = {"CREDENZA_URL": self.server.manage_origin, "CREDENZA_TOKEN": self.installation.token}
+        return run(*command, "-o", "json", at=self.directory, **who)
 
     def request(self, name: str) -> str:
         octets = csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=name)
@@ -55,14 +44,14 @@ def test_an_added_key_replaces_another(desk: Desk) -> None:
         "project", "create", "Vault", "--service", str(desk.service), "--type", "OAUTH2_FAPI",
         "--csr", desk.request("first"), "--alias", "first",
     )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    project = json.loads(made.stdout)
+    assert made.code == 0, made.err
+    project = made.document
     (old,) = project["environments"][0]["credentials"]
     second = ("key", "add", "--alias", "second", "--csr", desk.request("second"), "--project", project["id"])
 
     added = desk.run(*second, "--replaces", old["id"])
     misspelt = desk.run(*second, "--replaces", "first")
 
-    assert json.loads(added.stdout)["predecessorId"] == old["id"], added.stderr
-    assert f"credenza key revoke {old['id']}" in added.stderr
-    assert (misspelt.returncode, "first is no key id" in misspelt.stderr) == (2, True)
+    assert added.document["predecessorId"] == old["id"], added.err
+    assert f"credenza key revoke {old['id']}" in added.err
+    assert (misspelt.code, "first is no key id" in misspelt.err) == (2, True)

@@ -1,9 +1,6 @@
 """Notices by the real server: mail and webhooks go out, and the commands say what expires."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from icalendar import Calendar
 from sqlalchemy import update
 from standardwebhooks import Webhook
 from tests.adapters.mail_server import MailServer, mail_server
+from tests.cli.command import Ran, run
 from tests.installation import CredenzaServer, Installation, furnish, now, settings
 from tests.servers import HOST
 
@@ -25,7 +23,7 @@ from credenza.settings import Settings
 from credenza.store.engine import writing
 from credenza.store.schema import certificates, credentials
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 ALMOST_A_WEEK = timedelta(days=7, seconds=-5)
 
 
@@ -40,16 +38,9 @@ class Place:
     hook: "Hook"
     key_id: str
 
-    def credenza(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        variables = {"CREDENZA_URL": self.server.manage_origin, "CREDENZA_TOKEN": self.installation.token}
-        return subprocess.run(
-            [sys.executable, "-m", "credenza", *arguments],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def credenza(self, *arguments: str) -> Ran:
+        who = {"CREDENZA_URL": self.server.manage_origin, "CREDENZA_TOKEN": self.installation.token}
+        return run(*arguments, at=self.chosen.data_dir.parent, **who)
 
 
 class Hook(HTTPServer):
@@ -122,10 +113,10 @@ def wait_until(come: Callable[[], bool]) -> None:
 def test_a_server_tells_people_and_programs(place: Place, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     added = place.credenza("webhook", "add", place.hook.url, "--file", str(secret))
-    assert added.returncode == 0, added.stderr
-    (webhook,) = json.loads(place.credenza("webhook", "list", "-o", "json").stdout)
+    assert added.code == 0, added.err
+    (webhook,) = place.credenza("webhook", "list", "-o", "json").document
     tested = place.credenza("webhook", "test", webhook["id"], "-o", "json")
-    assert (tested.returncode, json.loads(tested.stdout)["state"]) == (0, "sent"), tested.stderr
+    assert (tested.code, tested.document["state"]) == (0, "sent"), tested.err
 
     nearly_end(place)
     wait_until(lambda: len(place.mail.mails) == 1 and len(place.hook.calls) == 2)
@@ -140,7 +131,7 @@ def test_a_server_tells_people_and_programs(place: Place, tmp_path: Path) -> Non
     metrics = httpx.get(f"{place.server.manage_origin}/metrics").text
     assert 'credenza_credentials_expiring{days="7"} 1.0' in metrics
     assert 'credenza_delivery_attempts_total{channel="mail",outcome="sent"} 1.0' in metrics
-    assert place.credenza("webhook", "remove", webhook["id"]).returncode == 0
+    assert place.credenza("webhook", "remove", webhook["id"]).code == 0
 
 
 def test_the_commands_say_what_expires(place: Place) -> None:
@@ -150,28 +141,21 @@ def test_the_commands_say_what_expires(place: Place) -> None:
     listed = place.credenza("expiry", "list", "-o", "json")
     fed = place.credenza("expiry", "ics")
 
-    assert (far.returncode, near.returncode) == (0, 5)
-    assert "1 expire within 4w." in near.stderr
-    assert [each["credentialId"] for each in json.loads(near.stdout)] == [place.key_id]
-    assert listed.stdout == near.stdout
-    (event,) = Calendar.from_ical(httpx.get(fed.stdout.strip()).text).walk("VEVENT")
+    assert (far.code, near.code) == (0, 5)
+    assert "1 expire within 4w." in near.err
+    assert [each["credentialId"] for each in near.document] == [place.key_id]
+    assert listed.out == near.out
+    (event,) = Calendar.from_ical(httpx.get(fed.out.strip()).text).walk("VEVENT")
     assert str(event["UID"]).startswith(place.key_id)
-    assert place.credenza("expiry", "check", "--within", "soon").returncode == 2
+    assert place.credenza("expiry", "check", "--within", "soon").code == 2
 
 
-def test_a_round_can_be_gone_by_hand(place: Place) -> None:
+def test_a_round_can_be_gone_by_hand(place: Place, tmp_path: Path) -> None:
     place.server.stop()
     nearly_end(place)
     variables = {"CREDENZA_DATA_DIR": str(place.chosen.data_dir), "CREDENZA_SMTP_HOST": HOST}
     variables |= {"CREDENZA_SMTP_PORT": str(place.mail.port), "CREDENZA_SMTP_SECURITY": "none"}
-    done = subprocess.run(
-        [sys.executable, "-m", "credenza", "notices", "send", "-o", "json"],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run("notices", "send", "-o", "json", at=tmp_path, **variables)
 
-    assert json.loads(done.stdout) == {"planned": 1, "waiting": 0, "sent": 1, "failed": 0, "dropped": 0}, done.stderr
+    assert done.document == {"planned": 1, "waiting": 0, "sent": 1, "failed": 0, "dropped": 0}, done.err
     assert len(place.mail.mails) == 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from tests.cli import command
+from tests.cli.command import Ran
 from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
 
 from credenza.actions import services
@@ -17,7 +17,7 @@ from credenza.actions.services import NewService
 from credenza.cli import local
 from credenza.domain.model import AuthenticationType, EnvironmentName, ProjectType, Service, ServiceEnvironment
 
-Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+Run: TypeAlias = Callable[..., Ran]
 SCOPES = frozenset({"parcels:read", "parcels:write"})
 
 
@@ -37,15 +37,7 @@ def installation(desk: tuple[CredenzaServer, Installation, Path]) -> Installatio
 @pytest.fixture
 def run(desk: tuple[CredenzaServer, Installation, Path]) -> Run:
     server, installation, directory = desk
-    who = {"CREDENZA_URL": server.manage_origin, "CREDENZA_TOKEN": installation.token, "HOME": str(directory)}
-
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        arguments = [sys.executable, "-m", "credenza", *command]
-        return subprocess.run(
-            arguments, check=False, capture_output=True, text=True, timeout=120, env={**os.environ, **who}
-        )
-
-    return run
+    return partial(command.run, at=directory, CREDENZA_URL=server.manage_origin, CREDENZA_TOKEN=installation.token)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +52,7 @@ def words(table: str) -> list[list[str]]:
 
 
 def test_the_catalog_says_what_a_project_needs_to_know_of_a_service(run: Run, parcels: Service) -> None:
-    table = run("project", "services").stdout
+    table = run("project", "services").out
 
     head, *rows = words(table)
     (row,) = [each for each in rows if "Parcels" in each]
@@ -76,9 +68,9 @@ def test_an_upgraded_project_says_so_and_how_to_call(run: Run, installation: Ins
     upgraded = run("project", "upgrade-oauth2", "--yes", "--project", project.id)
 
     after = run("project", "view", "--project", project.id)
-    assert upgraded.returncode == 0
-    assert "credenza call GET URL --auth oauth2" in upgraded.stderr
-    assert ["OAuth 2.0" in each.stdout for each in (before, upgraded, after)] == [False, True, True]
+    assert upgraded.code == 0
+    assert "credenza call GET URL --auth oauth2" in upgraded.err
+    assert ["OAuth 2.0" in each.out for each in (before, upgraded, after)] == [False, True, True]
 
 
 def test_an_upgrade_that_cannot_be_names_what_is_in_its_way(run: Run, installation: Installation) -> None:
@@ -86,5 +78,5 @@ def test_an_upgrade_that_cannot_be_names_what_is_in_its_way(run: Run, installati
 
     refused = run("project", "upgrade-oauth2", "--yes", "--project", project.id)
 
-    assert refused.returncode == 1
-    assert f"do not take OAuth 2.0 yet: {installation.service.name}" in refused.stderr
+    assert refused.code == 1
+    assert f"do not take OAuth 2.0 yet: {installation.service.name}" in refused.err

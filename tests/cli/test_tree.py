@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.command import Ran, run
 from tests.installation import CredenzaServer, furnish, settings
 
 from credenza.cli.failure import ExitCode
@@ -19,19 +16,17 @@ from credenza.cli.failure import ExitCode
 class Line:
     """A command line that is signed in."""
 
-    def __init__(self, who: dict[str, str]) -> None:
+    def __init__(self, home: Path, who: dict[str, str]) -> None:
+        self._home = home
         self._who = who
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        arguments = [sys.executable, "-m", "credenza", *command]
-        return subprocess.run(
-            arguments, check=False, capture_output=True, text=True, timeout=120, env={**os.environ, **self._who}
-        )
+    def run(self, *command: str) -> Ran:
+        return run(*command, at=self._home, **self._who)
 
     def document(self, *command: str) -> Any:
-        run = self.run(*command, "-o", "json")
-        assert run.returncode == 0, run.stderr
-        return json.loads(run.stdout)
+        ran = self.run(*command, "-o", "json")
+        assert ran.code == 0, ran.err
+        return ran.document
 
     def names(self, noun: str) -> list[str]:
         return [each["name"] for each in self.document(noun, "list")]
@@ -42,7 +37,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     directory: Path = tmp_path_factory.mktemp("tree")
     chosen = settings(directory)
     with CredenzaServer(chosen) as server, furnish(chosen) as installation:
-        yield Line({"CREDENZA_URL": server.manage_origin, "CREDENZA_TOKEN": installation.token, "HOME": str(directory)})
+        who = {"CREDENZA_URL": server.manage_origin, "CREDENZA_TOKEN": installation.token}
+        yield Line(directory, who)
 
 
 def test_the_tree_grows_moves_and_is_archived(line: Line) -> None:
@@ -58,8 +54,8 @@ def test_the_tree_grows_moves_and_is_archived(line: Line) -> None:
     (found,) = line.document("workspace", "list", "--account", "APAC")
     assert (found["id"], found["name"], found["account"]) == (web["id"], "Web-EU", "APAC")
     archived = line.run("workspace", "archive", "Web-EU", "--yes")
-    assert (archived.returncode, archived.stderr) == (0, "Web-EU is archived.\n")
-    assert line.run("account", "archive", "APAC", "--yes").returncode == 0
+    assert (archived.code, archived.err) == (0, "Web-EU is archived.\n")
+    assert line.run("account", "archive", "APAC", "--yes").code == 0
     assert "APAC" not in line.names("account")
     assert "Europe" in line.names("account")
 
@@ -69,8 +65,8 @@ def test_archiving_asks_first(line: Line) -> None:
 
     asked = line.run("account", "archive", "Africa")
 
-    assert asked.returncode != 0
-    assert "Archive Africa and its workspaces?" in asked.stderr
+    assert asked.code != 0
+    assert "Archive Africa and its workspaces?" in asked.err
     assert "Africa" in line.names("account")
 
 
@@ -82,9 +78,9 @@ def test_a_name_that_several_have_is_asked_for_by_id(line: Line) -> None:
     several = line.run("workspace", "rename", "Shop", "Store")
     nobody = line.run("workspace", "rename", "Nowhere", "Store")
 
-    assert (several.returncode, nobody.returncode) == (ExitCode.USAGE, ExitCode.NOT_FOUND)
-    assert "Several are named 'Shop'." in several.stderr
-    assert "credenza workspace list" in nobody.stderr
+    assert (several.code, nobody.code) == (ExitCode.USAGE, ExitCode.NOT_FOUND)
+    assert "Several are named 'Shop'." in several.err
+    assert "credenza workspace list" in nobody.err
 
 
 def test_a_role_is_made_edited_and_removed(line: Line) -> None:
@@ -96,7 +92,7 @@ def test_a_role_is_made_edited_and_removed(line: Line) -> None:
 
     assert (renamed["name"], renamed["actions"]) == ("Lookers", made["actions"])
     assert (narrowed["name"], narrowed["actions"]) == ("Lookers", ["audit.view"])
-    assert line.run("role", "remove", "Lookers", "--yes").returncode == 0
+    assert line.run("role", "remove", "Lookers", "--yes").code == 0
     assert line.names("role") == []
 
 
@@ -105,10 +101,10 @@ def test_what_a_role_cannot_be_made_of_is_said_in_a_sentence(line: Line) -> None
     unknown = line.run("role", "create", "Viewers", "--action", "api_credential.fly")
     blank = line.run("role", "create", " ", "--action", "audit.view")
 
-    assert none.returncode == blank.returncode == ExitCode.USAGE
-    assert "actions:" in none.stderr
-    assert "name: no control or invisible characters, and no blank" in blank.stderr
-    assert "There is no action 'api_credential.fly'." in unknown.stderr
+    assert none.code == blank.code == ExitCode.USAGE
+    assert "actions:" in none.err
+    assert "name: no control or invisible characters, and no blank" in blank.err
+    assert "There is no action 'api_credential.fly'." in unknown.err
 
 
 def test_actions_for_roles_are_listed_with_who_has_them_anyway(line: Line) -> None:
