@@ -15,14 +15,20 @@ from credenza.actions.certificate_admission import NewCertificate
 from credenza.actions.trusted_authorities import NewTrust, TrustView
 from credenza.adapters.unfetched import NotFetched
 from credenza.domain.access import Action
-from credenza.domain.errors import Code
+from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectType, Status
 from credenza.store.schema import changes, foreign_revocation_lists
 
 pytestmark = pytest.mark.anyio
 
 URL = "http://pki.example.com/acme.crl"
+ROOT_URL = "http://pki.example.com/root.crl"
 SIGNS = (key_usage("key_cert_sign", "crl_sign"), True)
+
+
+def listed_at(url: str) -> tuple[x509.ExtensionType, bool]:
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+    return x509.CRLDistributionPoints([point]), False
 
 
 class Acme:
@@ -41,23 +47,41 @@ class Acme:
         )
 
     def certify(self, name: str, url: str = URL) -> x509.Certificate:
-        point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
-        return self.party.certify(Party(name), extensions=[(x509.CRLDistributionPoints([point]), False)])
+        return self.party.certify(Party(name), extensions=[listed_at(url)])
 
     async def fetch(self, url: str) -> bytes:
         self.asked.append(url)
         if self.away:
             raise NotFetched("The answer was 503.")
+        return self.signed_by(self.party, self.revoked)
+
+    def signed_by(self, party: Party, revoked: list[x509.Certificate]) -> bytes:
         builder = (
             x509.CertificateRevocationListBuilder()
-            .issuer_name(self.party.name)
+            .issuer_name(party.name)
             .last_update(NOW - timedelta(hours=1))
             .next_update(NOW + timedelta(days=7))
         )
-        for each in self.revoked:
+        for each in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number).revocation_date(NOW).build()
             builder = builder.add_revoked_certificate(entry)
-        return builder.sign(self.party.key, SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(party.key, SHA256()).public_bytes(Encoding.DER)
+
+
+class Layered(Acme):
+    """The same with an authority between, whose own certificate the root may revoke."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.middle = Party("Acme Issuing")
+        self.issuing = self.party.certify(self.middle, ca=True, extensions=[SIGNS, listed_at(ROOT_URL)])
+
+    def certify(self, name: str, url: str = URL) -> x509.Certificate:
+        return self.middle.certify(Party(name), extensions=[listed_at(url)])
+
+    async def fetch(self, url: str) -> bytes:
+        self.asked.append(url)
+        return self.signed_by(self.party, self.revoked) if url == ROOT_URL else self.signed_by(self.middle, [])
 
 
 @pytest.fixture
@@ -149,8 +173,9 @@ def mtls_shop(stage: Stage) -> Shop:
     return Shop(stage, ProjectType.MTLS)
 
 
-def bring(shop: Shop, leaf: x509.Certificate) -> Any:
-    new = NewCertificate("brought", leaf.public_bytes(Encoding.PEM))
+def bring(shop: Shop, leaf: x509.Certificate, *chain: x509.Certificate) -> Any:
+    above = b"".join(each.public_bytes(Encoding.PEM) for each in chain)
+    new = NewCertificate("brought", leaf.public_bytes(Encoding.PEM), above)
     return certificates.add_issued_elsewhere(
         shop.stage.platform, shop.owner.actor, shop.project.id, new, SANDBOX, now=shop.stage.now
     )
@@ -183,6 +208,22 @@ async def test_what_its_authority_has_revoked_is_revoked_here(mtls_shop: Shop, a
     assert mtls_shop.stage.new_traces(before) == [("certificate.revoke", "done", "")]
     assert held.id in [row.subject for row in mtls_shop.stage.rows(changes) if row.kind == "credential"]
     assert acme.asked == [URL]
+
+
+async def test_with_an_authority_between_what_that_has_certified_is_revoked(mtls_shop: Shop) -> None:
+    acme = Layered()
+    check(mtls_shop, added(mtls_shop.stage, acme))
+    held = bring(mtls_shop, acme.certify("till"), acme.issuing)
+    assert await looked(mtls_shop, acme) == 0
+    acme.revoked.append(acme.issuing)
+    mtls_shop.stage.clock.advance(foreign_lists.LOOKED_EVERY)
+
+    assert await looked(mtls_shop, acme) == 1
+
+    assert status(mtls_shop, held) is Status.REVOKED
+    assert sorted(acme.asked) == [URL, URL, ROOT_URL, ROOT_URL]
+    with pytest.raises(Refusal, match="An authority above the certificate is revoked"):
+        bring(mtls_shop, acme.certify("another"), acme.issuing)
 
 
 async def test_nothing_is_fetched_unless_the_operator_wants_it(mtls_shop: Shop, acme: Acme) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise, product
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -260,13 +261,15 @@ def _prove(act: Act, environment: EnvironmentName, brought: Brought, *, now: dat
 
 
 def _check_not_revoked(act: Act, path: certificate_path.Path, provenance: Provenance, *, now: datetime) -> None:
-    """Refuse what its authority says is revoked, by the lists that were found so far. There may be none yet: the next
-    round looks again, and revokes."""
+    """Refuse what its authority, or one above that, says is revoked, by the lists that were found so far. There may be
+    none yet: the next round looks again, and revokes."""
     if provenance.trusted_authority_id is None:
         return
-    leaf, issuer = path[0], path[1]
-    for each in trusted_authorities.lists_of(act.connection, provenance.trusted_authority_id):
-        if each.der is not None and leaf.serial_number in _revoked(each.der, issuer, now=now):
+    lists = trusted_authorities.lists_of(act.connection, provenance.trusted_authority_id)
+    for (certified, issuer), each in product(pairwise(path), lists):
+        if each.der is not None and certified.serial_number in _revoked(each.der, issuer, now=now):
+            if certified != path[0]:
+                raise Refused("revoked", "An authority above the certificate is revoked. Have one issued by another.")
             raise Refused("revoked", "The authority that issued the certificate has revoked it. Have a new one issued.")
 
 

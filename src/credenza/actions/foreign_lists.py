@@ -1,8 +1,9 @@
 """Revocation lists of trusted authorities, where the operator wants them looked up: fetched, proven, and obeyed.
 
-The list is the one of the authority that issued a certificate, whether that is the trusted one or one below it. What
-stands on it is revoked here as well, and no gate admits it from then on. A list that cannot be had changes nothing: the
-doctor says so, and the next look is minutes away.
+A list is the one of the authority that issued a certificate, whether that is the trusted one or one below it; and those
+below it stand on lists themselves (RFC 5280 6.3). What is revoked there is revoked here as well, with all that it has
+certified, and no gate admits it from then on. A list that cannot be had changes nothing: the doctor says so, and the
+next look is minutes away.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final, Protocol
 
 import structlog
@@ -48,13 +50,21 @@ class Fetcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Listable:
+    """A certificate (DER) that may stand on a list, and what was brought along that is it, or rests on it."""
+
+    certificate_der: bytes
+    brought: Brought
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where an issuer's list is, and the certificates that it may stand on it."""
+    """Where an issuer's list is, and the certificates that may stand on it."""
 
     trusted: TrustedAuthority
     url: str
     issuer_der: bytes
-    brought: tuple[Brought, ...]
+    listable: tuple[Listable, ...]
 
 
 def take_turn(platform: Platform, holder: str, *, term: timedelta, now: datetime) -> bool:
@@ -90,22 +100,23 @@ def _due(platform: Platform, *, now: datetime) -> tuple[Place, ...]:
 
 
 def _places(trusted: TrustedAuthority, brought: Iterable[Brought]) -> tuple[Place, ...]:
-    """Group certificates by where their issuer's list is."""
-    grouped: dict[tuple[str, bytes], list[Brought]] = {}
+    """Group certificates by where their issuer's list is, those of authorities between included."""
+    grouped: dict[tuple[str, bytes], list[Listable]] = {}
     for each in brought:
-        issuer = each.issuer_der or trusted.certificate_der
-        url = trusted.crl_url if trusted.crl_url and issuer == trusted.certificate_der else _url(each)
-        if url:
-            grouped.setdefault((url, issuer), []).append(each)
+        path = (each.certificate_der, *(each.chain or (trusted.certificate_der,)))
+        for certified, issuer in pairwise(path):
+            url = trusted.crl_url if trusted.crl_url and issuer == trusted.certificate_der else _url(certified)
+            if url:
+                grouped.setdefault((url, issuer), []).append(Listable(certified, each))
     found = [Place(trusted, url, issuer, tuple(each)) for (url, issuer), each in sorted(grouped.items())]
     return tuple(found[:_MOST_LISTS])
 
 
-def _url(brought: Brought) -> str:
+def _url(certificate_der: bytes) -> str:
     """The first place that HTTP leads to; a list that is cut into parts by reason is not looked up."""
     try:
         points = (
-            x509.load_der_x509_certificate(brought.certificate_der)
+            x509.load_der_x509_certificate(certificate_der)
             .extensions.get_extension_for_class(x509.CRLDistributionPoints)
             .value
         )
@@ -147,17 +158,18 @@ def _keep(platform: Platform, place: Place, found: _Found, now: datetime) -> int
     kept = ForeignList(place.trusted.id, place.url, found.der, next_update, now, found.error[:_LONGEST_ERROR])
     with writing(platform.database.records) as connection:
         trusted_authorities.keep_list(connection, kept)
-    return 0 if found.proven is None else _obey(platform, place.brought, found.proven, now)
+    return 0 if found.proven is None else _obey(platform, place.listable, found.proven, now)
 
 
-def _obey(platform: Platform, brought: Sequence[Brought], proven: RevocationList, now: datetime) -> int:
+def _obey(platform: Platform, listable: Sequence[Listable], proven: RevocationList, now: datetime) -> int:
     """Revoke what the authority has revoked, each in an action of its own."""
     count = 0
-    for each in brought:
+    for each in listable:
         certified = x509.load_der_x509_certificate(each.certificate_der)
         at = proven.revoked.get(certified.serial_number)
         if at is not None:
-            _revoke(platform, each, f"revoked by its authority on {at:%Y-%m-%d}", now)
+            what = "revoked" if each.certificate_der == each.brought.certificate_der else "its issuer was revoked"
+            _revoke(platform, each.brought, f"{what} by its authority on {at:%Y-%m-%d}", now)
             count += 1
     return count
 

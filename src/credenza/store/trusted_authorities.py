@@ -46,12 +46,12 @@ class ForeignList:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A certificate that was brought along, and its issuer's (DER)."""
+    """A certificate that was brought along, and those above it, its issuer's first and the anchor's last (DER)."""
 
     credential_id: CredentialId
     project_id: ProjectId
     certificate_der: bytes = field(repr=False)
-    issuer_der: bytes = field(repr=False)
+    chain: tuple[bytes, ...] = field(repr=False)
 
 
 _COLUMNS = (
@@ -190,6 +190,5 @@ def _authority(row: Row[*tuple[Any, ...]]) -> TrustedAuthority:
 
 
 def _brought(row: Row[*tuple[Any, ...]]) -> Brought:
-    chain = json.loads(row.brought_chain or "[]")
-    issuer = base64.b64decode(chain[0]) if chain else b""
-    return Brought(CredentialId(row.id), ProjectId(row.project_id), row.certificate_der, issuer)
+    chain = tuple(base64.b64decode(each) for each in json.loads(row.brought_chain or "[]"))
+    return Brought(CredentialId(row.id), ProjectId(row.project_id), row.certificate_der, chain)
