@@ -11,7 +11,7 @@ from credenza.actions import catalog, services
 from credenza.actions.catalog import Kind, Plan
 from credenza.actions.services import NewService
 from credenza.domain.catalog import NO_ENTRY, CatalogEntry, Permission, RouteRule, ScopeLevel
-from credenza.domain.errors import Code
+from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import AuthenticationType, Service, ServiceStatus
 from credenza.store.schema import api_grants, api_places, changes, service_permissions, service_routes
 from credenza.store.schema import services as service_rows
@@ -42,6 +42,9 @@ def wanted(service: Service) -> NewService:
 def new(stage: Stage, entry: CatalogEntry = ENTRY, **fields: Any) -> NewService:
     places = (stage.place(SANDBOX), stage.place(PRODUCTION))
     return replace(NewService("Profile", AuthenticationType.CLIENT_SECRET, "", places, entry=entry), **fields)
+
+
+SIGNED = {"authentication": AuthenticationType.OAUTH10A}
 
 
 def planned(stage: Stage, *services: NewService) -> Plan:
@@ -83,6 +86,23 @@ def test_an_entry_is_replaced_by_its_difference(stage: Stage) -> None:
     assert stage.looked(services.list_live, OPERATOR) == (changed,)
     assert [(row.position, row.path) for row in stage.rows(service_routes)] == [(0, "/v1")]
     assert {row.name for row in stage.rows(service_permissions)} == {"admin", "read"}
+
+
+def test_a_file_that_says_nothing_of_payloads_takes_no_rules_away(stage: Stage) -> None:
+    place = stage.place(payload_rules='{"encryption": {"mode": "JWE"}}')
+    made = stage.done(
+        "service.create", services.create, OPERATOR, new(stage, NO_ENTRY, **SIGNED, environments=(place,))
+    )
+    plain = replace(wanted(made), environments=(replace(place, payload_rules=None),))
+    silent = replace(plain, silent_on_payloads=frozenset({SANDBOX}))
+
+    with pytest.raises(Refusal, match=made.name):
+        planned(stage, silent)
+    refusal = stage.refused("service.change", Code.INVALID, catalog.apply, OPERATOR, (silent,), "0" * 32)
+
+    assert refusal.field == "payloadRules"
+    (planned_change,) = applied(stage, plain).changes
+    assert [line[:25] for line in planned_change.change.lines] == ["- SANDBOX payload rules: "]
 
 
 def test_permissions_and_routes_are_for_client_secrets(stage: Stage) -> None:

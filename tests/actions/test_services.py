@@ -8,6 +8,7 @@ from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage
 
 from credenza.actions import projects, services
 from credenza.actions.services import NewService
+from credenza.domain.catalog import CatalogEntry, Permission, ScopeLevel
 from credenza.domain.errors import Code
 from credenza.domain.model import AuthenticationType, ServiceId, ServiceStatus
 from credenza.protocol import payload_rules
@@ -82,6 +83,40 @@ def test_payload_rules_that_cannot_be_used(stage: Stage, rules: str, field: str)
     assert refusal.field == field
     wanted = new(stage, name="Other", environments=(place,))
     stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted)
+
+
+def test_a_change_that_says_nothing_of_payloads_does_not_take_their_rules_away(stage: Stage) -> None:
+    places = (stage.place(payload_rules=JWE), stage.place(PRODUCTION))
+    made = stage.done("service.create", services.create, OPERATOR, new(stage, environments=places))
+    silent = tuple(replace(each, payload_rules=None) for each in made.environments)
+    wanted = new(stage, environments=silent, silent_on_payloads=frozenset({SANDBOX, PRODUCTION}))
+
+    refusal = stage.refused("service.change", Code.INVALID, services.change, OPERATOR, made.id, wanted)
+
+    assert (refusal.field, "SANDBOX" in refusal.message) == ("payloadRules", True)
+    said = replace(wanted, silent_on_payloads=frozenset({PRODUCTION}))
+    changed = stage.done("service.change", services.change, OPERATOR, made.id, said)
+    assert [each.payload_rules for each in changed.environments] == [None, None]
+    stage.done("service.change", services.change, OPERATOR, made.id, wanted)
+
+
+def test_a_service_that_takes_client_secrets_has_no_payload_rules(stage: Stage) -> None:
+    plain = new(
+        stage,
+        authentication=AuthenticationType.CLIENT_SECRET,
+        entry=CatalogEntry(ScopeLevel.ORGANIZATION, scope_fixed=True, permissions=(Permission("read"),)),
+    )
+    made = stage.done("service.create", services.create, OPERATOR, plain)
+    wanted = replace(plain, name="Other", environments=(stage.place(payload_rules=JWE),))
+
+    refusals = (
+        stage.refused("service.create", Code.INVALID, services.create, OPERATOR, wanted),
+        stage.refused("service.change", Code.INVALID, services.change, OPERATOR, made.id, wanted),
+        stage.refused("service.change", Code.INVALID, services.set_payload_rules, OPERATOR, made.id, SANDBOX, JWE),
+    )
+
+    assert {(refusal.field, "project" in refusal.message) for refusal in refusals} == {("payloadRules", True)}
+    stage.done("service.change", services.set_payload_rules, OPERATOR, made.id, SANDBOX, None)
 
 
 def test_payload_rules_belong_to_an_environment_of_the_service(stage: Stage) -> None:

@@ -8,7 +8,10 @@ import pytest
 from tests.api.desk import OPERATOR, Desk
 
 from credenza.actions import services
+from credenza.api.services import read_new
 from credenza.cli import demo_catalog
+from credenza.domain.model import EnvironmentName
+from credenza.wire import services as wire
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +57,16 @@ async def test_nobody_changes_it_over_http(desk: Desk) -> None:
 
     assert (made.status_code, changed.status_code) == (403, 403)
     assert services.list_live(desk.platform, OPERATOR, now=desk.clock.now()) == before
+
+
+def test_what_is_left_out_of_payloads_is_told_from_what_is_null() -> None:
+    places = [
+        {"name": "SANDBOX", "pathPrefix": "/a", "upstream": "http://127.0.0.1:9", "payloadRules": None},
+        {"name": "PRODUCTION", "pathPrefix": "/a", "upstream": "http://127.0.0.1:9"},
+    ]
+    new = wire.NewService.model_validate({**NEW, "environments": places}, strict=False)
+
+    assert read_new(new).silent_on_payloads == frozenset({EnvironmentName.PRODUCTION})
 
 
 @pytest.mark.parametrize(

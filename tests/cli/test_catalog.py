@@ -22,6 +22,15 @@ services:
 """
 
 
+PAYMENTS = """\
+services:
+- name: Payments
+  authenticationType: OAUTH10A
+  environments:
+  - {name: SANDBOX, pathPrefix: /payments, upstream: 'http://127.0.0.1:9000'}
+"""
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[[str], Path]:
     def write(text: str) -> Path:
@@ -57,6 +66,33 @@ def test_a_plan_says_what_it_does_to_live_credentials(either: Installation, writ
 
     assert "~ calls without a route: refused -> admitted" in wider.out
     assert "! widens: calls without a route are admitted; 0 live credentials" in wider.out
+
+
+def test_payload_rules_go_only_where_the_file_says_so(either: Installation, written: Callable[[str], Path]) -> None:
+    protected = PAYMENTS.replace("9000'}", "9000', payloadRules: {encryption: {mode: JWE}}}")
+    either.done("catalog", "apply", written(protected), "--yes")
+
+    silent = either.run("catalog", "apply", written(PAYMENTS), "--yes")
+    spoken = plan(either, written(PAYMENTS.replace("9000'}", "9000', payloadRules: null}")))
+
+    assert (silent.exit_code, "Payments: The service has payload rules in SANDBOX" in silent.err) == (1, True)
+    assert plan(either, written(protected)).out == "The catalog is what the file says.\n"
+    assert "- SANDBOX payload rules" in spoken.out
+
+
+def test_callers_with_client_secrets_have_no_keys_for_payloads(
+    either: Installation, written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"encryption": {"mode": "JWE"}}')
+    either.done("catalog", "apply", written(PROFILE), "--yes")
+    (profile,) = either.done("service", "list", "-o", "json").document
+
+    by_file = plan(either, written(PROFILE.replace("9000'}", "9000', payloadRules: {encryption: {mode: JWE}}}")))
+    by_command = either.run("service", "payload", profile["id"], "--env", "sandbox", "--rules", rules)
+
+    for ended in (by_file, by_command):
+        assert (ended.exit_code, "belong to projects" in ended.err) == (1, True)
 
 
 def test_nothing_is_applied_unasked(

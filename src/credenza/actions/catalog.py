@@ -93,7 +93,7 @@ def _as_service(known: Service | None, new: NewService) -> Service:
     try:
         catalog_services.check(new)
         if known is not None:
-            catalog_services.check_authentication(known, new)
+            catalog_services.check_against(known, new)
     except Refusal as refusal:
         raise Refusal(refusal.code, f"{new.name}: {refusal.message}", field=refusal.field) from refusal
     return Service(

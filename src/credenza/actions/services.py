@@ -45,12 +45,15 @@ _SCOPE = re.compile(rf"{_SCOPE_CHARACTERS}+(?::{_SCOPE_CHARACTERS}+)+")
 
 @dataclass(frozen=True, slots=True)
 class NewService:
+    """`silent_on_payloads` are environments of whose payloads nothing is said, not even that they have no rules."""
+
     name: str
     authentication: AuthenticationType
     description: str
     environments: tuple[ServiceEnvironment, ...]
     scopes: frozenset[str] = frozenset()
     entry: CatalogEntry = NO_ENTRY
+    silent_on_payloads: frozenset[EnvironmentName] = frozenset()
 
 
 def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, once: Once | None = None) -> Service:
@@ -81,7 +84,7 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
     with acting(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
         service = _get(act, service_id)
         check(new)
-        check_authentication(service, new)
+        check_against(service, new)
         changed = replace(
             service,
             name=new.name,
@@ -118,6 +121,7 @@ def set_payload_rules(
             replace(each, payload_rules=rules) if each.environment is environment else each
             for each in service.environments
         )
+        _check_payload_keys(service.authentication, places)
         changed = replace(service, environments=with_canonical_rules(places))
         services.replace_service(act.connection, service, changed)
         token_keys.sign_answers(platform, act.connection, changed.environments, now=now)
@@ -170,14 +174,44 @@ def check(new: NewService) -> None:
         _check_upstream(each.upstream)
         _check_validity(each)
     _check_entry(new)
+    _check_payload_keys(new.authentication, new.environments)
 
 
-def check_authentication(service: Service, new: NewService) -> None:
+def check_against(service: Service, new: NewService) -> None:
+    """Refuse what would break those who use the service as it is."""
+    _check_authentication(service, new)
+    _check_payload_rules_named(service, new)
+
+
+def _check_authentication(service: Service, new: NewService) -> None:
     if new.authentication is not service.authentication:
         raise Refusal(
             Code.PROJECT_TYPE,
             f"{service.name} takes {service.authentication} and projects depend on it. Create another service.",
             field="authentication",
+        )
+
+
+def _check_payload_rules_named(service: Service, new: NewService) -> None:
+    """A change replaces all of a service; that what protects its payloads goes has to be said."""
+    for name in sorted(new.silent_on_payloads):
+        place = service.in_environment(name)
+        if place is not None and place.payload_rules is not None:
+            raise Refusal(
+                Code.INVALID,
+                f"The service has payload rules in {name}. Send them as payloadRules to keep them, or "
+                "payloadRules: null to let payloads travel unprotected.",
+                field="payloadRules",
+            )
+
+
+def _check_payload_keys(authentication: AuthenticationType, places: Iterable[ServiceEnvironment]) -> None:
+    if authentication is AuthenticationType.CLIENT_SECRET and any(each.payload_rules is not None for each in places):
+        raise Refusal(
+            Code.INVALID,
+            "Keys for payloads belong to projects, and whoever calls with a client secret has none. Leave payloadRules "
+            "out, or offer the API as a service that takes OAUTH10A, DUAL_OAUTH, OAUTH2_FAPI or MTLS.",
+            field="payloadRules",
         )
 
 

@@ -52,4 +52,7 @@ def read_new(new: wire.NewService) -> services.NewService:
         ),
         scopes=frozenset(new.scopes),
         entry=catalog_entries.read(new.catalog_entry),
+        silent_on_payloads=frozenset(
+            EnvironmentName(each.name) for each in new.environments if "payload_rules" not in each.model_fields_set
+        ),
     )

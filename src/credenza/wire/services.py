@@ -41,7 +41,8 @@ class Service(AnswerShape):
 
 class NewServicePlace(RequestShape):
     """`validityDays`, when given, stands in place of `validityMonths`. `payloadRules` say what of a payload is
-    encrypted and signed (the guide to payloads lists them); without them payloads travel as they are."""
+    encrypted and signed (the guide to payloads lists them); without them payloads travel as they are. To take rules
+    away that stand, say null: a change that leaves them out is refused. Services that take client secrets have none."""
 
     name: EnvironmentName
     path_prefix: PathPrefix
