@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import tables
-from bench.line import Line, Verdict
+from bench.line import Line
 from bench.measure import ROUNDS, progress
-from bench.rows import ROWS, Awaited
+from bench.rows import ON_DEMAND, ROWS
 
 _PAGE = Path(__file__).parents[1] / "docs" / "bench.md"
 _COLUMNS = ("id", "what", "figure", "limit or peer, same run", "ratio", "goal", "goal met", "date", "command")
@@ -32,27 +32,20 @@ Last run: {cores} cores, Python {python}.
 
 def main(arguments: Sequence[str]) -> int:
     wanted = [name for argument in arguments for name in argument.upper().split(",") if name] or list(ROWS)
-    unknown = sorted(set(wanted) - set(ROWS))
+    unknown = sorted(set(wanted) - set(ROWS) - set(ON_DEMAND))
     if unknown:
-        progress(f"bench: no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+        progress(f"bench: no row {', '.join(unknown)}; there are {', '.join((*ROWS, *ON_DEMAND))}")
         return 2
     command = f"make bench ROWS={','.join(wanted)}" if arguments else "make bench"
     started = time.monotonic()
     for name in wanted:
         progress(f"{name} ({time.monotonic() - started:.0f} s)")
-        lines = _measure(name)
+        lines = {**ROWS, **ON_DEMAND}[name]()
         _write(name, lines, command)
         for line in lines:
             print(f"{line.id}  {line.what}: {line.figure}; {line.compared}; {line.ratio}; {line.goal}: {line.verdict}")
     progress(f"done in {time.monotonic() - started:.0f} s: docs/{_PAGE.name}")
     return 0
-
-
-def _measure(name: str) -> tuple[Line, ...]:
-    row = ROWS[name]
-    if isinstance(row, Awaited):
-        return (Line(name, row.what, row.comes_with, "", "", row.goal, Verdict.OPEN),)
-    return row()
 
 
 def _write(name: str, lines: tuple[Line, ...], command: str) -> None:
@@ -66,7 +59,7 @@ def _write(name: str, lines: tuple[Line, ...], command: str) -> None:
             python=f"{platform.python_version()}, {platform.python_compiler()}",
         ),
         columns=_COLUMNS,
-        order=list(ROWS),
+        order=[*ROWS, *ON_DEMAND],
         measured={
             name: [
                 (each.id, each.what, each.figure, each.compared, each.ratio, each.goal, each.verdict, date, command)

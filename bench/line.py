@@ -9,7 +9,6 @@ from enum import StrEnum
 class Verdict(StrEnum):
     MET = "met"
     MISSED = "missed"
-    OPEN = "–"
 
 
 @dataclass(frozen=True, slots=True)

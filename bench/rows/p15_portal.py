@@ -7,7 +7,6 @@ of one project, which is the worst case: every list and every search has all of 
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from tests.installation import CredenzaServer, Installation, furnish, now, settings, upgrade
 from tests.servers import PostgreSQLServer
 
+from bench import many_credentials
 from bench.line import Line, judge, milliseconds
 from bench.measure import ROUNDS, figure, percentile, progress
 from credenza.actions import people, sessions
@@ -30,8 +30,6 @@ from credenza.store import schema
 from credenza.store.engine import writing
 
 _CREDENTIALS = 100_000
-_BATCH = 5_000
-_REVOKED_OF = 10
 _USED = 2_000
 _REQUESTS = 40
 _GOAL_S = 0.05
@@ -57,12 +55,13 @@ def _portal(directory: Path, chosen: Mapping[str, str]) -> Iterator[tuple[httpx.
     wanted = settings(directory, **chosen)
     with CredenzaServer(wanted) as server, furnish(wanted) as installation:
         project, _ = installation.add_project()
-        deep = _fill(installation, project)
+        _fill(installation, project)
+        deep = many_credentials.key_id(_CREDENTIALS // 2)
         path = f"/projects/{project.id}/sandbox"
         views = {
             "first page": path,
             "page from the middle": f"{path}?order=alias&after={deep}",
-            "search by alias": f"{path}?q=key+0777",
+            "search by alias": f"{path}?q=key+000777",
             "revoked ones": f"{path}?state=revoked&order=-expires",
             "expiring ones": f"{path}?state=expiring",
         }
@@ -70,46 +69,13 @@ def _portal(directory: Path, chosen: Mapping[str, str]) -> Iterator[tuple[httpx.
             yield browser, views
 
 
-def _fill(installation: Installation, project: Project) -> str:
-    """Add the credentials, every tenth revoked, some of them used; the key id of the one in the middle."""
+def _fill(installation: Installation, project: Project) -> None:
+    """Add the credentials, some of them used."""
     moment = now()
-    key_ids = [secrets.token_hex(16) + "0" * 16 for _ in range(_CREDENTIALS)]
-    rows = [_row(installation, project, key_id, number, moment) for number, key_id in enumerate(key_ids)]
-    with writing(installation.platform.database.records) as connection:
-        for start in range(0, _CREDENTIALS, _BATCH):
-            connection.execute(insert(schema.credentials), rows[start : start + _BATCH])
-        if not installation.platform.database.embedded:
-            connection.execute(
-                text("ANALYZE")
-            )  # autovacuum does it within a minute; a benchmark does not wait for that
+    many_credentials.add(installation, (project,), range(_CREDENTIALS), timedelta(minutes=5), now=moment)
     with writing(installation.platform.database.traces) as connection:
-        callers = [_caller(installation, key_id, number, moment) for number, key_id in enumerate(key_ids[:_USED])]
+        callers = [_caller(installation, many_credentials.key_id(used), used, moment) for used in range(_USED)]
         connection.execute(insert(schema.callers), callers)
-    return key_ids[_CREDENTIALS // 2]
-
-
-def _row(installation: Installation, project: Project, key_id: str, number: int, moment: datetime) -> dict[str, object]:
-    """A row as large as a real one. The list reads neither key nor certificate, so they may be noise."""
-    revoked = number % _REVOKED_OF == 0
-    return {
-        "organization_id": installation.organization_id,
-        "id": key_id,
-        "kind": "SIGNING_KEY",
-        "project_id": project.id,
-        "environment": "SANDBOX",
-        "client_id": project.environments[0].client_id,
-        "alias": f"Key {number:06}",
-        "status": "REVOKED" if revoked else "ACTIVE",
-        "key_algorithm": "RSA-2048",
-        "public_key_der": secrets.token_bytes(294),
-        "spki_sha256": secrets.token_hex(32),
-        "certificate_der": secrets.token_bytes(760),
-        "not_before": moment - timedelta(days=30),
-        "not_after": moment + timedelta(days=30, minutes=5 * number),
-        "created_at": moment,
-        "revoked_at": moment if revoked else None,
-        "revoked_reason": "unused" if revoked else "",
-    }
 
 
 def _caller(installation: Installation, key_id: str, number: int, moment: datetime) -> dict[str, object]:

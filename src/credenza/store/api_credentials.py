@@ -34,7 +34,15 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING
 from credenza.domain.model import CredentialId, OrganizationId, ServiceId, Status
 from credenza.store import credentials as credential_rows
-from credenza.store.schema import api_credentials, api_grants, api_places, client_secrets, credentials, folded
+from credenza.store.schema import (
+    IS_API_CREDENTIAL,
+    api_credentials,
+    api_grants,
+    api_places,
+    client_secrets,
+    credentials,
+    folded,
+)
 from credenza.store.upsert import violates
 
 _COLUMNS = (
@@ -190,7 +198,9 @@ def _all_of(organization_id: OrganizationId) -> Select[*tuple[Any, ...]]:
     return (
         select(*_COLUMNS)
         .join(api_credentials, api_credentials.c.credential_id == credentials.c.id)
-        .where(credentials.c.organization_id == organization_id, api_credentials.c.deleted_at.is_(None))
+        .where(
+            credentials.c.organization_id == organization_id, IS_API_CREDENTIAL, api_credentials.c.deleted_at.is_(None)
+        )
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     bindparam,
     exists,
     func,
@@ -43,6 +44,7 @@ from credenza.domain.model import (
     Status,
     UserId,
 )
+from credenza.store.mtls_certificates import subject_holds
 from credenza.store.prepared import Prepared
 from credenza.store.schema import credentials, environments, folded, projects, thumbprint
 from credenza.store.upsert import violates
@@ -88,7 +90,7 @@ _HOLDS_SLOT = (credentials.c.project_id == bindparam("of_project"), credentials.
 _FREE_SLOTS = Prepared(
     update(credentials).where(*_HOLDS_SLOT, credentials.c.not_after < bindparam("now")).values(slot=None)
 )
-_TAKEN_SLOTS = Prepared(select(credentials.c.slot).where(*_HOLDS_SLOT))
+_TAKEN_SLOTS = Prepared(select(credentials.c.slot).where(*_HOLDS_SLOT, credentials.c.not_after >= bindparam("now")))
 _FIND = Prepared(select(*_COLUMNS).where(credentials.c.id == bindparam("of_id")))
 _INSERT = Prepared(insert(credentials), sets=credentials.c.keys())
 
@@ -206,11 +208,13 @@ def list_page(
     environment: EnvironmentName | None,
     status: Status | None,
     expiring: bool,
+    text: str = "",
     after: str | None,
     limit: int,
     now: datetime,
 ) -> tuple[Credential, ...]:
-    """List a project's credentials of one kind by id from the one after `after`, filtered in the database."""
+    """List a project's credentials of one kind by id from the one after `after`, filtered in the database; `text` as
+    `KeyQuery` has it."""
     query = select(*_COLUMNS).where(credentials.c.project_id == project_id, credentials.c.kind == kind)
     if environment is not None:
         query = query.where(credentials.c.environment == environment)
@@ -226,6 +230,8 @@ def list_page(
             credentials.c.not_after > now,
             credentials.c.not_after <= now + EXPIRING,
         )
+    if text:
+        query = query.where(or_(*_ways_to_name(kind, text)))
     if after is not None:
         query = query.where(credentials.c.id > after)
     return tuple(map(_credential, connection.execute(query.order_by(credentials.c.id).limit(limit))))
@@ -238,7 +244,6 @@ _SORTED_BY = {
     KeyOrder.ALIAS_LAST: credentials.c.folded_alias,
 }
 _LAST_FIRST = frozenset({KeyOrder.EXPIRES_LAST, KeyOrder.ALIAS_LAST})
-_BY_ALIAS = frozenset({KeyOrder.ALIAS, KeyOrder.ALIAS_LAST})
 _PLACE_OF: dict[Column[Any], Callable[[Credential], tuple[Any, str]]] = {
     credentials.c.not_after: lambda key: (key.not_after, key.id),
     credentials.c.folded_alias: lambda key: (folded(key.alias), key.id),
@@ -252,26 +257,36 @@ def search_page(
 ) -> tuple[Credential, ...]:
     """List a project's credentials of one kind as `wanted` asks, at most its limit."""
     column, last_first = _SORTED_BY[wanted.order], wanted.order in _LAST_FIRST
-    place = tuple_(column, credentials.c.id)
-    query = select(*_COLUMNS).where(
+    conditions: list[ColumnElement[bool]] = [
         credentials.c.project_id == project_id,
         credentials.c.environment == wanted.environment,
         credentials.c.kind == kind,
         *_in_state(wanted.state, now),
-    )
+    ]
     if wanted.after:
         # The row itself is still there: credentials are revoked, and never deleted.
         shown = select(column).where(credentials.c.id == wanted.after).scalar_subquery()
-        last = tuple_(shown, literal(wanted.after))
-        query = query.where(place < last if last_first else place > last)
+        place, last = tuple_(column, credentials.c.id), tuple_(shown, literal(wanted.after))
+        conditions.append(place < last if last_first else place > last)
     order = (column.desc(), credentials.c.id.desc()) if last_first else (column, credentials.c.id)
-    query = query.order_by(*order).limit(wanted.limit)
     if not wanted.text:
+        query = select(*_COLUMNS).where(*conditions).order_by(*order).limit(wanted.limit)
         return tuple(map(_credential, connection.execute(query)))
     found: dict[CredentialId, Credential] = {}
-    for condition in _ways_to_find_in_project(project_id, wanted):
-        found |= {key.id: key for key in map(_credential, connection.execute(query.where(condition)))}
+    for condition in _ways_to_name(kind, wanted.text):
+        query = select(*_COLUMNS).where(credentials.c.id.in_(_first(wanted, *conditions, condition)))
+        found |= {key.id: key for key in map(_credential, connection.execute(query))}
     return tuple(sorted(found.values(), key=_PLACE_OF[column], reverse=last_first)[: wanted.limit])
+
+
+def _first(wanted: KeyQuery, *conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    """The ids of the first that are wanted. Found before they are sorted, which OFFSET 0 has both databases do: they
+    would walk through the index of the order instead, to its end when there is little to find."""
+    column = _SORTED_BY[wanted.order]
+    found = select(credentials.c.id, column.label("place")).where(*conditions).offset(0).subquery()
+    order = (found.c.place, found.c.id)
+    sorted_ = (each.desc() for each in order) if wanted.order in _LAST_FIRST else order
+    return select(found.c.id).order_by(*sorted_).limit(wanted.limit)
 
 
 def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -285,21 +300,24 @@ def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]
     }[state]
 
 
-def _ways_to_find_in_project(project_id: ProjectId, wanted: KeyQuery) -> tuple[ColumnElement[bool], ...]:
-    """Each has an index of its own; together in one query they would have none."""
-    named = _begins_with(wanted.text)
-    if wanted.order not in _BY_ALIAS:
-        # Else SQLite walks the index of the order asked for, to its end when there is little to find.
-        there = (credentials.c.project_id == project_id, credentials.c.environment == wanted.environment)
-        named = credentials.c.id.in_(select(credentials.c.id).where(*there, named).correlate(None))
-    digits = _hex_digits(wanted.text)
-    return (named, _begins_with_digits(credentials.c.id, digits)) if len(digits) >= _DIGITS_OF_A_KEY_ID else (named,)
+def _ways_to_name(kind: CredentialKind, text: str) -> tuple[ColumnElement[bool], ...]:
+    """Each has an index of its own, but for a certificate's subject; together in one query they would have none."""
+    is_certificate = kind is CredentialKind.MTLS_CERTIFICATE
+    digits = _part_of_uuid(text) if is_certificate else _hex_digits(text)
+    by_id = (_begins_with_digits(credentials.c.id, digits),) if len(digits) >= _DIGITS_OF_A_KEY_ID else ()
+    return (_begins_with(text), *by_id, *((subject_holds(text),) if is_certificate else ()))
 
 
 def _hex_digits(text: str) -> str:
     """Read a key id or fingerprint, or the beginning of one, colons and spaces allowed; empty when it is none."""
     digits = text.lower().replace(":", "").replace(" ", "")
     return digits if digits and not digits.strip("0123456789abcdef") else ""
+
+
+def _part_of_uuid(text: str) -> str:
+    """The beginning of a certificate's id, which has dashes; empty when it is none."""
+    lowered = text.lower()
+    return lowered if lowered[:1].isalnum() and not lowered.strip("0123456789abcdef-") else ""
 
 
 # Ranges, because SQLite uses no index for LIKE. Each ends behind whatever may follow: the last character that there is
@@ -359,32 +377,43 @@ def search(
     """Find an organization's signing keys, certificates and service credentials whose alias, id or fingerprint begins
     with `text`, or whose client id it is; in some of its projects or, with None, in all."""
     found: dict[CredentialId, Credential] = {}
-    for condition in _ways_to_find(text):
-        query = select(*_COLUMNS).where(
-            credentials.c.organization_id == organization_id,
-            credentials.c.kind.in_(_FOUND),
-            condition,
-            exists().where(projects.c.id == credentials.c.project_id, projects.c.deleted_at.is_(None)),
-        )
+    there = exists().where(
+        projects.c.id == credentials.c.project_id,
+        projects.c.organization_id == organization_id,
+        projects.c.deleted_at.is_(None),
+    )
+    for way in _ways_to_find(connection, organization_id, text):
+        query = select(*_COLUMNS).where(*way.conditions, credentials.c.kind.in_(_FOUND), there)
         if of_projects is not None:
             query = query.where(credentials.c.project_id.in_(of_projects))
-        rows = connection.execute(query.order_by(credentials.c.folded_alias, credentials.c.id).limit(limit))
+        rows = connection.execute(query.order_by(*way.order).limit(limit))
         found |= {key.id: key for key in map(_credential, rows)}
     return tuple(found.values())[:limit]
 
 
-def _ways_to_find(text: str) -> tuple[ColumnElement[bool], ...]:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Some rows, in the order in which an index has them, which is then read from where they begin, and no further than
+    to the limit. Told anything that another index begins with, SQLite reads all that an organization has."""
+
+    conditions: tuple[ColumnElement[bool], ...]
+    order: tuple[Column[Any], ...]
+
+
+def _ways_to_find(connection: Connection, organization_id: OrganizationId, text: str) -> Iterator[_Way]:
     """Each has an index of its own; together in one query they would have none."""
     client_id, _, key_id = text.strip().rpartition("!")  # a whole consumer key is sought by its key id
+    by_alias = (credentials.c.folded_alias, credentials.c.id)
+    yield _Way((credentials.c.organization_id == organization_id, _begins_with(text)), by_alias)
     digits = _hex_digits(key_id)
-    columns = (credentials.c.id, credentials.c.spki_sha256, credentials.c.certificate_sha256)
-    by_digits = tuple(_begins_with_digits(each, digits) for each in columns)
-    of_client = select(environments.c.project_id).where(environments.c.client_id == (client_id or key_id))
-    return (
-        _begins_with(text),
-        *(by_digits if digits else ()),
-        credentials.c.project_id.in_(of_client) & (credentials.c.client_id == (client_id or key_id)),
-    )
+    if len(digits) >= _DIGITS_OF_A_KEY_ID:
+        for column in (credentials.c.id, credentials.c.spki_sha256, credentials.c.certificate_sha256):
+            yield _Way((_begins_with_digits(column, digits),), (column,))
+    of_client = select(environments.c.project_id, environments.c.name)
+    place = connection.execute(of_client.where(environments.c.client_id == (client_id or key_id))).first()
+    if place is not None:
+        project_id, environment = place
+        yield _Way((credentials.c.project_id == project_id, credentials.c.environment == environment), by_alias)
 
 
 def successors(connection: Connection, credential_id: CredentialId) -> tuple[Credential, ...]:
@@ -421,8 +450,9 @@ def take_slot(connection: Connection, credential_id: CredentialId, slot: int) ->
     connection.execute(update(credentials).where(credentials.c.id == credential_id).values(slot=slot))
 
 
-def taken_slots(connection: Connection, project_id: ProjectId) -> frozenset[int]:
-    return frozenset(row.slot for row in _TAKEN_SLOTS.all(connection, {"of_project": project_id}))
+def taken_slots(connection: Connection, project_id: ProjectId, *, now: datetime) -> frozenset[int]:
+    """The places of OAuth 2.0 keys that are neither revoked nor expired."""
+    return frozenset(row.slot for row in _TAKEN_SLOTS.all(connection, {"of_project": project_id, "now": now}))
 
 
 def count_other_active(connection: Connection, credential: Credential, *, now: datetime) -> int:

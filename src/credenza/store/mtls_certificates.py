@@ -4,10 +4,11 @@ what (product rows C4, C5, C8)."""
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
 
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
@@ -30,6 +31,7 @@ from credenza.store.upsert import insert_if_absent
 
 _KIND = CredentialKind.MTLS_CERTIFICATE
 
+_SPACED_EQUALS = re.compile(r"\s*=\s*")
 _MOST_AUTHORITIES = 8
 """Of one path; the shape of the table would allow a loop."""
 
@@ -102,6 +104,23 @@ def release_subject(connection: Connection, credential_id: CredentialId) -> str 
     """Let the subject that a credential holds be taken again; returns it, or None when the credential holds none."""
     statement = delete(certificate_subjects).where(certificate_subjects.c.credential_id == credential_id)
     return connection.execute(statement.returning(certificate_subjects.c.subject)).scalar_one_or_none()
+
+
+def subject_holds(text: str) -> ColumnElement[bool]:
+    """Whether a certificate's subject has every part of `text`, however that was spelt: `till-7`, `CN=till-7`, or all
+    of `C = DE, O = Acme`. In any case of ASCII letters; no index helps, so the query has to name a project."""
+    parts = [_SPACED_EQUALS.sub("=", each.strip()) for each in text.split(",") if each.strip()] or [text]
+    # Of what was issued here every subject is kept; of what was brought along, until an operator releases it.
+    columns = (certificates, certificates.c.subject), (certificate_subjects, certificate_subjects.c.subject)
+    return or_(
+        *(
+            exists().where(
+                table.c.credential_id == credentials.c.id,
+                *(column.icontains(part, autoescape=True) for part in parts),
+            )
+            for table, column in columns
+        )
+    )
 
 
 def _subject_taken(claim: SubjectClaim) -> Refusal:

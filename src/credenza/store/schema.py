@@ -30,6 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -643,7 +644,8 @@ credentials = Table(
 )
 _UNIQUE_KEY = credentials.c.kind.in_(["SIGNING_KEY", "ACCOUNT_KEY"])
 _ONE_ACTIVE = (credentials.c.status == "ACTIVE") & credentials.c.kind.in_(["RESPONSE_ENCRYPTION", "REQUEST_SIGNATURE"])
-_API_CLIENT = credentials.c.kind == "CLIENT_SECRET"
+# Written out, also in queries: with a parameter there no database knows that an index of such rows will do.
+IS_API_CREDENTIAL = credentials.c.kind == literal_column("'CLIENT_SECRET'")
 Index(
     "uq_credentials_key",
     credentials.c.spki_sha256,
@@ -657,8 +659,8 @@ Index(
     "uq_credentials_api_client",
     credentials.c.client_id,
     unique=True,
-    sqlite_where=_API_CLIENT,
-    postgresql_where=_API_CLIENT,
+    sqlite_where=IS_API_CREDENTIAL,
+    postgresql_where=IS_API_CREDENTIAL,
 )
 Index("uq_credentials_slot", credentials.c.project_id, credentials.c.slot, unique=True)
 Index(
@@ -692,6 +694,23 @@ Index(
     credentials.c.status,
 )
 Index("ix_credentials_search", credentials.c.organization_id, credentials.c.folded_alias)
+# An organization's API credentials, in the two orders of their list.
+Index(
+    "ix_credentials_api_by_name",
+    credentials.c.organization_id,
+    credentials.c.folded_alias,
+    credentials.c.id,
+    sqlite_where=IS_API_CREDENTIAL,
+    postgresql_where=IS_API_CREDENTIAL,
+)
+Index(
+    "ix_credentials_api_by_end",
+    credentials.c.organization_id,
+    credentials.c.not_after,
+    credentials.c.id,
+    sqlite_where=IS_API_CREDENTIAL,
+    postgresql_where=IS_API_CREDENTIAL,
+)
 Index("ix_credentials_predecessor_id", credentials.c.predecessor_id)
 Index("ix_credentials_not_after", credentials.c.not_after, credentials.c.id)
 
