@@ -38,8 +38,8 @@ class BadRequest(Exception):  # noqa: N818 - a verdict on the request, not an er
 
 class Arrival(msgspec.Struct, frozen=True):
     """`content_length` is 0 when there is no body and None when it comes in chunks of unknown number. `origin` is the
-    one that an absolute target names, spelt as `origin_of` does; empty for a path. `certificate` is the client's (DER)
-    that TLS has proven, here or at a proxy that is believed."""
+    one that an absolute target names, spelt as `origin_of` does; empty for a path. `content_types` are all that were
+    sent. `certificate` is the client's (DER) that TLS has proven, here or at a proxy that is believed."""
 
     method: str
     origin: str
@@ -49,7 +49,7 @@ class Arrival(msgspec.Struct, frozen=True):
     authorization: tuple[str, ...]
     proofs: tuple[str, ...]
     content_length: int | None
-    is_form: bool
+    content_types: Sequence[bytes]
     user_agent: str
     address: str
     headers: Headers
@@ -58,6 +58,10 @@ class Arrival(msgspec.Struct, frozen=True):
     @property
     def has_body(self) -> bool:
         return self.content_length != 0
+
+    @property
+    def is_form(self) -> bool:
+        return is_form(self.content_types)
 
 
 def read(scope: Any, trusted_proxies: Networks = (), terminators: Terminators = NOBODY) -> Arrival:
@@ -81,7 +85,7 @@ def read(scope: Any, trusted_proxies: Networks = (), terminators: Terminators = 
         tuple([value.decode("latin-1") for value in found.get(b"authorization", ())]),
         tuple([value.decode("latin-1") for value in found.get(b"dpop", ())]),
         _content_length(found),
-        is_form(found.get(b"content-type", ())),
+        found.get(b"content-type", ()),
         b" ".join(found.get(b"user-agent", ())).decode("latin-1"),
         client_address(scope["client"], found.get(b"x-forwarded-for", ()), trusted_proxies),
         # uvicorn appends trailers to its list of headers when they come (RFC 9110 6.5.1 wants them kept apart).
@@ -98,6 +102,8 @@ def origin_of(scheme: str, authority: str) -> str:
 
 def certificate(found: Mapping[bytes, Sequence[bytes]], presented: bytes, terminators: Terminators) -> bytes:
     """Say which certificate a request was made with. Raises BadRequest."""
+    if terminators is NOBODY:
+        return presented
     try:
         return terminators.certificate(found.get(CLIENT_CERT, ()), found.get(PROXY_SECRET, ()), presented)
     except Unreadable as unreadable:
@@ -105,6 +111,8 @@ def certificate(found: Mapping[bytes, Sequence[bytes]], presented: bytes, termin
 
 
 def _named_origin(target: bytes) -> str:
+    if not target:
+        return ""
     scheme, separator, rest = target.decode("latin-1").partition("://")
     return origin_of(scheme, _AUTHORITY_END.split(rest, maxsplit=1)[0]) if separator else ""
 

@@ -191,7 +191,7 @@ class TokenApp:
             issuer=self._issuer,
             uri=f"{self._origin(arrived)}{arrived.path}",
             query=arrived.query,
-            content_type=_content_type(arrived),
+            content_type=b",".join(arrived.content_types).decode("latin-1"),
             body=body,
             authorization=arrived.authorization,
             proofs=arrived.proofs,
@@ -280,7 +280,3 @@ def _told(status: int, content: Mapping[str, object], headers: Sequence[tuple[st
 async def _send(send: Send, call_id: str, told: _Told) -> None:
     own = [*_ALWAYS, (b"correlation-id", call_id.encode("ascii")), *encoded(told.headers)]
     await send_encoded(send, told.status, own, told.body)
-
-
-def _content_type(arrived: Arrival) -> str:
-    return b",".join([value for name, value in arrived.headers if name == b"content-type"]).decode("latin-1")
