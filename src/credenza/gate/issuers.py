@@ -7,10 +7,10 @@ so a gate that issues tokens has the key-encryption key; one that only checks th
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -35,6 +35,9 @@ from credenza.store.token_lookup import (
 EVER = datetime.fromtimestamp(0, UTC)
 """Revocations are read from here on: those of tokens that have ended are deleted every few minutes anyway."""
 
+# Whose keys follow each other: an environment's issuer.
+_Line: TypeAlias = tuple[EnvironmentName, IssuerKind]
+
 
 class Vault(Protocol):
     """Unwraps what the database holds, with a key that is not in it."""
@@ -57,25 +60,23 @@ class Issuers:
     def __init__(self, vault: Vault | None = None) -> None:
         self._vault = vault
         self._keys: dict[str, ReadyKey] = {}
+        self._lines: dict[_Line, list[ReadyKey]] = {}
         self._introspectors: Mapping[str, Introspector] = {}
         self._revoked: Mapping[str, datetime] = {}
 
     def replace(self, keys: TokenKeySnapshot, introspectors: IntrospectorSnapshot, revoked: RevocationSnapshot) -> None:
         known = self._keys
         self._keys = {each.key.kid: self._ready(each, known.get(each.key.kid)) for each in keys.keys}
+        self._lines = _lines(self._keys.values())
         self._introspectors = {each.secret_hash: each for each in introspectors.servers}
         self._revoked = revoked.revoked
 
     def signing(self, environment: EnvironmentName, issuer: IssuerKind, *, now: datetime) -> ReadyKey | None:
         """Find the key that signs now; None where there is none, or this gate may not have it."""
-        return next(
-            (
-                each
-                for each in self._keys.values()
-                if each.private is not None and _is_of(each.key, environment, issuer) and each.key.signs(now)
-            ),
-            None,
-        )
+        for each in self._lines.get((environment, issuer), ()):
+            if each.private is not None and each.key.signs(now):
+                return each
+        return None
 
     def published(
         self, environment: EnvironmentName, issuer: IssuerKind, kid: str, *, now: datetime
@@ -90,8 +91,8 @@ class Issuers:
         """Write the issuer's public keys as a JWK Set (RFC 7517 5)."""
         keys = [
             {**jose.jwk(each.public), "kid": each.key.kid, "alg": each.key.algorithm, "use": "sig"}
-            for each in self._keys.values()
-            if _is_of(each.key, environment, issuer) and each.key.published(now)
+            for each in self._lines.get((environment, issuer), ())
+            if each.key.published(now)
         ]
         return msgspec.json.encode({"keys": keys})
 
@@ -117,6 +118,13 @@ class Issuers:
         key = load_der_private_key(der, None)
         assert isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey), "tokens are signed with ES256, answers PS256"
         return key
+
+
+def _lines(keys: Iterable[ReadyKey]) -> dict[_Line, list[ReadyKey]]:
+    found: dict[_Line, list[ReadyKey]] = {}
+    for each in keys:
+        found.setdefault((each.key.environment, each.key.issuer), []).append(each)
+    return found
 
 
 def _is_of(key: TokenKey, environment: EnvironmentName, issuer: IssuerKind) -> bool:
