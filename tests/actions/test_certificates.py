@@ -29,6 +29,7 @@ from credenza.actions.projects import NewEnvironment
 from credenza.domain import subject_policy
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import add_months
+from credenza.domain.lists import KeyOrder, KeyQuery
 from credenza.domain.model import (
     AuthorityId,
     Credential,
@@ -520,6 +521,50 @@ def test_certificates_are_listed_apart_from_keys(oauth2_shop: Shop) -> None:
 
     assert [each.id for each in page + rest] == every
     assert [each.id for each in oauth2_shop.looked(oauth_keys.list_page, limit=9)] == [oauth2_shop.key.id]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("till-7", ["seven"]),
+        ("CN=TILL-7", ["seven"]),
+        ("cn = till-7, o = baker", ["seven"]),
+        ("O=Baker", ["eight", "seven"]),
+        ("sev", ["seven"]),  # of the alias
+        ("CN=till-7,O=Other", []),
+        ("CN=till-_", []),
+        ("%", []),
+    ],
+)
+def test_certificates_are_found_by_alias_and_by_parts_of_their_subject(
+    mtls_shop: Shop, text: str, wanted: list[str]
+) -> None:
+    for alias, name in (("seven", "till-7"), ("eight", "till-8")):
+        request = csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=name, organization="Baker")
+        add(mtls_shop, NewRequest(alias, request))
+
+    query = KeyQuery(SANDBOX, text=text, order=KeyOrder.ALIAS, limit=5)
+    searched = [each.alias for each in mtls_shop.looked(certificates.search_page, query)]
+    listed = [each.alias for each in mtls_shop.looked(certificates.list_page, text=text, limit=5)]
+
+    assert (searched, sorted(listed)) == (wanted, wanted)
+
+
+def test_certificates_are_found_by_their_id_in_any_length(mtls_shop: Shop) -> None:
+    added = add(mtls_shop)
+
+    for text in (added.id, added.id.upper(), added.id[:13]):
+        assert [each.id for each in mtls_shop.looked(certificates.list_page, text=text, limit=5)] == [added.id]
+
+
+def test_a_certificate_that_was_brought_is_found_by_its_subject(mtls_shop: Shop) -> None:
+    foreign = Foreign(mtls_shop.stage)
+    foreign.trust()
+    brought = bring(mtls_shop, foreign.new("till-9"))
+
+    found = mtls_shop.looked(certificates.list_page, text="CN=till-9", limit=5)
+
+    assert [each.id for each in found] == [brought.id]
 
 
 def test_a_certificate_is_seen_with_its_chain_and_what_it_follows(mtls_shop: Shop) -> None:

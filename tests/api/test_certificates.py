@@ -225,6 +225,18 @@ async def test_keys_and_certificates_share_one_list_which_can_be_told_apart(any_
     assert [each.id for each in of_other.items] == [any_desk.key_id]
 
 
+async def test_certificates_are_found_by_a_part_of_their_subject(any_desk: Desk) -> None:
+    made = await project(any_desk)
+    async with any_desk.client("owner") as client:
+        added = await client.send(operations.add_certificate(made.id, by_request("client-7")))
+        found = await client.send(operations.list_certificates(made.id, text="CN=client-7"))
+        of_all = await client.send(operations.list_credentials(made.id, text=added.id))
+        none = await client.send(operations.list_credentials(made.id, text="CN=client-77"))
+
+    assert ([each.id for each in found.items], [each.id for each in of_all.items]) == ([added.id], [added.id])
+    assert none.items == ()
+
+
 async def test_a_certificate_is_revoked_as_keys_are(any_desk: Desk) -> None:
     made = await project(any_desk)
     held = made.environments[0].credentials[0].id

@@ -161,11 +161,12 @@ def list_page(
     environment: EnvironmentName | None = None,
     status: Status | None = None,
     expiring: bool = False,
+    text: str = "",
     after: str | None = None,
     limit: int,
     now: datetime,
 ) -> tuple[Credential, ...]:
-    """List up to `limit` certificates by id, from the one after `after`."""
+    """List up to `limit` certificates by id, from the one after `after`; `text` is of alias, id or subject."""
     with viewing(platform, Attempt(actor, Action.CERTIFICATE_LIST, now, project_id=project_id)) as act:
         return credentials.list_page(
             act.connection,
@@ -174,6 +175,7 @@ def list_page(
             environment=environment,
             status=status,
             expiring=expiring,
+            text=text,
             after=after,
             limit=limit,
             now=now,

@@ -114,6 +114,14 @@ def list_page(
     environment: Annotated[shape.EnvironmentName | None, Query()] = None,
     status: Annotated[wire.Status | None, Query()] = None,
     expiring: Annotated[bool, Query(description="Only those that end within 90 days.")] = False,
+    text: Annotated[
+        str,
+        Query(
+            max_length=500,
+            description="The beginning of the alias or id; of certificates also a part of the subject, or several with "
+            "commas between: `CN=till-7`.",
+        ),
+    ] = "",
     limit: paging.Limit = _USUAL_PAGE,
     cursor: paging.Cursor = None,
 ) -> Sequence[wire.ProjectCredential]:
@@ -128,6 +136,7 @@ def list_page(
             environment=None if environment is None else EnvironmentName(environment),
             status=None if status is None else Status(status),
             expiring=expiring,
+            text=text.strip(),
             after=cursor,
             limit=limit + 1,
             now=asked.now,

@@ -79,6 +79,9 @@ class _Wanted:
 @app.command("list")
 def list_certificates(
     context: typer.Context,
+    text: Annotated[
+        str, typer.Argument(help="A part of the subject, such as CN=till-7, or how alias or id begins.")
+    ] = "",
     status: Annotated[
         Literal["ACTIVE", "REVOKED", "EXPIRED"] | None, typer.Option(help="ACTIVE, REVOKED or EXPIRED.")
     ] = None,
@@ -91,6 +94,7 @@ def list_certificates(
         environment=remote.environment(context),
         status=status,
         expiring=expiring,
+        text=text,
     )
     with remote.client(context) as client:
         found = list(client.each(listing))

@@ -601,11 +601,12 @@ def list_credentials(
     environment: EnvironmentName | None = None,
     status: Status | None = None,
     expiring: bool = False,
+    text: str = "",
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Operation[Page[ProjectCredential]]:
     """Signing keys and certificates, by id."""
-    query = _credentials_query(None, environment, status, limit, cursor, expiring=expiring)
+    query = _credentials_query(None, environment, status, limit, cursor, expiring=expiring, text=text)
     return Operation("GET", f"/api/projects/{project_id}/credentials", _page_of(_PROJECT_CREDENTIALS), query=query)
 
 
@@ -615,11 +616,12 @@ def list_keys(
     environment: EnvironmentName | None = None,
     status: Status | None = None,
     expiring: bool = False,
+    text: str = "",
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Operation[Page[Credential]]:
     """Of `list_credentials` the signing keys alone."""
-    query = _credentials_query("SIGNING_KEY", environment, status, limit, cursor, expiring=expiring)
+    query = _credentials_query("SIGNING_KEY", environment, status, limit, cursor, expiring=expiring, text=text)
     return Operation("GET", f"/api/projects/{project_id}/credentials", _page(Credential), query=query)
 
 
@@ -629,11 +631,12 @@ def list_certificates(
     environment: EnvironmentName | None = None,
     status: Status | None = None,
     expiring: bool = False,
+    text: str = "",
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Operation[Page[MtlsCertificate]]:
     """Of `list_credentials` the certificates alone."""
-    query = _credentials_query("MTLS_CERTIFICATE", environment, status, limit, cursor, expiring=expiring)
+    query = _credentials_query("MTLS_CERTIFICATE", environment, status, limit, cursor, expiring=expiring, text=text)
     return Operation("GET", f"/api/projects/{project_id}/credentials", _page(MtlsCertificate), query=query)
 
 
@@ -937,8 +940,9 @@ def _credentials_query(
     cursor: str | None,
     *,
     expiring: bool,
+    text: str,
 ) -> dict[str, str]:
-    named = {"kind": kind, "environment": environment, "status": status, "cursor": cursor}
+    named = {"kind": kind, "environment": environment, "status": status, "text": text or None, "cursor": cursor}
     return _query(expiring="true" if expiring else None, limit=limit, **named)
 
 

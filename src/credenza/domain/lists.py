@@ -39,7 +39,8 @@ class ProjectOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Keys of one environment whose alias or key id begins with `text`; `after` is a key id."""
+    """Keys of one environment whose alias or key id begins with `text`, or certificates whose subject has all of its
+    parts; `after` is a key id."""
 
     environment: EnvironmentName
     state: KeyState = KeyState.CURRENT
