@@ -20,6 +20,7 @@ from credenza.actions.trusted_authorities import NewTrust
 from credenza.domain import subject_policy
 from credenza.domain.model import OrganizationRole, ProjectType, Status
 from credenza.protocol import csr
+from credenza.protocol.certificate import describe, parse
 
 HOSTILE = ["<script>alert(1)</script>", "{{ 7 * 7 }}", "%(count)d {0}"]
 
@@ -275,6 +276,14 @@ def test_expiry_search_and_overview_lead_to_the_certificate(shop: Shop) -> None:
 
     for path in ("/expiry", "/search?q=first", f"/search?q={shop.key.spki_sha256[:12]}", "/overview"):
         assert page in browser.get(shop.house.path(path)).text, path
+
+
+def test_the_list_is_searched_by_a_part_of_the_subject(shop: Shop) -> None:
+    browser, named = shop.browser(), describe(parse(shop.key.certificate_der)).subject.rpartition("CN=")[2]
+
+    for text, there in ((named, True), (f"CN={named}", True), (f"{named}x", False)):
+        page = browser.get(shop.path(f"/sandbox/certificates?q={quote(text)}")).text
+        assert (shop.certificate_path() in page) is there, text
 
 
 def test_who_only_reads_sees_no_button_that_is_refused(shop: Shop) -> None:
