@@ -7,8 +7,10 @@ import json
 import os
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,16 @@ from tests.installation import CredenzaServer, Installation, furnish, settings, 
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, now
 from tests.servers import PostgreSQLServer, find_program
 
-from credenza.actions import accounts, api_credentials, workspaces
+from credenza.actions import accounts, api_credentials, services, workspaces
 from credenza.actions.api_credentials import IssuedApiCredential, NewApiCredential
-from credenza.cli import demo_catalog, demo_tls
+from credenza.cli import demo_catalog, demo_tls, local
 from credenza.client.auth import ClientSecretAuth
 from credenza.client.errors import TokenRefused
+from credenza.client.middleware import CredenzaMiddleware
 from credenza.client.oauth2 import Token
 from credenza.domain.api_credentials import ApiGrant, OldSecret
-from credenza.domain.model import EnvironmentName
+from credenza.domain.catalog import CatalogEntry, Permission, RouteRule, ScopeLevel
+from credenza.domain.model import AuthenticationType, EnvironmentName, ServiceEnvironment
 
 needs_library = pytest.mark.skipif(
     not CLIENTS_PYTHON.exists(),
@@ -193,6 +197,96 @@ def test_the_sdk_fetches_one_token_for_all_calls_and_another_when_its_secret_was
             client.get(url)
         api_credentials.activate(*place, now=now())
         assert client.get(url).status_code == 200
+
+
+# ------------------------------------------------------------------------------------------------ behind the middleware
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A Python API that asks the gate about every call itself (docs/guide/gate.md), and what has reached it."""
+
+    url: str
+    reached: Upstream
+
+
+@pytest.fixture
+def shop(street: Street) -> Iterator[Shop]:
+    reached = Upstream()
+    gate = f"http://127.0.0.1:{street.server.decision_port}"
+    middleware = CredenzaMiddleware(reached, gate=gate, environment="SANDBOX")
+    with served(middleware, aclosing(middleware)) as port:
+        yield Shop(f"http://127.0.0.1:{port}", reached)
+
+
+def test_a_python_api_behind_the_middleware_admits_and_refuses_as_the_gateway_does(street: Street, shop: Shop) -> None:
+    issued = street.issue()
+    with street.client() as client:
+        bearer = {"Authorization": f"Bearer {_token(street, client, issued)}"}
+        for method, path, expected in street.calls:
+            answers = [client.request(method, f"{at}{path}", headers=bearer) for at in (street.server.origin, shop.url)]
+            assert [each.status_code for each in answers] == [expected] * 2
+            if expected != 200:
+                assert _told(answers[0]) == _told(answers[1])
+        first = street.calls[0][1]
+        for headers in ({}, {"Authorization": "Bearer a.b.c"}):
+            answers = [client.get(f"{at}{first}", headers=headers) for at in (street.server.origin, shop.url)]
+            assert [each.status_code for each in answers] == [401] * 2
+            assert _told(answers[0]) == _told(answers[1])
+
+        received = dict(map(tuple, shop.reached.seen[0]["headers"]))
+        assert len(shop.reached.seen) == sum(expected == 200 for *_, expected in street.calls)
+        assert (received["x-credenza-workspace-id"], received["x-credenza-permission"]) == (street.eu, "read")
+        assert "authorization" not in received
+        place = (street.made.platform, street.made.actor, street.made.organization_id, issued.view.credential.id)
+        api_credentials.deactivate(*place, now=now())
+        assert client.get(f"{shop.url}{first}", headers=bearer).status_code == 401
+
+
+def test_a_limit_is_one_for_the_gateway_and_the_middleware(street: Street, shop: Shop) -> None:
+    place = (street.made.platform, street.made.actor, street.made.organization_id)
+    prefix = f"/limited-{os.urandom(4).hex()}"
+    entry = CatalogEntry(
+        scope_level=ScopeLevel.ORGANIZATION,
+        scope_fixed=True,
+        calls_per_minute=4,
+        permissions=(Permission("read"),),
+        routes=(RouteRule("GET", "/things", "read"),),
+    )
+    where = (ServiceEnvironment(EnvironmentName.SANDBOX, prefix, "http://127.0.0.1:9", 13, None),)
+    new = services.NewService(f"Limited {prefix}", AuthenticationType.CLIENT_SECRET, "", where, entry=entry)
+    limited = services.create(street.made.platform, local.OPERATOR, new, now=now())
+    grant = ApiGrant(limited.id, frozenset({"read"}))
+    issued = api_credentials.create(*place, NewApiCredential("Busy", EnvironmentName.SANDBOX, (grant,)), now=now())
+
+    with street.client() as client:
+        bearer = {"Authorization": f"Bearer {_token(street, client, issued)}"}
+        deadline = time.monotonic() + 60
+        while client.get(f"{shop.url}{prefix}/nothing", headers=bearer).status_code != 403:
+            assert time.monotonic() < deadline, "the gate does not hear of the new API"
+        admitted = [client.get(f"{shop.url}{prefix}/things", headers=bearer) for _ in range(3)]
+        assert [each.status_code for each in admitted] == [200] * 3
+        assert [each.headers["X-RateLimit-Remaining"] for each in admitted] == ["3", "2", "1"]
+        client.get(f"{street.server.origin}{prefix}/things", headers=bearer)
+
+        refused = client.get(f"{shop.url}{prefix}/things", headers=bearer)
+
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 15
+    assert _told(refused)[0] == "RATE_LIMIT_EXCEEDED"
+    assert "4 calls a minute" in _told(refused)[1]
+
+
+def _token(street: Street, client: httpx.Client, issued: IssuedApiCredential) -> str:
+    pair = (issued.view.credential.client_id, issued.secret)
+    answer = client.post(street.token_url, data={"grant_type": "client_credentials"}, auth=pair)
+    return str(answer.json()["access_token"])
+
+
+def _told(answer: httpx.Response) -> tuple[str, str, str | None]:
+    """What a refusal says to people and programs."""
+    (error,) = answer.json()["Errors"]["Error"]
+    return error["ReasonCode"], error["Description"], answer.headers.get("WWW-Authenticate")
 
 
 def test_the_fapi_issuer_takes_no_secret_and_names_none(street: Street) -> None:
