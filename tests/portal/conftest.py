@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def colour_scheme() -> str:
-    """The theme the context asks for; `@both_schemes` runs a test in the two."""
+    """The theme the context asks for. What a page looks like is seen in both (`findings`)."""
     return "light"
 
 
@@ -49,6 +49,7 @@ def context(
 ) -> Iterator[BrowserContext]:
     with browsers.in_use(browser):
         context = browser.new_context(color_scheme=colour_scheme, **SETTINGS | context_options)
+        context.set_default_timeout(browsers.PATIENCE_MS)
         complaints.watch(context)
         yield context
         context.close()
@@ -61,39 +62,33 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.fixture(scope="module")
-def kept_pages(browser: Browser) -> Iterator[dict[str, Page]]:
-    """By theme."""
-    pages: dict[str, Page] = {}
-    yield pages
+def its_kept_page(browser: Browser) -> Iterator[Page]:
     with browsers.in_use(browser):
-        for page in pages.values():
-            page.context.close()
+        page = browser.new_context(color_scheme="light", **SETTINGS).new_page()
+        page.set_default_timeout(browsers.PATIENCE_MS)
+    yield page
+    with browsers.in_use(browser):
+        page.context.close()
 
 
 @pytest.fixture
-def kept_page(
-    browser: Browser, kept_pages: dict[str, Page], colour_scheme: str, complaints: Complaints
-) -> Iterator[Page]:
-    """A page for tests that only look: those of a module share one for each theme, with what it has loaded already."""
+def kept_page(browser: Browser, its_kept_page: Page, complaints: Complaints) -> Iterator[Page]:
+    """A page for tests that only look: those of a module share one, with what it has loaded already."""
     with browsers.in_use(browser):
-        if colour_scheme not in kept_pages:
-            kept_pages[colour_scheme] = browser.new_context(color_scheme=colour_scheme, **SETTINGS).new_page()
-        page = kept_pages[colour_scheme]
-        page.set_viewport_size(VIEWPORT)
-        complaints.watch(page.context)
-        yield page
-        complaints.unwatch(page.context)
+        its_kept_page.set_viewport_size(VIEWPORT)
+        complaints.watch(its_kept_page.context)
+        yield its_kept_page
+        complaints.unwatch(its_kept_page.context)
 
 
 @pytest.fixture
-def screenshot(request: pytest.FixtureRequest, colour_scheme: str) -> Callable[[Page, str], Path]:
-    """Writes what the whole page looks like to `<name>-<theme>.png` below --screenshots."""
-    folder = Path(request.config.getoption("--screenshots"))
+def screenshot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Writes pictures of the page below --screenshots, where that is given."""
+    folder: str | None = request.config.getoption("--screenshots")
 
-    def shoot(page: Page, name: str) -> Path:
-        path = folder / f"{name}-{colour_scheme}.png"
-        page.screenshot(path=path, full_page=True, animations="disabled", caret="hide")
-        return path
+    def shoot(page: Page, name: str) -> None:
+        if folder is not None:
+            browsers.shoot(page, Path(folder), name)
 
     return shoot
 
@@ -102,7 +97,7 @@ Check: TypeAlias = Callable[[Page, str], None]
 
 
 @pytest.fixture
-def check_looks(screenshot: Callable[[Page, str], Path]) -> Check:
+def check_looks(screenshot: Callable[[Page, str], None]) -> Check:
     """See that axe finds nothing on a page, and keep a picture of it."""
 
     def check(page: Page, name: str) -> None:
@@ -113,7 +108,7 @@ def check_looks(screenshot: Callable[[Page, str], Path]) -> Check:
 
 
 @pytest.fixture
-def check_narrow(screenshot: Callable[[Page, str], Path]) -> Check:
+def check_narrow(screenshot: Callable[[Page, str], None]) -> Check:
     """See that a page fits a narrow screen, and keep a picture of that."""
 
     def check(page: Page, name: str) -> None:

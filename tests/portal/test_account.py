@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.portal.house import House
 from tests.portal.shop import problem
 
@@ -63,9 +62,8 @@ def test_an_account_that_is_the_only_way_in_stays(house: House, ada: User) -> No
     assert "your only way to sign in" in problem(refused)
 
 
-@both_schemes
 def test_a_passkey_is_renamed_by_keyboard_alone(
-    house: House, ada: User, page: Page, screenshot: Callable[[Page, str], Path]
+    house: House, ada: User, page: Page, screenshot: Callable[[Page, str], None]
 ) -> None:
     with house.served():
         house.sign_in(page.context, ada)

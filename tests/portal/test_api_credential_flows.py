@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Dialog, Page, expect
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import House
@@ -23,7 +23,7 @@ from credenza.store import migrate, traces
 from credenza.store.engine import open_database, writing
 from credenza.store.traces import Caller
 
-Shoot = Callable[[Page, str], Path]
+Shoot = Callable[[Page, str], None]
 Open = Callable[[str], Page]
 
 
@@ -89,7 +89,6 @@ def make(page: Page, name: str) -> str:
     return page.locator("#client-secret").text_content() or ""
 
 
-@both_schemes
 def test_the_wizard_the_edit_and_the_deletion_look_well(open_page: Open, screenshot: Shoot, colour_scheme: str) -> None:
     page = open_page("")
 

@@ -1,12 +1,11 @@
 """What tests of pages stand on: the browser tells what is wrong with a page, and stays out of other tests' way."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
-from tests.browser import Complaints, both_schemes, findings
+from tests.browser import Complaints, findings, shoot
 from tests.static_site import static_site
 
 HEAD = '<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><main>'
@@ -53,18 +52,27 @@ def test_axe_finds_nothing_on_a_plain_page(page: Page) -> None:
         assert findings(page) == []
 
 
-@both_schemes
-def test_a_page_is_seen_in_the_theme_of_its_test(
-    page: Page, colour_scheme: str, screenshot: Callable[[Page, str], Path]
-) -> None:
+@pytest.mark.parametrize("hidden_in", ["light", "dark"])
+def test_axe_looks_at_a_page_in_both_themes(page: Page, hidden_in: str) -> None:
+    sheet = (
+        f"p {{ color: #000; background: #fff }} @media (prefers-color-scheme: {hidden_in}) {{ p {{ color: #bbb }} }}"
+    )
+    body = '<link rel="stylesheet" href="sheet.css"><h1>A page</h1><p>Read me</p>'
+    with static_site({"/": HEAD + body, "/sheet.css": sheet}, policy=POLICY) as site:
+        page.goto(site.origin)
+
+        assert [text.split(":")[0] for text in findings(page)] == ["color-contrast"]
+        assert page.evaluate("matchMedia('(prefers-color-scheme: light)').matches")
+
+
+def test_pictures_are_taken_in_both_themes(page: Page, tmp_path: Path) -> None:
     with static_site({"/": HEAD}, policy=POLICY) as site:
         page.goto(site.origin)
-        dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        written = screenshot(page, "browser")
+        shoot(page, tmp_path, "browser")
 
-    assert dark is (colour_scheme == "dark")
-    assert written.name == f"browser-{colour_scheme}.png"
-    assert written.read_bytes().startswith(b"\x89PNG")
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert written.keys() == {"browser-light.png", "browser-dark.png"}
+    assert all(picture.startswith(b"\x89PNG") for picture in written.values())
 
 
 def test_a_test_without_a_page_may_run_a_loop_of_its_own(browser: object) -> None:

@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import Page
 from tests.actions.stage import client_request
-from tests.browser import both_schemes
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import House
@@ -87,7 +86,6 @@ def make_secret(open_page: Callable[[str], Page]) -> Callable[[], Page]:
     return made
 
 
-@both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
     check_looks(open_page(name), name)
@@ -98,7 +96,6 @@ def test_a_page_fits_a_narrow_screen(name: str, open_page: Callable[[str], Page]
     check_narrow(open_page(name), name)
 
 
-@both_schemes
 def test_the_page_of_a_new_secret_has_no_finding_and_a_picture(
     make_secret: Callable[[], Page], check_looks: Check
 ) -> None:

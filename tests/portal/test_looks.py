@@ -1,11 +1,10 @@
 """How pages look, in both themes and on a narrow screen: axe finds nothing, nothing is cut off, a picture is kept."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import OPERATOR, REFUSAL_ID, House
@@ -80,7 +79,6 @@ def _signed_in(furnished: House, page: Page) -> Open:
     return go
 
 
-@both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_finding_and_a_picture(name: str, look_at: Open, check_looks: Check) -> None:
     check_looks(look_at(name), name)
@@ -103,10 +101,9 @@ DIALOGS = {
 }
 
 
-@both_schemes
 @pytest.mark.parametrize("name", DIALOGS)
 def test_a_dialog_of_the_settings_has_no_finding(
-    name: str, open_page: Open, screenshot: Callable[[Page, str], Path]
+    name: str, open_page: Open, screenshot: Callable[[Page, str], None]
 ) -> None:
     path, link = DIALOGS[name]
     page = open_page(path)
@@ -118,7 +115,6 @@ def test_a_dialog_of_the_settings_has_no_finding(
     assert findings(page) == []
 
 
-@both_schemes
 def test_details_and_menus_have_no_finding_when_they_are_open(open_page: Open) -> None:
     page = open_page("overview")
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
@@ -126,7 +122,7 @@ def test_details_and_menus_have_no_finding_when_they_are_open(open_page: Open) -
     assert findings(page) == []
 
 
-def test_the_check_of_the_chain_opens_in_the_dialog(open_page: Open, screenshot: Callable[[Page, str], Path]) -> None:
+def test_the_check_of_the_chain_opens_in_the_dialog(open_page: Open, screenshot: Callable[[Page, str], None]) -> None:
     page = open_page("activity")
 
     page.get_by_role("link", name="Check the chain").click()
@@ -175,7 +171,7 @@ def test_nothing_on_a_page_moves_once_it_is_seen(name: str, page: Page, open_pag
 
 
 def test_colours_of_the_system_s_own_leave_everything_to_be_seen(
-    open_page: Open, screenshot: Callable[[Page, str], Path]
+    open_page: Open, screenshot: Callable[[Page, str], None]
 ) -> None:
     page = open_page("overview")
     page.emulate_media(forced_colors="active")
@@ -200,9 +196,8 @@ def test_the_overview_goes_on_living(page: Page, open_page: Open) -> None:
     assert caught.value.headers["content-type"].startswith("text/event-stream")
 
 
-@both_schemes
 def test_a_page_speaks_german(
-    furnished: House, page: Page, open_page: Open, screenshot: Callable[[Page, str], Path]
+    furnished: House, page: Page, open_page: Open, screenshot: Callable[[Page, str], None]
 ) -> None:
     page.context.add_cookies([{"name": "credenza-language", "value": "de", "url": furnished.url}])
     open_page("overview")

@@ -13,14 +13,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.browser import Complaints, both_schemes, findings
+from tests.browser import Complaints, findings
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, Partner, Street, open_street
 from tests.portal.desk import sign_in
 
 from credenza.client.auth import OAuth1Auth
 from credenza.domain.model import ProjectType
 
-Shoot = Callable[[Page, str], Path]
+Shoot = Callable[[Page, str], None]
 PASSWORD = "a password of ASCII 1"
 STORE = "my-application.p12"
 
@@ -54,7 +54,6 @@ def call_the_old_way(street: Street, partner: Partner) -> int:
         return http.get(street.parcel).status_code
 
 
-@both_schemes
 def test_a_project_is_upgraded_and_called_with_the_key_it_has(
     signed_in: Page, street: Street, screenshot: Shoot
 ) -> None:
@@ -137,7 +136,7 @@ def test_what_stands_in_the_way_is_said_in_the_dialog(signed_in: Page, street: S
     dialog.get_by_role("link", name="Revoke").last.click()
     dialog.get_by_label("Type REVOKE").fill("REVOKE")
     dialog.get_by_role("button", name="Revoke", exact=True).click()
-    expect(dialog).to_contain_text("No gate admits it any more.", timeout=30_000)
+    expect(dialog).to_contain_text("No gate admits it any more.")
     page.goto(address(street, partner, "/upgrade"))
     page.get_by_role("button", name="Upgrade", exact=True).click()
 
@@ -161,7 +160,7 @@ def test_a_project_of_oauth_2_0_is_made_in_the_browser_and_all_that_its_page_say
     assert run(street, tmp_path, [CLIENTS_PYTHON, "-c", said["library"].replace("PASSWORD", PASSWORD)]) == "200\n"
     assert run(street, tmp_path, [sys.executable, "-c", said["sdk"].replace("PASSWORD", PASSWORD)]) == "200\n"
 
-    expect(page.locator("#seen")).to_contain_text("from 127.0.0.1", timeout=30_000)
+    expect(page.locator("#seen")).to_contain_text("from 127.0.0.1")
 
 
 def make_project(page: Page, street: Street, name: str, kind: str, directory: Path) -> None:
@@ -207,7 +206,7 @@ def test_a_full_project_leads_over_the_key_that_nobody_uses_to_the_next_one(
     page.get_by_role("link", name="Revoke").last.click()
     page.get_by_label("Type REVOKE").fill("REVOKE")
     page.get_by_role("button", name="Revoke", exact=True).click()
-    expect(page.locator("#reach")).to_contain_text("No gate admits it any more.", timeout=30_000)
+    expect(page.locator("#reach")).to_contain_text("No gate admits it any more.")
     add_key(page, street, f"{keys}/keys/new", "fourth")
 
     page.goto(f"{street.server.manage_origin}{keys}")

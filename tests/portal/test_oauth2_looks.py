@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.actions.stage import ec_request
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import House
@@ -109,7 +108,6 @@ def open_page(street: Street, kept_page: Page) -> Callable[[str], Page]:
     return go
 
 
-@both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_oauth_2_0_has_no_finding_and_a_picture(
     name: str, open_page: Callable[[str], Page], check_looks: Check
@@ -124,12 +122,11 @@ def test_a_page_of_oauth_2_0_fits_a_narrow_screen(
     check_narrow(open_page(name), name)
 
 
-@both_schemes
 @pytest.mark.parametrize(
     ("name", "link"), [("upgrade-offered", "Upgrade to OAuth 2.0"), ("upgrade-service-of-1.0a", "What it needs")]
 )
 def test_the_upgrade_dialog_has_no_finding_and_gives_the_focus_back(
-    name: str, link: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    name: str, link: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], None]
 ) -> None:
     page = open_page(name)
     page.get_by_role("link", name=link).click()

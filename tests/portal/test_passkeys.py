@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
-from tests.browser import Complaints, both_schemes, findings
+from tests.browser import Complaints, findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import OPERATOR, House
@@ -83,14 +82,13 @@ def use(page: Page) -> None:
     page.get_by_role("button", name="Sign in with a passkey").click()
 
 
-@both_schemes
 def test_a_passkey_is_registered_and_signs_in_again_without_a_name(
     house: House,
     ada: User,
     context: BrowserContext,
     page: Page,
     device: Device,
-    screenshot: Callable[[Page, str], Path],
+    screenshot: Callable[[Page, str], None],
 ) -> None:
     house.sign_in(context, ada)
     register(house, page)
@@ -111,7 +109,6 @@ def test_a_passkey_is_registered_and_signs_in_again_without_a_name(
     assert (row.user_id, row.last_used_at) == (ada.id, house.clock.now())
 
 
-@both_schemes
 def test_a_passkey_is_renamed_by_keyboard_where_its_name_is_said(
     house: House,
     ada: User,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import House
@@ -73,16 +72,14 @@ def open_page(furnished: House, kept_page: Page) -> Callable[[str], Page]:
     return go
 
 
-@both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
     check_looks(open_page(PAGES[name]), name)
 
 
-@both_schemes
 @pytest.mark.parametrize("name", DIALOGS)
 def test_an_open_dialog_has_no_finding_and_ends_with_the_same_thing_elsewhere(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], None]
 ) -> None:
     path, link = DIALOGS[name]
     page = open_page(path)

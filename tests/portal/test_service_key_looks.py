@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.browser import both_schemes, findings
+from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
 from tests.portal.house import House
@@ -69,7 +68,6 @@ def open_page(shop: Shop, kept_page: Page) -> Callable[[str], Page]:
     return go
 
 
-@both_schemes
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_finding_and_a_picture(name: str, open_page: Callable[[str], Page], check_looks: Check) -> None:
     check_looks(open_page(PAGES[name]), name)
@@ -80,10 +78,9 @@ def test_a_page_fits_a_narrow_screen(name: str, open_page: Callable[[str], Page]
     check_narrow(open_page(PAGES[name]), name)
 
 
-@both_schemes
 @pytest.mark.parametrize("name", DIALOGS)
 def test_an_open_dialog_has_no_finding(
-    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    name: str, open_page: Callable[[str], Page], screenshot: Callable[[Page, str], None]
 ) -> None:
     page = open_page("")
     page.get_by_role("link", name=name, exact=True).first.click()
@@ -96,9 +93,8 @@ def test_an_open_dialog_has_no_finding(
     expect(dialog).to_be_hidden()
 
 
-@both_schemes
 def test_a_round_trip_is_shown_in_the_page(
-    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], Path]
+    open_page: Callable[[str], Page], screenshot: Callable[[Page, str], None]
 ) -> None:
     page = open_page("")
     page.get_by_label("Payload (JSON)").fill('{"card": "5123456789012345"}')

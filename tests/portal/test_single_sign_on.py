@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.actions.stage import OPERATOR
-from tests.browser import Complaints, both_schemes, findings
+from tests.browser import Complaints, findings
 from tests.clock import Clock
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from tests.portal.house import House
@@ -87,9 +86,8 @@ def refused(page: Page, text: str) -> None:
     expect(page.get_by_role("link", name="Sign in with Example ID")).to_be_visible()
 
 
-@both_schemes
 def test_a_user_signs_in_through_the_provider_and_again(
-    house: House, ada: User, issuer: OidcProvider, page: Page, screenshot: Callable[[Page, str], Path]
+    house: House, ada: User, issuer: OidcProvider, page: Page, screenshot: Callable[[Page, str], None]
 ) -> None:
     issuer.start()
     page.goto(f"{house.url}/sign-in")
