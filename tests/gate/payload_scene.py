@@ -167,7 +167,7 @@ class PayloadStreet:
             not_before=NOON - timedelta(days=1),
             not_after=not_after,
             inactive_since=inactive_since,
-            created_at=NOON,
+            created_at=NOON - timedelta(days=1),
             revoked_at=NOON if status == "REVOKED" else None,
             revoked_reason="",
         )

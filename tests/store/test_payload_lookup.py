@@ -108,6 +108,16 @@ def test_a_key_comes_whole_and_with_the_number(ask: Questions, pair: Pair, datab
     assert "sealed" not in repr(found)
 
 
+def test_a_key_that_never_was_active_is_not_one_that_another_has_replaced(ask: Questions, pair: Pair) -> None:
+    added = {"status": "INACTIVE", "created_at": NOON}
+    waiting = pair.key("REQUEST_SIGNATURE", **added, inactive_since=NOON)
+    replaced = pair.key("REQUEST_SIGNATURE", **added, inactive_since=NOON + timedelta(seconds=1))
+
+    found = {key.id: key.inactive_since for key in ask.service_keys(pair.parties).keys}
+
+    assert found == {waiting: None, replaced: NOON + timedelta(seconds=1)}
+
+
 def test_the_three_kinds_come_and_no_other_and_none_that_is_revoked(ask: Questions, pair: Pair) -> None:
     kinds = ("RESPONSE_ENCRYPTION", "REQUEST_ENCRYPTION", "REQUEST_SIGNATURE")
     wanted = {pair.key(kind) for kind in kinds}

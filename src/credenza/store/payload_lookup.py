@@ -11,9 +11,11 @@ from credenza.domain.model import ChangeNumber, CredentialKind, EnvironmentName,
 from credenza.store.instants import at_micros
 from credenza.store.lookup import Rows
 
-# A project that is gone, or may not use the service any more, has no keys for it.
+# A project that is gone, or may not use the service any more, has no keys for it. A key that was added beside an active
+# one is inactive since then; it has no grace, which is for those that were active before.
 SERVICE_KEYS = """
-SELECT change_counter.number, credentials.id, credentials.kind, credentials.status, credentials.inactive_since,
+SELECT change_counter.number, credentials.id, credentials.kind, credentials.status,
+    CASE WHEN credentials.inactive_since > credentials.created_at THEN credentials.inactive_since END,
     credentials.not_before, credentials.not_after, credentials.public_key_der, credentials.spki_sha256,
     credentials.certificate_sha256, service_private_keys.wrapped_private_key
 FROM change_counter
@@ -41,8 +43,9 @@ class Parties(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """A service credential that is not revoked. The fingerprints are SHA-256 in hex, of the SubjectPublicKeyInfo and of
-    the certificate; `wrapped_private_key` is empty where the project owns the private half."""
+    """A service credential that is not revoked. `inactive_since` is when another one took its place. The fingerprints
+    are SHA-256 in hex, of the SubjectPublicKeyInfo and of the certificate; `wrapped_private_key` is empty where the
+    project owns the private half."""
 
     id: str
     kind: CredentialKind
