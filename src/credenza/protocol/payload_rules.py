@@ -10,6 +10,7 @@ The names and defaults here are the wire's; `payload` applies them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import permutations
 from typing import Annotated, Final, Literal, TypeAlias
@@ -31,6 +32,14 @@ _FORMS = {
     _MEMBER: "the name of a member has 1 to 64 characters, and no blank, dot, bracket, star, dollar or quotation mark",
     _HEADER: "the name of a header has 1 to 64 letters, digits and dashes",
 }
+# How a message is framed, coded and routed (RFC 9110, 9112), and who sends it.
+_TAKEN_HEADERS = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive", "location",
+    "te", "trailer", "transfer-encoding", "upgrade", "authorization", "cookie", "set-cookie", "dpop", "client-cert",
+    "www-authenticate", "x-jws-signature",
+})  # fmt: skip
+_TAKEN_PREFIXES = ("x-credenza-", "credenza-", "x-forwarded-")
+
 Path: TypeAlias = Annotated[str, msgspec.Meta(pattern=_PATH)]
 Member: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MEMBER)]
 HeaderName: TypeAlias = Annotated[str, msgspec.Meta(pattern=_HEADER)]
@@ -90,11 +99,23 @@ class _Encryption(_Rules, frozen=True, tag_field="mode"):
     signal_header: HeaderName | None = None
 
 
+def _check_headers(names: Iterable[str]) -> None:
+    """What a message is carried by, and what tells who sends it, is nobody's to overwrite."""
+    lower = [name.lower() for name in names]
+    _check_distinct(lower)
+    for name in lower:
+        if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
+            raise ValueError(f"the header {name} says something else already; choose another name")
+
+
 class JweRules(_Encryption, frozen=True, tag="JWE"):
     """RFC 7516, compact, RSA-OAEP-256. What we encrypt with, and by which id we name the key; decrypting takes more."""
 
     enc: Literal["A256GCM"] = "A256GCM"
     kid: KidForm = "PUBLIC_KEY"
+
+    def __post_init__(self) -> None:
+        _check_headers(filter(None, [self.signal_header]))
 
 
 class ParameterFields(_Rules, frozen=True, tag_field="in", tag="BODY"):
@@ -139,6 +160,8 @@ class FieldRules(_Encryption, frozen=True, tag="FIELD"):
         if self.oaep_digest == "SHA-1" and not self.allow_sha1:
             raise ValueError("oaepDigest is SHA-1; use SHA-256, or say allowSha1 as well")
         fields = parameter_names(self.parameters) if isinstance(self.parameters, ParameterFields) else []
+        headers = parameter_names(self.parameters) if isinstance(self.parameters, ParameterHeaders) else []
+        _check_headers(filter(None, [*headers, self.signal_header]))
         for direction in filter(None, (self.requests, self.responses)):
             _check_distinct([*fields, direction.value_field])
 
