@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial, wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter
 
 from credenza.api import (
@@ -339,13 +341,26 @@ def router() -> APIRouter:
     for row in (*PROTECTED, *OPEN):
         made.add_api_route(
             row.path,
-            row.endpoint,
+            _in_a_thread(row.endpoint),
             methods=[row.method],
             operation_id=row.operation_id,
             status_code=row.status,
             summary=_summary(row),
         )
     return made
+
+
+def _in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """What may wait waits elsewhere. The framework would take a thread by itself, and one more to look at the answer:
+    the way there and back takes longer than the look."""
+    if iscoroutinefunction(endpoint):
+        return endpoint
+
+    @wraps(endpoint)
+    async def call(**given: Any) -> Any:
+        return await to_thread.run_sync(partial(endpoint, **given))
+
+    return call
 
 
 def _summary(row: Route) -> str:
