@@ -11,7 +11,7 @@ no proof then to remember, and a token dies with the certificate it is bound to 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -64,7 +64,7 @@ class Later(msgspec.Struct, frozen=True):
 
 class _Known(msgspec.Struct, frozen=True):
     """A token whose signature was verified, with what is asked of it at every call. `credential` has fetched it; it is
-    bound to the certificate `binding`, or to a DPoP key where that is empty."""
+    bound to the certificate `binding`, or to a DPoP key where that is empty. `names` are what has to be good for it."""
 
     kid: str
     claims: Claims
@@ -72,6 +72,7 @@ class _Known(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     credential: _Name
     binding: bytes
+    names: tuple[_Name, ...]
 
 
 class _Proven(msgspec.Struct, frozen=True):
@@ -167,14 +168,15 @@ class TokenVerifier:
         self._freshness.look()
         try:
             known = self._known(environment, sent, clock())
-            unloaded = [each for each in _names(known) if self._peek(each) is UNLOADED]
+            unloaded = [each for each in known.names if self._peek(each) is UNLOADED]
             if unloaded:
                 for each in unloaded:
                     await self._load(each)
                 self._freshness.look()
                 self._known(environment, sent, clock())  # who waited is told what is true after it
-            found = [_check_live(environment, known.claims, self._loaded(each), clock()) for each in _names(known)]
-            return known.claims if all(each.environment is environment for each in found) else None
+            now = clock()
+            found = [_check_live(environment, known.claims, self._loaded(each), now) for each in known.names]
+            return known.claims if {each.environment for each in found} == {environment} else None
         except _Denied:
             return None
 
@@ -325,8 +327,9 @@ class TokenVerifier:
         if key is None:
             raise Disproven("key", "The token is signed by no key that this issuer publishes.")
         jose.check(token, key, jose.algorithm_of(key))
-        scopes = frozenset(claims.scope.split())
-        known = _Known(kid, claims, dpop.access_token_hash(sent), scopes, _credential(claims), _binding(claims))
+        scopes, credential, binding = frozenset(claims.scope.split()), _credential(claims), _binding(claims)
+        names = tuple(dict.fromkeys((credential, binding) if binding else (credential,)))
+        known = _Known(kid, claims, dpop.access_token_hash(sent), scopes, credential, binding, names)
         self._verified[sent] = known
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
@@ -428,12 +431,6 @@ def _credential(claims: Claims) -> _Name:
 
 def _binding(claims: Claims) -> bytes:
     return jose.decode(claims.cnf.x5t_s256.encode(), "cnf")
-
-
-def _names(known: _Known) -> Sequence[_Name]:
-    """What has to be good for the token to be."""
-    names = (known.credential, known.binding) if known.binding else (known.credential,)
-    return tuple(dict.fromkeys(names))
 
 
 def _check_time(proof: Proof, now: datetime) -> None:
