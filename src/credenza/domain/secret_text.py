@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import zlib
+from functools import lru_cache
 from typing import Final
 
 RANDOM_BYTES: Final = 32
@@ -28,7 +29,15 @@ def is_well_formed(prefix: str, secret: str) -> bool:
 
 
 def keyed_hash(pepper: bytes, secret: str) -> str:
-    return hmac.digest(pepper, secret.encode(), "sha256").hex()
+    keyed = _keyed(pepper).copy()
+    keyed.update(secret.encode())
+    return keyed.hexdigest()
+
+
+# To take the key in takes as long as to hash a secret. An installation has one.
+@lru_cache(maxsize=4)
+def _keyed(pepper: bytes) -> hmac.HMAC:
+    return hmac.new(pepper, digestmod="sha256")
 
 
 def _check(body: str) -> str:
