@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -29,6 +30,8 @@ from credenza.store.certificates import AuthorityRole
 from credenza.store.engine import reading
 
 log = structlog.get_logger()
+
+_MOST_CERTIFICATES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,18 @@ class OpenKeys:
     def __init__(self, vault: Vault, tokens: KeyTokens) -> None:
         self._vault = vault
         self._tokens = tokens
-        self._keys: dict[AuthorityId, IssuerKey] = {}
+        self._keys: dict[AuthorityId, tuple[Authority, IssuerKey]] = {}
 
     def of(self, authority: Authority) -> IssuerKey:
         """Raises KeyAway when a token is away or holds another key, WrongKey when the key-encryption key is another."""
         if authority.id not in self._keys:
-            self._keys[authority.id] = self._open(authority)
-        return self._keys[authority.id]
+            self._keys[authority.id] = (authority, self._open(authority))
+        return self._keys[authority.id][1]
+
+    def known(self, authority_id: str) -> Authority | None:
+        """The authority whose key is open: who it is never changes."""
+        found = self._keys.get(AuthorityId(authority_id))
+        return None if found is None else found[0]
 
     def at(self, uri: str) -> IssuerKey:
         """Open a key of a token that belongs to no authority yet."""
@@ -126,10 +134,14 @@ def signing(platform: Platform, connection: Connection, environment: Environment
 
 def get(platform: Platform, authority_id: str) -> Issuer:
     """The authority that a reservation names, which may have retired since."""
+    return opened(platform, platform.issuer_keys.known(authority_id) or _find(platform, authority_id))
+
+
+def _find(platform: Platform, authority_id: str) -> Authority:
     with reading(platform.database.records) as connection:
         found = authorities.find(connection, authority_id)
     assert found is not None, "authorities are never deleted"
-    return opened(platform, found)
+    return found
 
 
 def opened(platform: Platform, authority: Authority) -> Issuer:
@@ -137,8 +149,10 @@ def opened(platform: Platform, authority: Authority) -> Issuer:
         key = platform.issuer_keys.of(authority)
     except KeyAway as error:
         raise away(authority.id, error) from error
-    certificate = x509.load_der_x509_certificate(authority.certificate_der)
-    return Issuer(authority.id, authority.environment, certificate, key)
+    return Issuer(authority.id, authority.environment, _load(authority.certificate_der), key)
+
+
+_load = lru_cache(maxsize=_MOST_CERTIFICATES)(x509.load_der_x509_certificate)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 import structlog
@@ -57,14 +58,14 @@ class Reservation:
         return msgspec.json.encode(self).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """Whose key is certified: what a certificate takes over from a request, or from the certificate it follows."""
 
     name: x509.Name
     key: public_key.PublicKey
 
-    @property
+    @cached_property
     def text(self) -> str:
         return self.name.rfc4514_string()
 

@@ -54,8 +54,9 @@ def add_by_csr(
         place = place_in(act.the_project, environment)
         predecessors.check(act, predecessor_id, CredentialKind.SIGNING_KEY, place.name)
         admit_key(platform, act, act.the_project, request, now=now)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, issuing.subject_of(request))
-    return _complete(platform, attempt, once, request, reservation, new.alias, place, predecessor_id)
+        subject = issuing.subject_of(request)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
+    return _complete(platform, attempt, once, request, subject, reservation, new.alias, place, predecessor_id)
 
 
 def rotate(
@@ -77,10 +78,11 @@ def rotate(
             return claimed.answer
         predecessor = _credential(act, key_id)
         place = place_in(act.the_project, predecessor.environment)
-        lifecycle.rotate(predecessor, _standing(platform, act, act.the_project), now=now)
+        lifecycle.rotate(predecessor, _standing(platform, act, act.the_project, now=now), now=now)
         admit_key(platform, act, act.the_project, request, now=now)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, issuing.subject_of(request))
-    return _complete(platform, attempt, once, request, reservation, new.alias, place, key_id)
+        subject = issuing.subject_of(request)
+        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
+    return _complete(platform, attempt, once, request, subject, reservation, new.alias, place, key_id)
 
 
 def renew(
@@ -100,14 +102,14 @@ def renew(
             return claimed.answer
         credential = _credential(act, key_id)
         place = place_in(act.the_project, credential.environment)
-        lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
+        lifecycle.renew(credential, _standing(platform, act, act.the_project, now=now), now=now)
         subject = _certified(credential)
         reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject, key_id=key_id)
     der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         # Looked at again: a revocation between the two transactions must not be undone by the second.
         credential = _signing_key(act, key_id)
-        lifecycle.renew(credential, _standing(platform, act, act.the_project), now=now)
+        lifecycle.renew(credential, _standing(platform, act, act.the_project, now=now), now=now)
         credentials.mark_renewed(act.connection, key_id, certificate_der=der, not_after=reservation.not_after)
         changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
         act.note(key_id, f"until {reservation.not_after:%Y-%m-%dT%H:%M:%SZ}")
@@ -201,8 +203,7 @@ def admit_key(
     """Let the project take one more signing key: its type, the key's, its limit, and a key never seen before."""
     if credentials.is_key_known(act.connection, request.spki_sha256, but_for=project.id):
         raise credentials.key_known()
-    credentials.free_expired_slots(act.connection, project.id, now=now)
-    standing = _standing(platform, act, project)
+    standing = _standing(platform, act, project, now=now)
     lifecycle.admit_key_algorithm(request.key_algorithm, standing)
     return lifecycle.admit(CredentialKind.SIGNING_KEY, standing)
 
@@ -222,6 +223,8 @@ def insert_key(
 ) -> Credential:
     """Store a signed key. It is admitted again under the lock: only now is its place in the project taken."""
     admission = admit_key(platform, act, project, request, now=attempt.now)
+    if admission.slot is not None:
+        credentials.free_expired_slots(act.connection, project.id, now=attempt.now)
     credential = Credential(
         id=reservation.key_id,
         organization_id=act.organization_id,
@@ -253,12 +256,12 @@ def _complete(
     attempt: Attempt,
     once: Once | None,
     request: CertificationRequest,
+    subject: Subject,
     reservation: Reservation,
     alias: str,
     place: Environment,
     predecessor_id: CredentialId | None,
 ) -> Credential:
-    subject = issuing.subject_of(request)
     der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
         credential = insert_key(
@@ -292,11 +295,11 @@ def _reserve(
     return issuing.reserve(platform, act, attempt, once, earlier, place.name, subject, ends_at=ends_at, key_id=key_id)
 
 
-def _standing(platform: Platform, act: Act, project: Project) -> lifecycle.Standing:
+def _standing(platform: Platform, act: Act, project: Project, *, now: datetime) -> lifecycle.Standing:
     return lifecycle.Standing(
         project.type,
         project.dual,
-        credentials.taken_slots(act.connection, project.id),
+        credentials.taken_slots(act.connection, project.id, now=now),
         platform.policy.oauth2_key_limit,
     )
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_INFO = b"credenza:"
 
 
 class WrongKey(Exception):  # noqa: N818 - says what is wrong
@@ -32,6 +33,7 @@ class LocalVault:
             raise WrongKey(f"The key-encryption key must be {_KEY_BYTES} bytes, base64; this one has {len(key)}.")
         self._key = key
         self._cipher = AESGCM(key)
+        self._derived: dict[str, bytes] = {}
 
     def wrap(self, purpose: str, secret: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -46,7 +48,10 @@ class LocalVault:
 
     def derive(self, label: str) -> bytes:
         """Make the 32-byte key that belongs to `label` (HKDF-SHA-256, RFC 5869)."""
-        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"credenza:" + label.encode()).derive(self._key)
+        # Labels are names in the source: there are few of them.
+        if label not in self._derived:
+            self._derived[label] = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_INFO + label.encode()).derive(self._key)
+        return self._derived[label]
 
 
 def vault_from_text(encoded: str) -> LocalVault:

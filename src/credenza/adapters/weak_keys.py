@@ -28,7 +28,7 @@ class WeakKeys:
     def check(self, spki_der: bytes) -> str | None:
         """Return the name of the first weakness (`sharedprimes`, for one), or None when there is none that we know."""
         public_key = load_der_public_key(spki_der)
-        if not self.installed or not isinstance(public_key, rsa.RSAPublicKey):
+        if not isinstance(public_key, rsa.RSAPublicKey) or not self.installed:
             return None
         # Imported with the first key: it computes with libraries of its own, which take 2 MB.
         checkrsa = import_module("badkeys.checks").checkrsa
