@@ -39,6 +39,7 @@ from credenza.gate.compat_server import CompatServer
 from credenza.gate.decision import Admitted, Call, Code, Decision, Refused
 from credenza.gate.desk import Desk
 from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
+from credenza.gate.ids import ids
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.metrics import Metrics
@@ -144,7 +145,7 @@ class ApiGate:
             freshness=freshness,
             audiences=self.audiences,
             hashes=hashes,
-            random=secrets.token_bytes,
+            ids=ids(),
             monotonic=lambda: self.monotonic,
         )
         self.tokens = TokenDesk(self.server, TokenStatus(self.server, self.verifier, self.issuers, hashes), **kept)

@@ -14,6 +14,7 @@ from tests.clock import NOON
 from tests.gate.scene import ORDERS, ORGANIZATION, PAYMENTS, PROJECT, SANDBOX, VAULT, Client, Scene
 
 from credenza.actions.token_keys import ensure
+from credenza.gate.ids import ids
 from credenza.gate.issuers import Issuers
 from credenza.gate.possession import Nonces
 from credenza.gate.token_faults import Fault
@@ -61,7 +62,7 @@ class Desk:
             freshness=self.scene.freshness,
             replay=self.scene.replay,
             nonces=Nonces(NONCE_SECRET, require_nonce),
-            random=secrets.token_bytes,
+            ids=ids(),
         )
 
     def ask(self, call: TokenCall | None = None) -> Granted | Denial:

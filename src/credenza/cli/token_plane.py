@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from credenza.cli.token_records import TokenRecords
 from credenza.domain.model import EnvironmentName
 from credenza.gate.compat_server import CompatServer
 from credenza.gate.desk import Desk
+from credenza.gate.ids import ids
 from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.token_app import COMPAT, TokenApp
 from credenza.gate.token_desk import Server, TokenDesk
@@ -75,7 +75,7 @@ def _fapi2_desk(settings: Settings, plane: Plane, desk: Desk, records: TokenReco
         freshness=plane.freshness,
         replay=plane.replay,
         nonces=plane.nonces,
-        random=secrets.token_bytes,
+        ids=ids(),
         token_life=timedelta(seconds=settings.token_life_s),
     )
     return _desk(plane, desk, server, TokenStatus(server, plane.tokens, plane.issuers, records))
@@ -89,7 +89,7 @@ def _compat_desk(plane: Plane, desk: Desk, records: TokenRecords) -> TokenDesk:
         freshness=plane.freshness,
         audiences=plane.audiences,
         hashes=records,
-        random=secrets.token_bytes,
+        ids=ids(),
         monotonic=time.monotonic,
     )
     return _desk(plane, desk, server, TokenStatus(server, plane.api_tokens, plane.issuers, records))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
@@ -99,7 +99,7 @@ class CompatServer:
         freshness: Freshness,
         audiences: Audiences,
         hashes: SecretHashes,
-        random: Callable[[int], bytes],
+        ids: Iterator[str],
         monotonic: Callable[[], float],
     ) -> None:
         self._clients = clients
@@ -108,7 +108,7 @@ class CompatServer:
         self._freshness = freshness
         self._audiences = audiences
         self._hashes = hashes
-        self._random = random
+        self._ids = ids
         self._monotonic = monotonic
         self._guesses = guesses()
         self._strangers = TokenBuckets(per_minute=STRANGERS_PER_MINUTE, burst=STRANGERS_AT_ONCE, most=_GUESSERS)
@@ -255,7 +255,7 @@ class CompatServer:
             sub=record.client_id,
             client_id=record.client_id,
             iat=issued_s,
-            jti=self._random(16).hex(),
+            jti=next(self._ids),
             key_id=record.key_id,
             secret_id=secret.id,
         )

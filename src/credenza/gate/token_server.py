@@ -9,7 +9,7 @@ certificate of the connection does where there is none. Refusals are values; non
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeAlias
@@ -115,7 +115,7 @@ class TokenServer:
         freshness: Freshness,
         replay: ReplayMemory,
         nonces: Nonces,
-        random: Callable[[int], bytes],
+        ids: Iterator[str],
         token_life: timedelta = TOKEN_LIFE,
     ) -> None:
         self._keyring = keyring
@@ -124,7 +124,7 @@ class TokenServer:
         self._freshness = freshness
         self._replay = replay
         self._nonces = nonces
-        self._random = random
+        self._ids = ids
         self._token_life_s = int(token_life.total_seconds())
         # Unknown keys are checked against this one and take as long as a wrong signature (RFC 7523 3, settled 14).
         self._nobodys_key = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -343,7 +343,7 @@ class TokenServer:
             sub=record.client_id,
             client_id=record.client_id,
             iat=issued_s,
-            jti=self._random(16).hex(),
+            jti=next(self._ids),
             key_id=record.key_id,
             certificate_sha256=record.certificate_sha256,
             scope=scope,
