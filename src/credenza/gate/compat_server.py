@@ -69,7 +69,7 @@ class _Shown(msgspec.Struct, frozen=True):
 
     client_id: str
     secret: str
-    network: str = ""
+    network: str
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -144,7 +144,7 @@ class CompatServer:
     async def _authenticate(
         self, call: TokenCall, parameters: Mapping[str, str], clock: Callable[[], datetime]
     ) -> tuple[ApiClient, SecretRecord]:
-        shown = msgspec.structs.replace(_shown(parameters, call), network=_network(call.address))
+        shown = _shown(parameters, call)
         guesser = f"{shown.client_id[:_LONGEST_CLIENT_ID]} {shown.network}"
         _wait(self._guesses.wait_s(guesser, now=self._monotonic()))
         if not secret_text.is_well_formed(secret_prefix(call.environment), shown.secret):
@@ -173,12 +173,17 @@ class CompatServer:
     async def _compare(self, shown: _Shown) -> _Found:
         try:
             secret_hash = await self._hashes.hash_secret(shown.secret)
+            self._freshness.look()
+            known = self._clients.remembered(Name(shown.client_id, is_client_id=True))
+            secret = _matching(known, secret_hash)
+            if secret is not None:  # the mark tells strangers apart, of whom this is none
+                return _Found(known, secret, strange=False)
             strange = await self._is_strange(shown.client_id)
             self._freshness.look()
             client = await self._find(shown, strange=strange)
         except GateClosed:
             raise Denied(Fault.GATE_CLOSED) from None
-        return _Found(client, _matching(() if client is None else client.record.secrets, secret_hash), strange)
+        return _Found(client, _matching(client, secret_hash), strange)
 
     async def _is_strange(self, client_id: str) -> bool:
         if _CLIENT_ID.fullmatch(client_id) is None:
@@ -233,24 +238,22 @@ class CompatServer:
     def _life_s(self, environment: EnvironmentName, client: ApiClient, audience: str) -> int:
         """The least of what the APIs that the credential may call with it give."""
         granted = client.record.grants
-        return min(
-            (
-                route.entry.token_life_s
-                for route in self._routes.by_secret(environment)
-                if route.service_id in granted and self._audiences.fits(audience, route)
-            ),
-            default=TOKEN_LIFE_S,
-        )
+        lives = [
+            route.entry.token_life_s
+            for route in self._routes.by_secret(environment)
+            if route.service_id in granted and self._audiences.fits(audience, route)
+        ]
+        return min(lives, default=TOKEN_LIFE_S)
 
     def _claims(
         self, call: TokenCall, client: ApiClient, secret: SecretRecord, audience: str, life_s: int, now: datetime
     ) -> Claims:
         """RFC 9068 2.2. No token outlives its credential, nor the secret that has fetched it."""
         issued_s, record = int(now.timestamp()), client.key
-        ends = [end for end in (record.not_after, secret.expires_at) if end is not None]
+        end = min(record.not_after, secret.expires_at or record.not_after)
         return Claims(
             iss=call.issuer,
-            exp=min(issued_s + life_s, *(int(end.timestamp()) for end in ends)),
+            exp=min(issued_s + life_s, int(end.timestamp())),
             aud=audience,
             sub=record.client_id,
             client_id=record.client_id,
@@ -281,24 +284,25 @@ def _shown(parameters: Mapping[str, str], call: TokenCall) -> _Shown:
     if (call.authorization and in_body) or "client_assertion" in parameters:
         raise Denied(Fault.TWO_AUTHENTICATIONS)
     if call.authorization:
-        return _by_basic(call.authorization, parameters)
+        return _by_basic(call, parameters)
     if not in_body or "client_id" not in parameters:
         raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS)
-    return _Shown(parameters["client_id"], parameters["client_secret"])
+    return _Shown(parameters["client_id"], parameters["client_secret"], _network(call.address))
 
 
-def _by_basic(authorization: tuple[str, ...], parameters: Mapping[str, str]) -> _Shown:
-    given = basic.read(authorization)
+def _by_basic(call: TokenCall, parameters: Mapping[str, str]) -> _Shown:
+    given = basic.read(call.authorization)
     if given is None:
         raise Denied(Fault.NO_AUTHENTICATION, told=_WAYS)
     client_id, secret = given
     if parameters.get("client_id", client_id) != client_id:
         raise Denied(Fault.TWO_AUTHENTICATIONS, told="The body names another client than HTTP Basic does.")
-    return _Shown(client_id, secret)
+    return _Shown(client_id, secret, _network(call.address))
 
 
-def _matching(secrets: tuple[SecretRecord, ...], secret_hash: str) -> SecretRecord | None:
-    """Find the secret of this hash, in the time that all of them take."""
+def _matching(client: ApiClient | None, secret_hash: str) -> SecretRecord | None:
+    """Find the client's secret of this hash, in the time that all of them take."""
+    secrets = () if client is None else client.record.secrets
     padded = [*secrets, *[_NOBODYS] * (_SECRETS_AT_MOST - len(secrets))]
     same = [each for each in padded if hmac.compare_digest(each.secret_hash, secret_hash)]
     return same[0] if same and same[0] is not _NOBODYS else None
