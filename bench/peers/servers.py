@@ -71,6 +71,29 @@ class EmptyServer(UvicornServer):
         super().__init__("bench.peers.empty_app:app")
 
 
+class DjangoServer(UvicornServer):
+    """`bench.peers.django_app`: one client, for its secret."""
+
+    PATH = "/o/token/"
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        super().__init__("bench.peers.django_app:app")
+        self._client_id = client_id
+        self._client_secret = client_secret
+
+    @property
+    def issuer(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def variables(self) -> dict[str, str]:
+        return {
+            "PEER_DIRECTORY": str(self.directory),
+            "PEER_CLIENT_ID": self._client_id,
+            "PEER_CLIENT_SECRET": self._client_secret,
+            **super().variables(),
+        }
+
+
 class OidcProviderServer(Server):
     """npm oidc-provider, which gives tokens to one client: for its assertions, or for a secret where it has one."""
 
