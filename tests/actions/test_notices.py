@@ -303,7 +303,7 @@ def test_notices_stop_when_the_successor_is_in_use_and_the_old_key_is_quiet(shop
 
     live_on(shop, office, until=71 * HOUR)
     assert days_told(shop, shop.key) == [90]
-    live_on(shop, office, until=90 * DAY)
+    live_on(shop, office, until=90 * DAY, step=DAY)
 
     assert days_told(shop, shop.key) == [90]
 
