@@ -25,12 +25,15 @@ from credenza.client.management import ManagementClient
 from credenza.client.operations import Operation, Result
 from credenza.domain.access import Action
 from credenza.domain.model import AuthenticationType, Project, ProjectType
+from credenza.protocol import csr
 from credenza.store.engine import reading
 from credenza.store.schema import audit_entries, certificates, credentials
-from credenza.wire.credentials import AddSigningCredential
+from credenza.wire.credentials import AddMTLSCsrCredential, AddSigningCredential
 from proof.claim import hold
 from proof.stage import Stage
 
+_ADDS = frozenset({Action.KEY_ADD, Action.CERTIFICATE_ADD})
+_REVOKES = frozenset({Action.KEY_REVOKE, Action.CERTIFICATE_REVOKE})
 _PAUSE_S = 0.1
 _PATIENCE_S = 120.0
 _FOR_A_WHILE = frozenset({409, 429, 500, 502, 503, 507})
@@ -101,8 +104,14 @@ def _write(
 
 
 def new_credential(alias: str) -> AddSigningCredential:
-    csr = request_for(ec.generate_private_key(ec.SECP256R1())).decode()
-    return AddSigningCredential.model_validate({"type": "SIGNING", "alias": alias, "csr": csr})
+    request = request_for(ec.generate_private_key(ec.SECP256R1())).decode()
+    return AddSigningCredential.model_validate({"type": "SIGNING", "alias": alias, "csr": request})
+
+
+def new_certificate(alias: str) -> AddMTLSCsrCredential:
+    """A subject is accepted once: the alias is the common name."""
+    request = csr.build(ec.generate_private_key(ec.SECP256R1()), common_name=alias).decode()
+    return AddMTLSCsrCredential.model_validate({"type": "MTLS_CSR", "alias": alias, "csr": request})
 
 
 def until_answered(
@@ -156,13 +165,17 @@ def check(where: Stage, log: Log) -> str:
 def _check_audit(where: Stage, found: _Found) -> None:
     flaws = [each.flaw for each in audit_log.verify(where.installation.platform.database) if each.flaw is not None]
     hold(not flaws, f"the audit log does not verify: {flaws}")
-    added = Counter({key_id: count for (action, key_id), count in found.done.items() if action == Action.KEY_ADD})
+    added = Counter({key_id: count for (action, key_id), count in found.done.items() if action in _ADDS})
     # The first key of a project is told with the project.
     projects = sum(count for (action, _), count in found.done.items() if action == Action.PROJECT_CREATE)
     hold(len(found.states) == added.total() + projects, "additions and audit rows are not as many")
     hold(all(count == 1 for count in added.values()), "an addition has two audit rows")
     hold(set(added) <= set(found.states), "the audit log tells of an addition that is not there")
-    silent = [k for k, state in found.states.items() if state == "REVOKED" and not found.done[Action.KEY_REVOKE, k]]
+    silent = [
+        k
+        for k, state in found.states.items()
+        if state == "REVOKED" and not any(found.done[each, k] for each in _REVOKES)
+    ]
     hold(not silent, f"{len(silent)} revocations without an audit row")
 
 

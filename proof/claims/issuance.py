@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from sqlalchemy import text
@@ -28,16 +28,34 @@ from proof.workload import Log
 
 _FAILPOINTS = ("before_signature", "after_signature", "before_commit", "after_commit")
 _REPOSITORY = Path(__file__).parents[2]
+Asked: TypeAlias = Callable[[Project, str], Operation[Any]]
+"""What is asked for a project, under an alias."""
 
 
-def at_every_failpoint(kills: int) -> str:
+def keys_at_every_failpoint(kills: int) -> str:
+    return _die_everywhere(kills, _key)
+
+
+def certificates_at_every_failpoint(kills: int) -> str:
+    return _die_everywhere(kills, _certificate)
+
+
+def _key(project: Project, alias: str) -> Operation[Any]:
+    return operations.add_credential_to_project(project.id, workload.new_credential(alias))
+
+
+def _certificate(project: Project, alias: str) -> Operation[Any]:
+    return operations.add_certificate(project.id, workload.new_certificate(alias))
+
+
+def _die_everywhere(kills: int, asked: Asked) -> str:
     """All failpoints at once: a request that died unanswered may be repeated after 15 s only."""
     with ThreadPoolExecutor(len(_FAILPOINTS)) as pool:
-        said = list(pool.map(_die_at, _FAILPOINTS, [kills] * len(_FAILPOINTS)))
+        said = list(pool.map(_die_at, _FAILPOINTS, [kills] * len(_FAILPOINTS), [asked] * len(_FAILPOINTS)))
     return "; ".join(said)
 
 
-def _die_at(failpoint: str, kills: int) -> str:
+def _die_at(failpoint: str, kills: int, asked: Asked) -> str:
     with TemporaryDirectory(prefix="credenza-proof-") as directory:
         armed = Path(directory) / "armed"
         environment = {"PROOF_ARMED": str(armed), "PYTHONPATH": f"{_REPOSITORY}:{':'.join(filter(None, sys.path))}"}
@@ -46,7 +64,7 @@ def _die_at(failpoint: str, kills: int) -> str:
             project = workload.open_project(where.installation)
             for _ in range(kills):
                 armed.write_text(failpoint)
-                _ask_repair_repeat(where, project, log, repair=lambda: _start_again(where, armed))
+                _ask_repair_repeat(where, project, log, asked, repair=lambda: _start_again(where, armed))
                 progress.add()
             return f"{kills} kills at {failpoint}: {workload.check(where, log)}"
 
@@ -76,15 +94,16 @@ def _fail_statements(where: Stage, failures: int, trigger: str) -> str:
         table, verb = _STATEMENTS[number % len(_STATEMENTS)]
         _execute(where.installation, trigger.format(verb=verb, table=table))
         cure = _CURES[trigger].format(table=table)
-        _ask_repair_repeat(where, project, log, repair=partial(_execute, where.installation, cure))
+        repair = partial(_execute, where.installation, cure)
+        _ask_repair_repeat(where, project, log, _key, repair=repair)
         progress.add()
     return f"{failures} failing statements in {len(_STATEMENTS)} places: {workload.check(where, log)}"
 
 
-def _ask_repair_repeat(where: Stage, project: Project, log: Log, *, repair: Callable[[], None]) -> None:
-    """Add a key into a fault; then repair, and ask for the same until it is answered."""
+def _ask_repair_repeat(where: Stage, project: Project, log: Log, asked: Asked, *, repair: Callable[[], None]) -> None:
+    """Add a credential into a fault; then repair, and ask for the same until it is answered."""
     key, alias = secrets.token_hex(16), secrets.token_hex(8)
-    operation: Operation[Any] = operations.add_credential_to_project(project.id, workload.new_credential(alias))
+    operation = asked(project, alias)
     with where.installation.client(where.manage) as client:
         _meet_fault(client, operation, key)
         repair()
@@ -138,7 +157,14 @@ CLAIMS = (
         "answered once and for all",
         20,
         "kills at each of 4 failpoints",
-        at_every_failpoint,
+        keys_at_every_failpoint,
+    ),
+    Claim(
+        "R5, failpoints, certificates",
+        "the same for certificates of TLS clients",
+        20,
+        "kills at each of 4 failpoints",
+        certificates_at_every_failpoint,
     ),
     Claim(
         "R5, statements",
