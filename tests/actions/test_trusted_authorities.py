@@ -226,6 +226,16 @@ async def test_with_an_authority_between_what_that_has_certified_is_revoked(mtls
         bring(mtls_shop, acme.certify("another"), acme.issuing)
 
 
+def test_lists_are_looked_up_for_what_ends_at_an_anchor(mtls_shop: Shop, acme: Acme) -> None:
+    below = acme.party.certify(Party("Acme Issuing"), ca=True, extensions=[SIGNS]).public_bytes(Encoding.DER)
+    view, stage = added(mtls_shop.stage, acme, certificate=below), mtls_shop.stage
+
+    change, named = trusted_authorities.check_revocation, {"checks": True, "crl_url": ""}
+    stage.refused(Action.TRUST_CHANGE, Code.INVALID, change, OPERATOR, view.trusted.id, **named)
+    new = acme.new(certificate=below, environment=PRODUCTION, checks_revocation=True)
+    stage.refused(Action.TRUST_ADD, Code.INVALID, trusted_authorities.add, OPERATOR, new)
+
+
 async def test_nothing_is_fetched_unless_the_operator_wants_it(mtls_shop: Shop, acme: Acme) -> None:
     view = added(mtls_shop.stage, acme)
     bring(mtls_shop, acme.certify("gone"))

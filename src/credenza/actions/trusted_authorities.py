@@ -69,6 +69,7 @@ def add(platform: Platform, actor: Actor, new: NewTrust, *, now: datetime) -> Tr
             created_at=now,
             disabled_at=None,
         )
+        _check_ends_paths(trusted)
         if present is None:
             trusted_authorities.insert_authority(act.connection, trusted)
         else:
@@ -95,6 +96,7 @@ def check_revocation(
     with acting(platform, Attempt(actor, Action.TRUST_CHANGE, now)) as act:
         _check_texts("-", crl_url)
         trusted = replace(_get(act, authority_id), checks_revocation=checks, crl_url=crl_url)
+        _check_ends_paths(trusted)
         trusted_authorities.replace_authority(act.connection, trusted)
         _announce(act, trusted)
         return _view(act, trusted)
@@ -135,6 +137,17 @@ def _check_texts(name: str, crl_url: str) -> None:
             Code.INVALID,
             f"The list's URL begins with http:// or https://, {LONGEST_URL} characters at most.",
             field="crlUrl",
+        )
+
+
+def _check_ends_paths(trusted: TrustedAuthority) -> None:
+    """Lists are looked up for whole paths, and each ends at an anchor: said of another, it would change nothing."""
+    if trusted.checks_revocation and not trusted.is_anchor:
+        raise Refusal(
+            Code.INVALID,
+            "This authority only leads to another that is trusted. Have the lists of that one looked up: those of all "
+            "between it and a certificate are too.",
+            field="checksRevocation",
         )
 
 
