@@ -1,7 +1,7 @@
 """Open the database, SQLite or PostgreSQL, and begin transactions on it.
 
-`writing` takes the write lock at once on SQLite, so that what was read stays true until the commit; on PostgreSQL the
-callers lock rows. `reading` sees one snapshot on both.
+`writing` takes the write lock at once on SQLite, so that what was read stays true until the commit, and those who wait
+for it commit together (`turns`); on PostgreSQL the callers lock rows. `reading` sees one snapshot on both.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from credenza.store.deadline import STATEMENT_DEADLINE
 from credenza.store.embedded_traces import traces_path
+from credenza.store.turns import Turns
 
 POOL_SIZE = 10
 
@@ -61,7 +60,12 @@ def open_database(url: str) -> Database:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction, committed when the block ends and rolled back when it raises."""
-    with _turn(engine), engine.connect() as connection, connection.begin():
+    turns: Turns | None = engine.get_execution_options().get("credenza_turns")
+    if turns is not None:
+        with turns.turn(engine) as connection:
+            yield connection
+        return
+    with engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -70,21 +74,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """One snapshot of the database; nothing can be written in it."""
     with engine.connect().execution_options(**_snapshot(engine.dialect)) as connection, connection.begin():
         yield connection
-
-
-@contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Let the writers of this process to SQLite take turns: its own lock is tried again and again, and unfairly."""
-    lock: Lock | None = engine.get_execution_options().get("credenza_turn")
-    if lock is None:
-        yield
-        return
-    if not lock.acquire(timeout=STATEMENT_DEADLINE.total_seconds()):
-        raise SQLAlchemyTimeout("the database is busy with other writers of this process")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _snapshot(dialect: Dialect) -> dict[str, Any]:
@@ -100,7 +89,7 @@ def _sqlite(url: URL) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=STATEMENT_DEADLINE.total_seconds(),
-        execution_options={"credenza_turn": Lock()},
+        execution_options={"credenza_turns": Turns()},
         hide_parameters=True,  # what is stored must not stand in logs
     )
     event.listen(engine, "connect", _prepare_sqlite)

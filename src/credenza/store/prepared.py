@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection
@@ -91,16 +92,17 @@ class _Text:
         reads = [_reader(column.type, dialect) for column in columns]
         self._reads = tuple((place, read) for place, read in enumerate(reads) if read)
         names = [str(column.key) for column in columns]
-        self._make: Callable[[Iterable[Any]], Row] = _row_type(names)._make
+        # As its own `_make`, without a call of Python for every row.
+        self._make: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, _row_type(names))
 
     def execute(self, connection: Connection, values: Values) -> Any:
         """Run it in the connection's transaction; returns the driver's cursor."""
         sent = self._sent(values)
-        driver: Any = connection.connection.driver_connection
+        driver: Any = connection.connection.dbapi_connection
         try:
             cursor = driver.execute(self._sql, sent)
         except connection.dialect.loaded_dbapi.Error as error:
-            raise _as_sqlalchemy(connection, driver, self._sql, error) from error
+            raise as_sqlalchemy(connection, self._sql, error) from error
         if listeners := connection.engine.dispatch.after_cursor_execute:
             listeners(connection, cursor, self._sql, sent, None, False)
         return cursor
@@ -130,10 +132,10 @@ def _reader(kind: TypeEngine[Any], dialect: Dialect) -> _Change | None:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
-def _as_sqlalchemy(connection: Connection, driver: Any, sql: str, error: Any) -> Exception:
+def as_sqlalchemy(connection: Connection, sql: str, error: Any) -> Exception:
     """What SQLAlchemy raises in the place of the driver's error. A connection that is lost goes back to no pool."""
     dialect = connection.dialect
-    lost = dialect.is_disconnect(error, driver, None)
+    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
     if lost:
         connection.invalidate(error)
     # What is stored must not stand in logs.
