@@ -29,7 +29,8 @@ from bench.rows.p10_status import Authority
 from credenza.domain.model import AuthenticationType, Project, ProjectType, Service
 from credenza.wire.credentials import AddSigningCredential
 
-_CERTIFICATES = 90
+_PROJECTS = 4
+_CERTIFICATES = 90  # of each
 _PEER_CERTIFICATES = 2_000
 _CONNECTIONS = 8
 _SECONDS = 6
@@ -48,8 +49,8 @@ class _Credenza:
     loads: list[Load] = field(default_factory=list)
 
     def issue(self) -> float:
-        project, _ = self.installation.add_project(ProjectType.OAUTH2_FAPI, self.service)
-        requests = [_request(self.installation, project) for _ in range(_CERTIFICATES)]
+        projects = [self.installation.add_project(ProjectType.OAUTH2_FAPI, self.service)[0] for _ in range(_PROJECTS)]
+        requests = [_request(self.installation, project) for _ in range(_CERTIFICATES) for project in projects]
         port, pids = self.server.manage_port, self.server.worker_pids
         self.loads.append(load.send(port, requests, pids=pids, seconds=_SECONDS, connections=_CONNECTIONS))
         return self.loads[-1].per_second
