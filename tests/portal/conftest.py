@@ -7,11 +7,10 @@ from typing import TypeAlias
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from tests import browser as browsers
+from tests.actions.kept_stages import KeptStages
 from tests.browser import Complaints
 from tests.clock import Clock
 from tests.portal.house import House
-
-from credenza.store.engine import Database
 
 VIEWPORT = {"width": 1280, "height": 900}
 SETTINGS = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", "viewport": VIEWPORT}
@@ -120,6 +119,6 @@ def check_narrow(screenshot: Callable[[Page, str], None]) -> Check:
 
 
 @pytest.fixture
-def house(sqlite_database: Database, clock: Clock) -> House:
+def house(stages_on_sqlite: KeptStages, clock: Clock) -> House:
     """A portal with nobody in it yet: `house.found()` or `house.furnish(tmp_path)`."""
-    return House(sqlite_database, clock)
+    return House(stages_on_sqlite.stage(clock).platform.database, clock)

@@ -1,14 +1,14 @@
 """People at the portal: they sign in, prove who they are, are invited, and look after their own proofs and tokens."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pyotp
 import pytest
 from starlette.applications import Starlette
-from tests.actions.stage import OPERATOR, Person, Stage, new_platform, request
+from tests.actions.kept_stages import KeptStages
+from tests.actions.stage import OPERATOR, Person, Stage, request
 from tests.clock import Clock
 
 from credenza.actions import authenticators, invitations, passwords, sessions, sign_in_links
@@ -17,7 +17,6 @@ from credenza.domain.model import Organization, OrganizationRole, Session, SignI
 from credenza.portal.app import PAGES, routes
 from credenza.portal.portal import Portal
 from credenza.portal.visit import Access
-from credenza.store.engine import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -29,9 +28,9 @@ GUEST = Visitor("127.0.0.1", "test")
 class Desk:
     """An organization with an admin who has a password, and browsers that come to its portal."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self.clock = clock
-        self.stage = Stage(new_platform(database, now=clock.now()), clock)
+    def __init__(self, stage: Stage) -> None:
+        self.clock = clock = stage.clock
+        self.stage = stage
         self.organization: Organization = self.stage.organization()
         self.ada: Person = self.stage.member(self.organization)
         self.platform = self.stage.platform
@@ -59,8 +58,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sqlite_database: Database, clock: Clock) -> Iterator[Desk]:
-    return Desk(sqlite_database, clock)
+def desk(stages_on_sqlite: KeptStages, clock: Clock) -> Desk:
+    return Desk(stages_on_sqlite.stage(clock))
 
 
 def csrf(page: httpx.Response) -> str:
