@@ -54,8 +54,10 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def meeting(engine: Engine, *others: Callable[[], None]) -> Iterator[tuple[Future[None], list[Future[None]]]]:
-    """One writes "first", and the others, who came meanwhile, follow it in their order: all have begun or wait."""
+def meeting(
+    engine: Engine, *others: Callable[[], None], at_last: str = "more"
+) -> Iterator[tuple[Future[None], list[Future[None]]]]:
+    """One writes "first" and something `at_last`, and the others, who came meanwhile, follow it in their order."""
     turns, written, go_on = engine.get_execution_options()["credenza_turns"], Event(), Event()
 
     def first() -> None:
@@ -63,6 +65,7 @@ def meeting(engine: Engine, *others: Callable[[], None]) -> Iterator[tuple[Futur
             insert(connection, "first")
             written.set()
             assert go_on.wait(_PATIENCE_S)
+            insert(connection, at_last)
 
     with ThreadPoolExecutor() as threads:
         leading = threads.submit(first)
@@ -82,7 +85,7 @@ def test_who_waits_for_the_turn_commits_together(engine: Engine) -> None:
     with meeting(engine, lambda: write(engine, "second"), lambda: write(engine, "third")):
         pass
 
-    assert names(engine) == {"first", "second", "third"}
+    assert names(engine) == {"first", "more", "second", "third"}
     assert len(commits) - 1 == 1, "one for the three of them, and one of the look"
 
 
@@ -103,7 +106,7 @@ def test_nobody_goes_on_before_the_common_commit(engine: Engine) -> None:
 
         go_on.set()
     assert leading.result(_PATIENCE_S) is None
-    assert names(engine) == {"first", "second"}
+    assert names(engine) == {"first", "more", "second"}
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -118,7 +121,7 @@ def test_who_fails_undoes_its_own_and_nothing_else(engine: Engine, last: bool) -
 
     assert isinstance(following[0].exception(), LookupError)
     assert leading.exception() is None
-    assert names(engine) == {"first"} | (set() if last else {"third"})
+    assert names(engine) == {"first", "more"} | (set() if last else {"third"})
 
 
 def test_a_commit_that_fails_has_failed_for_all(engine: Engine) -> None:
@@ -144,6 +147,19 @@ def test_what_sqlite_takes_back_with_anothers_failure_is_not_told_as_done(engine
     assert isinstance(following[0].exception(), IntegrityError)
     assert following[1].exception() is None
     assert names(engine) == {"third"}
+
+
+def test_after_a_transaction_that_is_gone_the_next_writer_begins_another(engine: Engine) -> None:
+    begun: list[Connection] = []
+    event.listen(engine, "begin", begun.append)
+
+    with meeting(engine, lambda: write(engine, "second"), at_last="too much") as (leading, following):
+        pass
+
+    assert isinstance(leading.exception(), IntegrityError)
+    assert following[0].exception() is None
+    assert len(begun) == 2
+    assert names(engine) == {"second"}
 
 
 def test_after_a_failure_the_next_writer_has_its_turn(engine: Engine) -> None:

@@ -99,7 +99,7 @@ class _Together:
 
     @property
     def is_open(self) -> bool:
-        return self._failure is None and self._members < _MOST_TOGETHER
+        return self._failure is None and self._members < _MOST_TOGETHER and self._driver.in_transaction
 
     @contextmanager
     def member(self) -> Iterator[None]:
