@@ -14,7 +14,7 @@ from bench import load, token_stage
 from bench.line import Line, judge, microseconds, rate
 from bench.load import Load, raw_request, server_core
 from bench.measure import ROUNDS, alternate, cpu_seconds_each, figure
-from bench.peers.servers import OidcProviderServer
+from bench.peers.servers import DjangoServer, OidcProviderServer
 from bench.token_stage import TokenGate
 from credenza.actions import api_credentials, services
 from credenza.actions.api_credentials import IssuedApiCredential, NewApiCredential
@@ -27,6 +27,7 @@ from credenza.gate.token_app import COMPAT
 
 _CALLS = 20_000
 _PEER_CALLS = 4_000
+_DJANGO = "django-oauth-toolkit"
 _OPERATIONS = 1_000
 _SECONDS = 3
 _GOAL, _GOAL_PEER = 0.35, 8
@@ -41,8 +42,10 @@ def measure() -> tuple[Line, ...]:
         issued = _issue(gate)
         client_id, secret = issued.view.credential.client_id, issued.secret
         peer = stack.enter_context(OidcProviderServer(gate.partner, client_secret=secret))
+        django = stack.enter_context(DjangoServer(gate.partner.client_id, secret))
         ours = [_request(gate.server.origin, COMPAT.token, client_id, secret)] * _CALLS
         theirs = [_request(peer.issuer, peer.PATH, gate.partner.client_id, secret)] * _PEER_CALLS
+        djangos = [_request(django.issuer, django.PATH, gate.partner.client_id, secret)] * _PEER_CALLS
 
         def grant() -> float:
             loads.append(load.send(gate.server.port, ours, pids=gate.server.worker_pids, seconds=_SECONDS))
@@ -53,6 +56,7 @@ def measure() -> tuple[Line, ...]:
                 "limit": lambda: 1 / _sign_seconds(),
                 "credenza": grant,
                 "oidc-provider": lambda: load.send(peer.port, theirs, pids=peer.pids, seconds=_SECONDS).per_second,
+                _DJANGO: lambda: load.send(django.port, djangos, pids=django.pids, seconds=_SECONDS).per_second,
             }
         )
     granted, given, most = found["credenza"], found["oidc-provider"], found["limit"]
@@ -60,6 +64,8 @@ def measure() -> tuple[Line, ...]:
     said = f"{rate(granted.median)} {granted.spread}, {microseconds(cpu.median)} CPU a call"
     line = partial(Line, id="P7", what="token by client secret (form), ES256 token, over HTTP, per core", figure=said)
     of_limit, of_peer = granted.median / most.median, granted.median / given.median
+    slower = found[_DJANGO]
+    of_django = granted.median / slower.median
     return (
         line(
             compared=f"a P-256 sign: {rate(most.median)} {most.spread}",
@@ -72,6 +78,12 @@ def measure() -> tuple[Line, ...]:
             ratio=f"{of_peer:.1f} ×",
             goal=f"≥ {_GOAL_PEER} ×",
             verdict=judge(of_peer >= _GOAL_PEER),
+        ),
+        line(
+            compared=f"{_DJANGO}: {rate(slower.median)} {slower.spread}",
+            ratio=f"{of_django:.1f} ×",
+            goal=f"≥ {_GOAL_PEER} ×",
+            verdict=judge(of_django >= _GOAL_PEER),
         ),
     )
 
