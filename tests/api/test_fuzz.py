@@ -9,7 +9,8 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from tests.api.desk import Desk
 from tests.api.made_up_requests import KINDS, Kind, read_document, send
 
-# At full volume 400 of each kind, of which there are some 250; the 100,000 cases of security.md, figure 17, are a claim of the proof.
+# At full volume 400 of each kind, of which there are some 250: the 100,000 cases of security.md, figure 17, are a claim
+# of the proof.
 FULL_VOLUME = 400
 
 
