@@ -10,7 +10,6 @@ no proof then to remember, and a token dies with the certificate it is bound to 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +29,7 @@ from credenza.gate.keyring import UNLOADED, Entry, GateClosed, Keyring, Peeked, 
 from credenza.gate.possession import Nonces, ReplayMemory, replay_key
 from credenza.gate.standing import identity_of, unfit
 from credenza.gate.token_server import speaks_oauth2
+from credenza.gate.verified_tokens import NotGood, VerifiedTokens
 from credenza.protocol import access_token, dpop, jose
 from credenza.protocol.access_token import Claims
 from credenza.protocol.dpop import Proof
@@ -42,7 +42,6 @@ from credenza.wire.decisions import DPOP_NONCE
 SCHEMES = frozenset({"dpop", "bearer"})
 
 _TAKES_OAUTH2 = frozenset({AuthenticationType.OAUTH2_FAPI, AuthenticationType.DUAL_OAUTH})
-_REMEMBERED = 20_000
 
 # A key by its id, a certificate by its SHA-256.
 _Name: TypeAlias = str | bytes
@@ -66,7 +65,6 @@ class _Known(msgspec.Struct, frozen=True):
     """A token whose signature was verified, with what is asked of it at every call. `credential` has fetched it; it is
     bound to the certificate `binding`, or to a DPoP key where that is empty. `names` are what has to be good for it."""
 
-    kid: str
     claims: Claims
     ath: str
     scopes: frozenset[str]
@@ -127,12 +125,11 @@ class TokenVerifier:
     ) -> None:
         self._keyring = keyring
         self._routes = routes
-        self._issuers = issuers
         self._freshness = freshness
         self._replay = replay
-        self._origins = {each.environment: each.origin for each in audiences}
         self._nonces = nonces
-        self._verified: OrderedDict[str, _Known] = OrderedDict()
+        origins = {each.environment: each.origin for each in audiences}
+        self._tokens = VerifiedTokens(issuers, IssuerKind.FAPI2, names=origins, audiences=origins, read=_read)
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Later:
         """Decide from memory, or say what has to be waited for."""
@@ -305,35 +302,10 @@ class TokenVerifier:
 
     def _known(self, environment: EnvironmentName, sent: str, now: datetime) -> _Known:
         """Prove that the environment's issuer has issued the token, for its own origin, and that it has not ended."""
-        origin = self._origins[environment]
         try:
-            known = self._verified.get(sent) or self._verify(sent, environment, now)
-            access_token.check_claims(known.claims, issuer=origin, audience=origin, now=now)
-        except (Malformed, Disproven) as failure:
-            ended = isinstance(failure, Disproven) and failure.reason == "expired"
-            code = Code.TOKEN_EXPIRED if ended else Code.INVALID_TOKEN
-            raise _Denied(code, str(failure), error="invalid_token") from failure
-        # The key that signed may have been retired, and the token revoked, since it was verified.
-        if self._issuers.published(environment, IssuerKind.FAPI2, known.kid, now=now) is None:
-            raise _invalid("The token was signed by a key that is not published any more.")
-        if self._issuers.is_revoked(known.claims.jti):
-            raise _Denied(Code.TOKEN_REVOKED, "The token was revoked.", error="invalid_token")
-        return known
-
-    def _verify(self, sent: str, environment: EnvironmentName, now: datetime) -> _Known:
-        token, claims = access_token.parse(sent)
-        kid = token.header.kid or ""
-        key = self._issuers.published(environment, IssuerKind.FAPI2, kid, now=now)
-        if key is None:
-            raise Disproven("key", "The token is signed by no key that this issuer publishes.")
-        jose.check(token, key, jose.algorithm_of(key))
-        scopes, credential, binding = frozenset(claims.scope.split()), _credential(claims), _binding(claims)
-        names = tuple(dict.fromkeys((credential, binding) if binding else (credential,)))
-        known = _Known(kid, claims, dpop.access_token_hash(sent), scopes, credential, binding, names)
-        self._verified[sent] = known
-        if len(self._verified) > _REMEMBERED:
-            self._verified.popitem(last=False)
-        return known
+            return self._tokens.find(environment, sent, now=now)
+        except NotGood as failure:
+            raise _Denied(failure.code, str(failure), error="invalid_token") from failure
 
     def _check_holder(self, call: Call, known: _Known, *, is_dpop: bool, now: datetime) -> Proof:
         """Prove that the caller holds the key that the token is bound to (RFC 9449 7.1)."""
@@ -425,6 +397,12 @@ def _check_certificate(call: Call, known: _Known, *, is_dpop: bool) -> None:
         raise _Unheld("The connection is made with another certificate than the token is bound to.")
 
 
+def _read(sent: str, claims: Claims) -> _Known:
+    scopes, credential, binding = frozenset(claims.scope.split()), _credential(claims), _binding(claims)
+    names = tuple(dict.fromkeys((credential, binding) if binding else (credential,)))
+    return _Known(claims, dpop.access_token_hash(sent), scopes, credential, binding, names)
+
+
 def _credential(claims: Claims) -> _Name:
     return bytes.fromhex(claims.certificate_sha256) or claims.key_id
 
@@ -473,10 +451,6 @@ def _credentials(call: Call) -> tuple[str, bool]:
     if target.has_token(call.request):
         raise _Denied(Code.INVALID_HEADER, "Send the token in the header, and nowhere else.", error="invalid_request")
     return token.strip(), scheme.lower() == "dpop"
-
-
-def _invalid(description: str) -> _Denied:
-    return _Denied(Code.INVALID_TOKEN, description, error="invalid_token")
 
 
 def _uri(call: Call) -> str:

@@ -11,7 +11,6 @@ them that comes with a Bearer token or with no proof at all, and every token of 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -33,26 +32,18 @@ from credenza.gate.decision import Admitted, Call, Code, Decision, Evidence, Ref
 from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import UNLOADED, GateClosed, Keyring, RouteTable
-from credenza.protocol import access_token, jose
+from credenza.gate.verified_tokens import NotGood, VerifiedTokens
+from credenza.protocol import access_token
 from credenza.protocol.access_token import Claims
 from credenza.protocol.errors import Malformed
-from credenza.protocol.errors import Refused as Disproven
 from credenza.store.lookup import Route
 from credenza.wire.decisions import RATE_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_USED, Identity
 
 ROOT = "/sso"
 """Where the compat issuer is, below the environment's origin (settled 1)."""
 
-_REMEMBERED = 20_000
 _DEAD = "The credential that the token was fetched with, or its secret, is not accepted any more."
 _CLOSED = "The gate cannot tell at the moment whether the call may be admitted. Try again shortly."
-
-
-class _Known(msgspec.Struct, frozen=True):
-    """A token whose signature was verified; what it says cannot change."""
-
-    kid: str
-    claims: Claims
 
 
 class _Proven(msgspec.Struct, frozen=True):
@@ -96,12 +87,11 @@ class ApiTokenVerifier:
         self._clients = clients
         self._keyring = keyring
         self._routes = routes
-        self._issuers = issuers
         self._freshness = freshness
-        self._issuer = {environment: f"{origin}{ROOT}" for environment, origin in origins.items()}
         self._audiences = audiences
         self._counts = counts
-        self._verified: OrderedDict[str, _Known] = OrderedDict()
+        names = {environment: f"{origin}{ROOT}" for environment, origin in origins.items()}
+        self._tokens = VerifiedTokens(issuers, IssuerKind.COMPAT, names=names, audiences=None, read=_claims)
 
     def takes(self, call: Call, *, now: datetime) -> bool:
         """Whether the call is judged here: by what it shows, or by where it goes."""
@@ -112,7 +102,9 @@ class ApiTokenVerifier:
         scheme, _, sent = call.authorization[0].partition(" ")
         if scheme.lower() != "bearer":
             return False
-        return self._is_issued(sent.strip(), call.environment, now) or self._leads_here(call, call.environment)
+        return self._tokens.is_issued(call.environment, sent.strip(), now=now) or self._leads_here(
+            call, call.environment
+        )
 
     def decide_now(self, call: Call, *, now: datetime) -> Decision | Later:
         """Decide from memory, or say what has to be waited for."""
@@ -143,16 +135,16 @@ class ApiTokenVerifier:
         as `TokenVerifier.good` does."""
         self._freshness.look()
         try:
-            known = self._known(environment, sent, clock())
-            name = _name(known)
+            claims = self._known(environment, sent, clock())
+            name = _name(claims)
             if self._clients.peek(name) is UNLOADED:
                 await self._clients.load(name)
                 self._freshness.look()
                 self._known(environment, sent, clock())  # who waited is told what is true after it
-            _check_live(environment, known.claims, self._loaded(name), clock())
+            _check_live(environment, claims, self._loaded(name), clock())
         except _Denied:
             return None
-        return known.claims
+        return claims
 
     def scope(self, environment: EnvironmentName, claims: Claims) -> str:  # noqa: ARG002
         """No token here has a scope: what it may be used for is the credential's, and the catalog's."""
@@ -222,49 +214,26 @@ class ApiTokenVerifier:
         client: ApiClient | None = None
         environment = _environment(call)
         try:
-            known = self._known(environment, _token(call), now)
-            found = self._clients.peek(_name(known))
+            claims = self._known(environment, _token(call), now)
+            found = self._clients.peek(_name(claims))
             if found is UNLOADED:
-                return _name(known)
+                return _name(claims)
             client = found if isinstance(found, ApiClient) else None
-            live = _check_live(environment, known.claims, client, now)
+            live = _check_live(environment, claims, client, now)
             if not live.may_come_from(call.address):
                 raise _from_elsewhere(live, call)
-            return self._allow(call, known.claims, live)
+            return self._allow(call, claims, live)
         except GateClosed:
             return _refused(call, now, _Denied(Code.GATE_CLOSED, _CLOSED), None)
         except _Denied as denied:
             return _refused(call, now, denied, client)
 
-    def _known(self, environment: EnvironmentName, sent: str, now: datetime) -> _Known:
+    def _known(self, environment: EnvironmentName, sent: str, now: datetime) -> Claims:
         """Prove that the environment's compat issuer has issued the token, and that it has not ended."""
         try:
-            known = self._verified.get(sent) or self._verify(sent, environment, now)
-            claims = known.claims
-            access_token.check_claims(claims, issuer=self._issuer[environment], audience=claims.aud, now=now)
-        except (Malformed, Disproven) as failure:
-            ended = isinstance(failure, Disproven) and failure.reason == "expired"
-            code = Code.TOKEN_EXPIRED if ended else Code.INVALID_TOKEN
-            raise _Denied(code, str(failure), error="invalid_token") from failure
-        # The key that signed may have been retired, and the token revoked, since it was verified.
-        if self._issuers.published(environment, IssuerKind.COMPAT, known.kid, now=now) is None:
-            text = "The token was signed by a key that is not published any more."
-            raise _Denied(Code.INVALID_TOKEN, text, error="invalid_token")
-        if self._issuers.is_revoked(claims.jti):
-            raise _Denied(Code.TOKEN_REVOKED, "The token was revoked.", error="invalid_token")
-        return known
-
-    def _verify(self, sent: str, environment: EnvironmentName, now: datetime) -> _Known:
-        token, claims = access_token.parse(sent)
-        kid = token.header.kid or ""
-        key = self._issuers.published(environment, IssuerKind.COMPAT, kid, now=now)
-        if key is None:
-            raise Disproven("key", "The token is signed by no key that this issuer publishes.")
-        jose.check(token, key, jose.algorithm_of(key))
-        known = self._verified[sent] = _Known(kid, claims)
-        if len(self._verified) > _REMEMBERED:
-            self._verified.popitem(last=False)
-        return known
+            return self._tokens.find(environment, sent, now=now)
+        except NotGood as failure:
+            raise _Denied(failure.code, str(failure), error="invalid_token") from failure
 
     def _allow(self, call: Call, claims: Claims, client: ApiClient) -> _Proven:
         """See what the credential may do. Refusals are plain: it is known who asks."""
@@ -297,18 +266,6 @@ class ApiTokenVerifier:
         if found is UNLOADED:
             raise GateClosed("changed")
         return found if isinstance(found, ApiClient) else None
-
-    def _is_issued(self, sent: str, environment: EnvironmentName, now: datetime) -> bool:
-        """Whether a token says that the compat issuer has signed it. Nothing is proven by that."""
-        if sent in self._verified:
-            return True
-        try:
-            kid = (
-                jose.parse_header(sent.partition(".")[0].encode("ascii")).kid if len(sent) <= jose.LONGEST_TOKEN else ""
-            )
-        except (Malformed, UnicodeEncodeError):
-            return False
-        return self._issuers.published(environment, IssuerKind.COMPAT, kid or "", now=now) is not None
 
     def _leads_here(self, call: Call, environment: EnvironmentName) -> bool:
         try:
@@ -434,8 +391,12 @@ def _challenges(code: Code) -> bool:
     return code not in (Code.GATE_CLOSED, Code.NOT_IN_TREE, Code.INVALID_TARGET)
 
 
-def _name(known: _Known) -> Name:
-    return Name(known.claims.key_id, is_client_id=False)
+def _claims(_sent: str, claims: Claims) -> Claims:
+    return claims
+
+
+def _name(claims: Claims) -> Name:
+    return Name(claims.key_id, is_client_id=False)
 
 
 def _route_of(proven: _Proven) -> Route:
