@@ -337,7 +337,7 @@ def test_who_has_no_place_left_is_told_so_before_switching(house: House) -> None
 
 
 def test_a_list_is_filtered_sorted_and_gone_on_with_on_the_server(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credenza.portal.keys.PAGE", 2)
+    monkeypatch.setattr("credenza.portal.credential_lists.PAGE", 2)
     for alias in ("alpha", "beta", "gamma"):
         shop.house.clock.advance(timedelta(days=1))
         shop.add(alias)

@@ -8,11 +8,10 @@ from starlette.responses import Response
 
 from credenza.actions import certificates, traces
 from credenza.actions.projects import ProjectInSight
-from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
+from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import Credential, EnvironmentName
-from credenza.portal import certificate_files, certificate_views, key_views, keys, project_frame
+from credenza.portal import certificate_files, certificate_views, credential_lists, key_views, keys, project_frame
 from credenza.portal.key_views import KeyView
-from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
@@ -85,22 +84,5 @@ def _view(visit: Visit, held: Credential) -> KeyView:
 
 
 def _list(visit: Visit, sight: ProjectInSight, name: EnvironmentName) -> dict[str, Any]:
-    text = visit.query("q").strip()
-    wanted = KeyQuery(
-        environment=name,
-        state=chosen(visit, "state", KeyState.CURRENT),
-        text=text,
-        order=chosen(visit, "order", KeyOrder.ALIAS if text else KeyOrder.EXPIRES),
-        after=visit.query("after"),
-        limit=PAGE + 1,
-    )
-    found = certificates.search_page(visit.portal.platform, visit.actor, sight.project.id, wanted, now=visit.now)
-    filters = {"q": wanted.text, "state": "" if wanted.state is KeyState.CURRENT else wanted.state}
-    return {
-        "wanted": wanted,
-        "views": key_views.views(visit, sight.project.id, found[:PAGE]),
-        "subjects": certificate_views.subjects(found),
-        "more": len(found) > PAGE,
-        "filtered": any(filters.values()) or bool(wanted.after),
-        "address": Address(f"/projects/{sight.project.id}/{name.lower()}/certificates", filters, wanted.order),
-    }
+    found, context = credential_lists.look(visit, sight, name, certificates.search_page, below="/certificates")
+    return {**context, "subjects": certificate_views.subjects(found)}

@@ -10,11 +10,10 @@ from credenza.actions import audit_log, oauth_keys, traces
 from credenza.actions.projects import ProjectInSight
 from credenza.domain import audit
 from credenza.domain.access import Action
-from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
+from credenza.domain.lists import KeyState
 from credenza.domain.model import Credential, EnvironmentName
-from credenza.portal import key_files, key_views, project_frame, upgrades
+from credenza.portal import credential_lists, key_files, key_views, project_frame, upgrades
 from credenza.portal.key_views import KeyView
-from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
@@ -80,25 +79,8 @@ def _view(visit: Visit, key: Credential) -> KeyView:
 
 
 def _list(visit: Visit, sight: ProjectInSight, name: EnvironmentName) -> dict[str, Any]:
-    text = visit.query("q").strip()
-    wanted = KeyQuery(
-        environment=name,
-        state=chosen(visit, "state", KeyState.CURRENT),
-        text=text,
-        # What is sought by its name is looked for among names; and that order costs nothing, however many there are.
-        order=chosen(visit, "order", KeyOrder.ALIAS if text else KeyOrder.EXPIRES),
-        after=visit.query("after"),
-        limit=PAGE + 1,
-    )
-    found = oauth_keys.search_page(visit.portal.platform, visit.actor, sight.project.id, wanted, now=visit.now)
-    filters = {"q": wanted.text, "state": "" if wanted.state is KeyState.CURRENT else wanted.state}
-    return {
-        "wanted": wanted,
-        "views": key_views.views(visit, sight.project.id, found[:PAGE]),
-        "more": len(found) > PAGE,
-        "filtered": any(filters.values()) or bool(wanted.after),
-        "address": Address(f"/projects/{sight.project.id}/{name.lower()}", filters, wanted.order),
-    }
+    _, context = credential_lists.look(visit, sight, name, oauth_keys.search_page)
+    return context
 
 
 def entries(visit: Visit, sight: ProjectInSight, key: Credential) -> tuple[audit.Entry, ...]:
