@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import update
 from tests.clock import NOON
+from tests.store.gate_connection import GateConnection
 from tests.store.rows import SANDBOX, Rows, uuid
 
 from credenza.domain.api_credentials import FOREVER
@@ -17,22 +16,11 @@ from credenza.domain.model import PLATFORM, ChangeNumber, CredentialKind, Status
 from credenza.store import api_lookup, changes, schema
 from credenza.store.api_lookup import ApiRecord, ApiSnapshot, SecretRecord, TreeSnapshot
 from credenza.store.changes import ChangeKind
-from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, writing
 
 
-class Questions:
+class Questions(GateConnection):
     """Puts the questions as a gate does, over a connection of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._embedded = database.embedded
-        url = database.records.url
-        if self._embedded:
-            self._sqlite = EmbeddedReader(Path(url.database or ""))
-        else:
-            self._postgresql = psycopg.connect(
-                url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-            )
 
     def client(self, client_id: str) -> ApiSnapshot:
         if self._embedded:
@@ -48,12 +36,6 @@ class Questions:
         if self._embedded:
             return self._sqlite.tree(organization_id)
         return api_lookup.tree_snapshot(self._rows(api_lookup.TREE.format(organization_id="%s"), organization_id))
-
-    def close(self) -> None:
-        (self._sqlite if self._embedded else self._postgresql).close()
-
-    def _rows(self, statement: str, name: str) -> Any:
-        return self._postgresql.execute(statement.encode(), (name,)).fetchall()
 
 
 @pytest.fixture

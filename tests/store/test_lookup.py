@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import update
 from tests.clock import NOON
+from tests.store.gate_connection import GateConnection
 from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der, uuid
 
 from credenza.domain.catalog import CatalogEntry, RouteRule, ScopeLevel
@@ -25,7 +24,6 @@ from credenza.domain.model import (
 from credenza.protocol.tls_client_name import NameKind, TlsClientName
 from credenza.store import changes, lookup, schema
 from credenza.store.changes import Change, ChangeKind
-from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, writing
 from credenza.store.lookup import (
     KeyRecord,
@@ -38,18 +36,8 @@ from credenza.store.lookup import (
 )
 
 
-class Questions:
+class Questions(GateConnection):
     """Puts the questions as a gate does, over a connection of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._embedded = database.embedded
-        url = database.records.url
-        if self._embedded:
-            self._sqlite = EmbeddedReader(Path(url.database or ""))
-        else:
-            self._postgresql = psycopg.connect(
-                url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-            )
 
     def key(self, key_id: str) -> KeySnapshot:
         if self._embedded:
@@ -71,12 +59,6 @@ class Questions:
         if self._embedded:
             return self._sqlite.changes_since(ChangeNumber(applied))
         return lookup.news(self._rows(lookup.CHANGES.format(applied="%s"), applied))
-
-    def close(self) -> None:
-        (self._sqlite if self._embedded else self._postgresql).close()
-
-    def _rows(self, statement: str, *parameters: object) -> lookup.Rows:
-        return self._postgresql.execute(statement.encode(), parameters).fetchall()
 
 
 @pytest.fixture

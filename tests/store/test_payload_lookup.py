@@ -2,43 +2,28 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from tests.clock import NOON
+from tests.store.gate_connection import GateConnection
 from tests.store.rows import PRODUCTION, SANDBOX, Rows, public_key_der, uuid
 
 from credenza.domain.model import PLATFORM, ChangeNumber, CredentialKind, Status
 from credenza.store import changes, payload_lookup, schema
 from credenza.store.changes import ChangeKind
-from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, writing
 from credenza.store.payload_lookup import Parties, ServiceKey, ServiceKeySnapshot
 
 
-class Questions:
+class Questions(GateConnection):
     """Puts the question as a gate does, over a connection of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._embedded = database.embedded
-        url = database.records.url
-        if self._embedded:
-            self._sqlite = EmbeddedReader(Path(url.database or ""))
-        else:
-            self._postgresql = psycopg.connect(
-                url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-            )
 
     def service_keys(self, parties: Parties) -> ServiceKeySnapshot:
         if self._embedded:
             return self._sqlite.service_keys(parties)
         statement = payload_lookup.SERVICE_KEYS.format(project_id="%s", service_id="%s", environment="%s")
-        return payload_lookup.service_key_snapshot(self._postgresql.execute(statement.encode(), parties).fetchall())
-
-    def close(self) -> None:
-        (self._sqlite if self._embedded else self._postgresql).close()
+        return payload_lookup.service_key_snapshot(self._rows(statement, *parties))
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from tests.clock import NOON
+from tests.store.gate_connection import GateConnection
 from tests.store.rows import SANDBOX
 
 from credenza.domain.model import PLATFORM, ChangeNumber, OrganizationId
@@ -15,7 +14,6 @@ from credenza.domain.token_keys import IssuerKind, TokenKey
 from credenza.domain.tokens import ResourceServer, RevokedToken, hash_jti
 from credenza.store import changes, resource_servers, revoked_tokens, token_keys, token_lookup
 from credenza.store.changes import ChangeKind
-from credenza.store.embedded import EmbeddedReader
 from credenza.store.engine import Database, reading, writing
 from credenza.store.instants import micros
 from credenza.store.token_lookup import (
@@ -29,18 +27,8 @@ from credenza.store.token_lookup import (
 HOUR = timedelta(hours=1)
 
 
-class Questions:
+class Questions(GateConnection):
     """Puts the questions as a gate does, over a connection of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._embedded = database.embedded
-        url = database.records.url
-        if self._embedded:
-            self._sqlite = EmbeddedReader(Path(url.database or ""))
-        else:
-            self._postgresql = psycopg.connect(
-                url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-            )
 
     def token_keys(self) -> TokenKeySnapshot:
         if self._embedded:
@@ -57,12 +45,6 @@ class Questions:
             return self._sqlite.revoked_tokens(now=now)
         statement = token_lookup.REVOKED_TOKENS.format(now="%s")
         return token_lookup.revocation_snapshot(self._rows(statement, micros(now)))
-
-    def close(self) -> None:
-        (self._sqlite if self._embedded else self._postgresql).close()
-
-    def _rows(self, statement: str, *parameters: object) -> Any:
-        return self._postgresql.execute(statement.encode(), parameters).fetchall()
 
 
 @pytest.fixture
