@@ -99,11 +99,15 @@ class ApiClients:
 
     def remembered(self, name: Name) -> ApiClient | None:
         """Find a client in memory alone."""
-        return self._known(name)
+        credential_id = self._ids.get(name.text) if name.is_client_id else name.text
+        found = None if credential_id is None else self._clients.get(credential_id)
+        if found is not None:
+            self._clients.move_to_end(found.key.key_id)
+        return found
 
     def peek(self, name: Name) -> PeekedClient:
         """Find a client without waiting; None is nobody's name. Raises GateClosed."""
-        known = self._known(name)
+        known = self.remembered(name)
         if known is not None:
             return known
         asked_at = self._clock()
@@ -157,13 +161,6 @@ class ApiClients:
         for credential_id in list(self._clients):
             self._forget(credential_id)
 
-    def _known(self, name: Name) -> ApiClient | None:
-        credential_id = self._ids.get(name.text) if name.is_client_id else name.text
-        found = None if credential_id is None else self._clients.get(credential_id)
-        if found is not None:
-            self._clients.move_to_end(found.key.key_id)
-        return found
-
     def _tree_now(self, organization_id: str) -> Tree | Unloaded:
         known = self._trees.get(organization_id)
         if known is not None:
@@ -190,7 +187,7 @@ class ApiClients:
         if found.record is None:
             self._note_unknown(name, asked_at + UNKNOWN_S)
             return None
-        known = self._known(name)
+        known = self.remembered(name)
         if known is not None:
             return known  # loaded twice at once: both callers must hold the client that a change will reach
         organization_id = found.record.key.organization_id

@@ -64,8 +64,8 @@ class Desk:
         self._verifier.look()
 
     async def decide(self, call: Call) -> Decision:
-        decision = self.decide_now(call)
-        return await self.finish(call, decision) if isinstance(decision, Pending) else decision
+        started, now = perf_counter(), self._clock()
+        return self._decided(call, await self._outcome(call, now), now, started)
 
     def decide_now(self, call: Call) -> Decision | Pending:
         """Decide from memory, or say what `finish` has to wait for."""
@@ -84,10 +84,7 @@ class Desk:
         """Decide a call whose payload nobody has opened yet. Where its service has rules for that, an admitted one is
         not counted before `opened`: what is refused then was never admitted."""
         started, now = perf_counter(), self._clock()
-        outcome = self._verifier.decide_now(call, now=now)
-        if not isinstance(outcome, (Admitted, Refused)):
-            outcome = await self._verifier.finish(outcome, call, clock=self._clock)
-        decision = self._signed(call, outcome)
+        decision = self._signed(call, await self._outcome(call, now))
         if isinstance(decision, Refused) or decision.route is None or decision.route.payload_rules is None:
             return self._noted(call, decision, now, started)
         self.metrics.decided_in(perf_counter() - started)
@@ -96,6 +93,12 @@ class Desk:
     def opened(self, call: Call, admitted: Admitted) -> None:
         """Count a call that is admitted now that its payload was opened."""
         self._count(call, admitted, self._clock())
+
+    async def _outcome(self, call: Call, now: datetime) -> Decision:
+        outcome = self._verifier.decide_now(call, now=now)
+        if isinstance(outcome, (Admitted, Refused)):
+            return outcome
+        return await self._verifier.finish(outcome, call, clock=self._clock)
 
     def _decided(self, call: Call, outcome: Decision, now: datetime, started: float) -> Decision:
         return self._noted(call, self._signed(call, outcome), now, started)
