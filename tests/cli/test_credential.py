@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.cli.command import Ran
 from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
 
 from credenza.actions import accounts, services, workspaces
@@ -24,12 +25,6 @@ READS = ("--api", "profile:read", "--scope", "workspace:Web-EU", "--env", "sandb
 class Served(NamedTuple):
     origin: str
     token: str
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 class Desk:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key, pkcs12
+from tests.cli.command import Ran
 from tests.installation import CredenzaServer, Installation, furnish, settings
 
 from credenza.cli.main import main
@@ -19,16 +19,6 @@ from credenza.domain.model import Project
 from credenza.protocol import csr
 
 PASSWORD = "correct horse battery"
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
 
 
 class Desk:
