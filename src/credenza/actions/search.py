@@ -27,9 +27,9 @@ class Found:
 
 
 def find(platform: Platform, actor: Actor, organization_id: OrganizationId, text: str, *, now: datetime) -> Found:
-    """Find what the actor may see: projects by a part of their name; signing keys by the beginning of alias, key id or
-    public key's SHA-256, by client id or by consumer key; API credentials by a part
-    of their name or the beginning of their client id."""
+    """Find what the actor may see: projects by a part of their name; keys and certificates by the beginning of their
+    alias, by the first four digits or more of their id or of a SHA-256 of theirs, by client id or by consumer key; API
+    credentials by a part of their name or the beginning of their client id."""
     with viewing(platform, Attempt(actor, Action.PROJECT_LIST, now, organization_id=organization_id)) as act:
         if not text.strip():
             return Found((), ())
