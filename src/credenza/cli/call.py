@@ -6,7 +6,8 @@ import json
 import shlex
 import sys
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
 from credenza.cli.signing import OAuth2Client, Signer
 from credenza.cli.token_get import refused_token
-from credenza.client.auth import ClientSecretAuth, OAuth1Auth, PrivateKeyJwtAuth, TlsClientAuth
+from credenza.client.auth import OAuth1Auth, PrivateKeyJwtAuth, TlsClientAuth
 from credenza.client.errors import InsecureUrl, IssuerUnavailable, TokenRefused
 from credenza.client.keys import GivenKey
 from credenza.protocol.oauth1 import SignatureMethod
@@ -83,19 +84,21 @@ def call(
     used, trusted = _scheme(context, scheme, cert), remote.trusting(context, ca)
     if cert is not None:
         client_certificate.present(trusted, cert, key, password_file)
-    if used is Scheme.OAUTH1:
-        auth: httpx.Auth = _auth(signing.open_signer(context, consumer_key, key, password_file, signature_method))
-    elif used is Scheme.SECRET:
-        api_client.refuse_scope(scope)
-        auth = _secret(context, signing.issuer_of(context, issuer, of_url=url), client_id, client_secret_file, audience)
-    elif used is Scheme.MTLS:
-        auth = httpx.Auth()
-    elif cert is not None:
-        client_id = signing.client_id_of(context, consumer_key)
-        auth = _by_certificate(client_id, signing.issuer_of(context, issuer, of_url=url), scope or ())
-    else:
-        client_of = signing.open_client(context, consumer_key, key, password_file)
-        auth = _oauth2(client_of, signing.issuer_of(context, issuer, of_url=url), scope or ())
+    with _never_in_the_clear():
+        if used is Scheme.OAUTH1:
+            auth: httpx.Auth = _auth(signing.open_signer(context, consumer_key, key, password_file, signature_method))
+        elif used is Scheme.SECRET:
+            api_client.refuse_scope(scope)
+            place = signing.issuer_of(context, issuer, of_url=url)
+            auth = api_client.open_auth(context, place, client_id, client_secret_file, audience)
+        elif used is Scheme.MTLS:
+            auth = httpx.Auth()
+        elif cert is not None:
+            client_id = signing.client_id_of(context, consumer_key)
+            auth = TlsClientAuth(signing.issuer_of(context, issuer, of_url=url), client_id, scopes=scope or ())
+        else:
+            client_of = signing.open_client(context, consumer_key, key, password_file)
+            auth = _oauth2(client_of, signing.issuer_of(context, issuer, of_url=url), scope or ())
     headers = [_parse_header(line) for line in header or ()]
     request = _request(method, url, _completed(headers, octets), octets)
     with httpx.Client(verify=trusted, timeout=timeout) as client:
@@ -129,24 +132,14 @@ def _auth(signer: Signer) -> OAuth1Auth:
 
 
 def _oauth2(client: OAuth2Client, issuer: str, scopes: Iterable[str]) -> PrivateKeyJwtAuth:
+    return PrivateKeyJwtAuth(issuer, client.client_id, GivenKey(client.key), scopes=scopes)
+
+
+@contextmanager
+def _never_in_the_clear() -> Iterator[None]:
+    """Say what is wrong with an issuer that is not called over TLS."""
     try:
-        return PrivateKeyJwtAuth(issuer, client.client_id, GivenKey(client.key), scopes=scopes)
-    except InsecureUrl as error:
-        raise CommandFailed(str(error), ExitCode.USAGE) from None
-
-
-def _by_certificate(client_id: str, issuer: str, scopes: Iterable[str]) -> TlsClientAuth:
-    try:
-        return TlsClientAuth(issuer, client_id, scopes=scopes)
-    except InsecureUrl as error:
-        raise CommandFailed(str(error), ExitCode.USAGE) from None
-
-
-def _secret(
-    context: typer.Context, issuer: str, client_id: str | None, secret_file: Path | None, audience: str
-) -> ClientSecretAuth:
-    try:
-        return api_client.open_auth(context, issuer, client_id, secret_file, audience)
+        yield
     except InsecureUrl as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 
