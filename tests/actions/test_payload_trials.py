@@ -19,7 +19,7 @@ FIELD = (
     '{"encryption": {"mode": "FIELD", "parameters": {"in": "HEADERS"}, '
     '"requests": {"places": [{"element": "$.card", "encrypted": "$.card"}]}}}'
 )
-BODY = b'{"card": {"number": "5123"}, "currency": "EUR"}'
+BODY = b'{"card": {"number": "5123456789012345"}, "currency": "EUR"}'
 
 
 class Counter:
@@ -57,7 +57,7 @@ def test_a_request_is_read_as_it_was_written_and_an_answer_by_its_owner_alone(sh
     assert json.loads(trial.request.plain) == json.loads(BODY)
     token = jwe.parse(json.loads(trial.answer.sealed.body)["encryptedData"].encode())
     assert json.loads(jwe.decrypt(token, rsa_key(70), bytes)) == json.loads(BODY)
-    assert b"5123" not in trial.request.sealed.body + trial.answer.sealed.body
+    assert b"5123456789012345" not in trial.request.sealed.body + trial.answer.sealed.body
 
 
 def test_a_part_is_encrypted_with_its_parameters_in_headers(shop: Shop) -> None:

@@ -53,7 +53,7 @@ from credenza.store.engine import writing
 
 REQUEST, RESPONSE, SIGNATURE = "REQUEST_ENCRYPTION", "RESPONSE_ENCRYPTION", "REQUEST_SIGNATURE"
 ORDER_PATH = "/orders/1"
-PLAIN = b'{"card":{"number":"5105","name":"J\xc3\xa9r\xc3\xb4me"},"amount":12.50}'
+PLAIN = b'{"card":{"number":"5105105105105100","name":"J\xc3\xa9r\xc3\xb4me"},"amount":12.50}'
 JWE: Mapping[str, Any] = {"encryption": {"mode": "JWE"}}
 FIELD: Mapping[str, Any] = {"encryption": {"mode": "FIELD"}}
 HEADERS: Mapping[str, Any] = {"encryption": {"mode": "FIELD", "parameters": {"in": "HEADERS"}}}

@@ -119,7 +119,7 @@ def test_a_key_made_in_the_browser_reads_what_is_encrypted_to_it(
     expect(page.locator("#saved")).to_be_visible()
     page.get_by_role("link", name="Activate", exact=True).click()
     page.get_by_role("button", name="Activate").click()
-    page.get_by_label("Payload (JSON)").fill('{"card": "5123"}')
+    page.get_by_label("Payload (JSON)").fill('{"card": "5123456789012345"}')
     page.get_by_role("button", name="Encrypt and decrypt").click()
     token = re.findall(r'"encryptedData": "(eyJ[^"]+)"', page.locator("#trial").inner_text())[-1]
 
@@ -127,4 +127,4 @@ def test_a_key_made_in_the_browser_reads_what_is_encrypted_to_it(
     assert isinstance(private_key, rsa.RSAPrivateKey)
     assert certificate is not None
     sealed = jwe.parse(token.encode())
-    assert msgspec.json.decode(jwe.decrypt(sealed, private_key, random=bytes)) == {"card": "5123"}
+    assert msgspec.json.decode(jwe.decrypt(sealed, private_key, random=bytes)) == {"card": "5123456789012345"}

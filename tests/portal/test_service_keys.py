@@ -180,10 +180,10 @@ def test_a_round_trip_shows_what_travels_and_what_is_read(shop: Shop) -> None:
     add(shop, OURS, "ours")
     add(shop, ENCRYPTION, "theirs")
 
-    page = html.unescape(shop.browser().post(f"{base(shop)}/trial", payload='{"card": "5123"}').text)
+    page = html.unescape(shop.browser().post(f"{base(shop)}/trial", payload='{"card": "5123456789012345"}').text)
 
     assert page.count('"encryptedData": "eyJ') == 2
-    assert re.search(r'<pre id="plain">\{\s*"card": "5123"\s*\}', page)
+    assert re.search(r'<pre id="plain">\{\s*"card": "5123456789012345"\s*\}', page)
 
 
 def test_a_round_trip_says_which_key_is_lacking(shop: Shop) -> None:
