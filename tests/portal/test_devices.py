@@ -53,6 +53,23 @@ def test_a_secret_is_shown_once_with_the_commands(shop: Shop) -> None:
     assert secret not in listed
 
 
+def test_a_double_click_shows_the_one_secret_that_it_made(shop: Shop) -> None:
+    """Without script a browser shows the answer to the second click."""
+    browser, path = shop.browser(), shop.path("/sandbox/devices")
+    drawn = re.findall(r'name="once" value="([^"]+)"', browser.get(path).text)[0]
+    form = {"alias": "till 7", "hours": "24", "once": drawn}
+
+    clicks = [_SECRET.findall(browser.post(path, **form).text) for _ in range(2)]
+    shop.house.clock.advance(timedelta(minutes=1))
+    reloaded = browser.post(path, **form).text
+
+    assert len(clicks[0]) == 1
+    assert clicks[0] == clicks[1]
+    assert "This form was sent already" in reloaded
+    assert _SECRET.findall(reloaded) == []
+    assert len(re.findall(r"<td>.*till 7.*</td>", browser.get(path).text)) == 1
+
+
 def test_a_device_that_has_enrolled_is_seen(shop: Shop) -> None:
     (secret,) = _SECRET.findall(make(shop))
     request = csr.build(ec.generate_private_key(ec.SECP256R1()), common_name="till-7")

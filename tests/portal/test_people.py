@@ -71,6 +71,11 @@ async def post(http: httpx.AsyncClient, at: str, to: str, **fields: str) -> http
     return await http.post(to, data={"csrf": csrf(await http.get(at)), **fields})
 
 
+def _drawn(form: httpx.Response) -> str:
+    """Read what a form carries so that it is done once."""
+    return re.findall(r'name="once" value="([^"]+)"', form.text)[0]
+
+
 # ------------------------------------------------------------------------------------------------------------- sign in
 
 
@@ -257,6 +262,24 @@ async def test_a_token_is_shown_once_and_revoked_from_the_list(desk: Desk) -> No
     assert secret not in listed.text
     assert "laptop" in listed.text
     assert "laptop" not in after.text
+
+
+async def test_a_double_click_shows_the_one_token_that_it_made(desk: Desk) -> None:
+    """Without script a browser shows the answer to the second click."""
+    async with desk.signed_in() as http:
+        form = await http.get(desk.path("tokens/new"))
+        filled = {"csrf": csrf(form), "once": _drawn(form), "name": "laptop", "days": "7", "scope-read": "1"}
+        clicks = [await http.post(desk.path("tokens"), data=filled) for _ in range(2)]
+        desk.clock.advance(timedelta(minutes=1))
+        reloaded = await http.post(desk.path("tokens"), data=filled)
+        listed = await http.get(desk.path("tokens"))
+
+    first, second = (re.findall(r"czp_[0-9A-Za-z]{49}", each.text) for each in clicks)
+    assert first == second
+    assert len(first) == 1
+    assert "This form was sent already" in reloaded.text
+    assert first[0] not in reloaded.text
+    assert listed.text.count("laptop") == 1
 
 
 @pytest.mark.parametrize(

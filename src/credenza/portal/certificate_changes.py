@@ -11,7 +11,7 @@ from credenza.actions.certificate_admission import NewCertificate
 from credenza.actions.certificates import CertificateInContext
 from credenza.domain.errors import Refusal
 from credenza.domain.model import CredentialId, EnvironmentName, Status
-from credenza.portal import key_changes, key_views, new_certificate, new_key, project_frame, texts
+from credenza.portal import key_changes, key_views, new_certificate, project_frame, repeats, texts
 from credenza.portal.certificate_views import certificate_id
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
@@ -81,7 +81,7 @@ def revoke(visit: Visit) -> Response:
 
 def _added(visit: Visit, name: EnvironmentName, predecessor_id: CredentialId | None) -> Response:
     new, place = new_certificate.read(visit, predecessor_id), (visit.actor, project_id(visit))
-    platform, once = visit.portal.platform, new_key.once(visit)
+    platform, once = visit.portal.platform, repeats.once(visit)
     if isinstance(new, NewCertificate):
         made = certificates.add_issued_elsewhere(platform, *place, new, name, now=visit.now, once=once)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 from starlette.responses import Response
@@ -13,20 +12,16 @@ from credenza.actions.context import Platform
 from credenza.domain.api_credentials import OldSecret
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, CredentialId, OrganizationId
-from credenza.portal import new_key
+from credenza.portal import repeats
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
 Place: TypeAlias = tuple[Platform, Actor, OrganizationId]
 _USUAL_OVERLAP = OldSecret.DAY
-_DOUBLE_CLICK = timedelta(seconds=30)
-"""A form that comes again within this was clicked twice, or its answer was lost on the way: of two answers a browser
-shows the second."""
 
 
 def show_issued(visit: Visit, issued: IssuedApiCredential) -> Response:
-    """Show a new secret. A form that is sent again, later, by a reload, is told that it was shown."""
-    made_now = any(visit.now - each.created_at < _DOUBLE_CLICK for each in issued.view.credential.secrets)
+    made_now = any(repeats.may_show(visit, each.created_at) for each in issued.view.credential.secrets)
     return _render(
         visit,
         "api_credential_issued.html",
@@ -47,7 +42,7 @@ def issue(visit: Visit) -> Response:
     keep_old = OldSecret(chosen) if chosen in set(OldSecret) else _USUAL_OVERLAP
     place = (*_place(visit), _credential_id(visit))
     try:
-        made = api_credentials.issue_secret(*place, keep_old=keep_old, now=visit.now, once=new_key.once(visit))
+        made = api_credentials.issue_secret(*place, keep_old=keep_old, now=visit.now, once=repeats.once(visit))
     except Refusal as refusal:
         return _issue_form(visit, refusal)
     return show_issued(visit, made.issued)
@@ -77,7 +72,7 @@ def _issue_form(visit: Visit, refusal: Refusal | None) -> Response:
         usable=found.usable_secrets(visit.now),
         overlaps=tuple(OldSecret),
         overlap=visit.fields.get("keep_old", _USUAL_OVERLAP),
-        once=visit.fields.get("once") or visit.portal.platform.new_id(),
+        once=repeats.key(visit),
     )
 
 

@@ -8,7 +8,7 @@ from credenza.actions import enrolment_secrets
 from credenza.actions.enrolment_secrets import LONGEST_HOURS, USUAL_HOURS
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName
-from credenza.portal import new_certificate, project_frame
+from credenza.portal import new_certificate, project_frame, repeats
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
 
@@ -28,13 +28,20 @@ def create(visit: Visit) -> Response:
             environment=name,
             hours=_hours(visit),
             now=visit.now,
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _page(visit, name, refusal)
     origin = visit.portal.gates.get(name, "https://api.example.com")
     sight = project_frame.enter(visit)
     return project_frame.show(
-        visit, sight, "device_secret.html", environment=name, made=made, est=f"{origin}/.well-known/est"
+        visit,
+        sight,
+        "device_secret.html",
+        environment=name,
+        enrolment=made.enrolment,
+        secret=made.secret if repeats.may_show(visit, made.enrolment.created_at) else "",
+        est=f"{origin}/.well-known/est",
     )
 
 
@@ -56,6 +63,7 @@ def _page(visit: Visit, name: EnvironmentName, refusal: Refusal | None = None) -
         "devices.html",
         environment=name,
         refusal=refusal,
+        once=repeats.key(visit),
         secrets=tuple(each for each in found if each.environment is name),
         usual_hours=USUAL_HOURS,
         longest_hours=LONGEST_HOURS,

@@ -12,7 +12,7 @@ from credenza.actions.projects import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import EnvironmentName, Status
-from credenza.portal import key_views, new_key, project_frame, texts
+from credenza.portal import key_views, new_key, project_frame, repeats, texts
 from credenza.portal.key_views import key_id
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.visit import Visit
@@ -35,7 +35,7 @@ def add(visit: Visit) -> Response:
     try:
         key = new_key.read(visit)
         made = oauth_keys.add_by_csr(
-            visit.portal.platform, visit.actor, project_id(visit), key, name, now=visit.now, once=new_key.once(visit)
+            visit.portal.platform, visit.actor, project_id(visit), key, name, now=visit.now, once=repeats.once(visit)
         )
     except Refusal as refusal:
         return _add_form(visit, refusal)
@@ -70,7 +70,7 @@ def rotate(visit: Visit) -> Response:
             key_id(visit),
             key,
             now=visit.now,
-            once=new_key.once(visit),
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _rotate_form(visit, refusal)
@@ -93,7 +93,7 @@ def switch(visit: Visit) -> Response:
             place,
             predecessor_id=key_id(visit),
             now=visit.now,
-            once=new_key.once(visit),
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _switch_form(visit, refusal)
@@ -102,7 +102,7 @@ def switch(visit: Visit) -> Response:
 
 def renew(visit: Visit) -> Response:
     oauth_keys.renew(
-        visit.portal.platform, visit.actor, project_id(visit), key_id(visit), now=visit.now, once=new_key.once(visit)
+        visit.portal.platform, visit.actor, project_id(visit), key_id(visit), now=visit.now, once=repeats.once(visit)
     )
     return visit.go(f"/projects/{project_id(visit)}/keys/{key_id(visit)}?renewed=1")
 

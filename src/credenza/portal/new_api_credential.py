@@ -17,7 +17,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import OrganizationId
 from credenza.domain.names import usual_name
 from credenza.portal import api_credential_form as forms
-from credenza.portal import client_secrets, new_key
+from credenza.portal import client_secrets, repeats
 from credenza.portal.api_credential_form import Draft
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
@@ -63,7 +63,7 @@ def create(visit: Visit) -> Response:
     draft, choices = forms.read(visit), _choices(visit)
     try:
         issued = api_credentials.create(
-            *_place(visit), forms.new(draft, choices, now=visit.now), now=visit.now, once=new_key.once(visit)
+            *_place(visit), forms.new(draft, choices, now=visit.now), now=visit.now, once=repeats.once(visit)
         )
     except Refusal as refusal:
         return _show(visit, draft, choices, _step_of(refusal), refusal)
@@ -95,7 +95,7 @@ def _show(
         chosen=draft.chosen(choices),
         branches=forms.branches(choices),
         carried=tuple(_carried(visit, step)),
-        once=visit.fields.get("once") or visit.portal.platform.new_id(),
+        once=repeats.key(visit),
         **more,
     )
 

@@ -6,19 +6,14 @@ of them a name and a certification request is what arrives here. Certificates ha
 
 from __future__ import annotations
 
-import hashlib
-import json
 from enum import StrEnum
 from typing import Any
 
 from credenza.actions.issuing import NewKey
-from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectType
-from credenza.portal import texts
+from credenza.portal import repeats, texts
 from credenza.portal.visit import Visit
-
-_NOT_CONTENT = frozenset({"csrf", "once"})
 
 
 class Method(StrEnum):
@@ -59,7 +54,7 @@ def form(
         "method": method_of(visit),
         "kinds": RSA_KINDS if project_type is ProjectType.OAUTH10A else (*RSA_KINDS, *EC_KINDS),
         "project_type": project_type,
-        "once": visit.fields.get("once") or visit.portal.platform.new_id(),
+        "once": repeats.key(visit),
         **more,
     }
 
@@ -80,17 +75,6 @@ def read_request(visit: Visit) -> bytes:
     if not request.strip():
         raise Refusal(Code.INVALID_CSR, _MISSING[method_of(visit)], field="csr")
     return request
-
-
-def once(visit: Visit) -> Once | None:
-    """Let a form that is sent twice be done once: it carries a key that was drawn when it was shown."""
-    key = visit.fields.get("once", "")
-    if not key or len(key) > 64:
-        return None
-    fields = {name: value for name, value in visit.fields.items() if name not in _NOT_CONTENT}
-    files = {name: hashlib.sha256(octets).hexdigest() for name, octets in visit.files.items()}
-    sent = json.dumps([visit.request.url.path, fields, files], sort_keys=True)
-    return Once(key, hashlib.sha256(sent.encode()).hexdigest())
 
 
 _MISSING = {

@@ -21,7 +21,7 @@ from credenza.domain.model import (
     Service,
     ServiceId,
 )
-from credenza.portal import new_certificate, new_key, project_frame, texts
+from credenza.portal import new_certificate, new_key, project_frame, repeats, texts
 from credenza.portal.lists import PAGE, Address, chosen
 from credenza.portal.project_frame import environment_of, project_id
 from credenza.portal.rendering import render
@@ -76,7 +76,7 @@ def create(visit: Visit) -> Response:
             credential=_credential(visit, project_type),
         )
         made = projects.create(
-            visit.portal.platform, visit.actor, organization_id, new, now=visit.now, once=new_key.once(visit)
+            visit.portal.platform, visit.actor, organization_id, new, now=visit.now, once=repeats.once(visit)
         )
     except Refusal as refusal:
         return _new(visit, refusal)
@@ -98,7 +98,7 @@ def add_environment(visit: Visit) -> Response:
     try:
         new = NewEnvironment(name, _credential(visit, project_frame.enter(visit).project.type))
         view = projects.add_environment(
-            visit.portal.platform, visit.actor, project_id(visit), new, now=visit.now, once=new_key.once(visit)
+            visit.portal.platform, visit.actor, project_id(visit), new, now=visit.now, once=repeats.once(visit)
         )
     except Refusal as refusal:
         return _environment_form(visit, refusal)

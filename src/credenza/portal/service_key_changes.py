@@ -11,7 +11,7 @@ from credenza.domain.lifecycle import RULES
 from credenza.domain.lists import ServiceKeyQuery
 from credenza.domain.model import Credential, CredentialKind, ProjectType, Status
 from credenza.domain.service_keys import KINDS, TYPES
-from credenza.portal import key_changes, key_views, new_key, project_frame, texts
+from credenza.portal import key_changes, key_views, new_key, project_frame, repeats, texts
 from credenza.portal import service_keys as pages
 from credenza.portal.new_key import Method, Thing
 from credenza.portal.project_frame import environment_of, project_id
@@ -39,7 +39,7 @@ def add(visit: Visit) -> Response:
             _read(visit),
             environment_of(visit),
             now=visit.now,
-            once=new_key.once(visit),
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _add_form(visit, refusal)

@@ -9,6 +9,7 @@ from credenza.actions.access_tokens import LONGEST_DAYS
 from credenza.domain.access import Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import OrganizationId
+from credenza.portal import repeats
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
@@ -40,10 +41,17 @@ def create(visit: Visit) -> Response:
             scopes=frozenset(each for each in Scope if visit.fields.get(f"scope-{each}")),
             days=_days(visit),
             now=visit.now,
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _form(visit, refusal)
-    return render(visit, "token_made.html", organization_id=_organization(visit), issued=issued)
+    return render(
+        visit,
+        "token_made.html",
+        organization_id=_organization(visit),
+        token=issued.token,
+        secret=issued.secret if repeats.may_show(visit, issued.token.created_at) else "",
+    )
 
 
 def ask_revoke(visit: Visit) -> Response:
@@ -67,6 +75,7 @@ def _form(visit: Visit, refusal: Refusal | None = None) -> Response:
         "token_new.html",
         organization_id=_organization(visit),
         refusal=refusal,
+        once=repeats.key(visit),
         scopes=tuple(Scope),
         usual_days=_USUAL_DAYS,
         longest_days=LONGEST_DAYS,

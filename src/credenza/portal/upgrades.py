@@ -14,7 +14,7 @@ from credenza.actions.upgrades import Outlook
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ProjectType
-from credenza.portal import key_views, new_key, project_frame
+from credenza.portal import key_views, project_frame, repeats
 from credenza.portal.project_frame import project_id
 from credenza.portal.visit import Visit
 
@@ -56,7 +56,7 @@ def ask(visit: Visit) -> Response:
 def upgrade(visit: Visit) -> Response:
     try:
         upgrades.upgrade_to_oauth2(
-            visit.portal.platform, visit.actor, project_id(visit), now=visit.now, once=new_key.once(visit)
+            visit.portal.platform, visit.actor, project_id(visit), now=visit.now, once=repeats.once(visit)
         )
     except Refusal as refusal:
         return _form(visit, refusal)
@@ -104,5 +104,5 @@ def _form(visit: Visit, refusal: Refusal | None) -> Response:
         refusal=refusal,
         outlook=found,
         views=key_views.least_used_first(key_views.views(visit, sight.project.id, found.keys)),
-        once=visit.portal.platform.new_id(),
+        once=repeats.key(visit),
     )
