@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -51,8 +52,20 @@ def find_program(program: str, package: str) -> str:
     return found
 
 
+def _turns() -> Iterator[int]:
+    """The ports of this test worker, in an order that another run does not have: what is taken now is listened on only
+    after a while, and must not be given to somebody else before."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = PORTS[worker::workers]
+    return cycle(random.SystemRandom().sample(own, k=len(own)))
+
+
+_ports = _turns()
+
+
 def free_port() -> int:
-    for port in random.SystemRandom().sample(PORTS, k=200):
+    for port in islice(_ports, 200):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
             return port
