@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.actions.kept_stages import KeptStages, PostgreSQLRoom, SqliteRoom
 from tests.clock import Clock
 from tests.databases import RenewedDatabase, SqlitePlace, migrate_files
@@ -17,6 +18,11 @@ from credenza.store.engine import Database, open_database
 
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 2**30
+
+# The same examples each time: what nobody changed fails for nobody. `pytest --hypothesis-profile=search` looks for more.
+settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=2_000)
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
