@@ -241,7 +241,7 @@ def test_an_answer_counts_in_the_browser_that_asked_alone(trip: Trip, ann: User)
     own, other = trip.leave(), trip.leave()
     answer = trip.hostile.approve(own.url)
 
-    for sealed in (other.sealed, "", "x", "A" * 60, "é" * 60, "A" * 5000, own.sealed[:-4] + "AAAA"):
+    for sealed in (other.sealed, "", "x", "A" * 60, "é" * 60, "A" * 5000, own.sealed[:-8] + "AAAAAAAA"):
         with pytest.raises(Refusal) as refused:
             single_sign_on.finish(
                 trip.stage.platform, trip.provider, sealed, parse_answer(answer), VISITOR, now=trip.stage.now

@@ -254,7 +254,7 @@ def test_rfc_6749_2_3_a_client_authenticates_in_one_way(
 
 
 def test_an_assertion_that_fails_is_not_made_good_by_a_certificate(bank: Bank) -> None:
-    forged = bank.assertion()[:-4] + "AAAA"
+    forged = bank.assertion()[:-8] + "AAAAAAAA"
 
     assert bank.denied(bank.call(form={"client_assertion": forged}, certificate=bank.holder.der)) is Fault.SIGNATURE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -137,24 +138,29 @@ def test_a_form_that_cannot_be_taken_says_why(shop: Shop, form: dict[str, str], 
 
 
 def test_a_private_key_that_was_pasted_is_not_shown_again(shop: Shop) -> None:
-    pasted = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----"
+    pasted = "-----BEGIN PRIVATE KEY-----\nMIIBVgIBADANBgkq\n-----END PRIVATE KEY-----"
     form = {"type": TYPES[ENCRYPTION], "alias": "x", "method": "public_key", "public_key": pasted}
 
     answer = shop.browser().post(base(shop), **form)
 
     assert answer.status_code == 400
-    assert "MIIB" not in answer.text
+    assert "MIIBVgIBADANBgkq" not in answer.text
 
 
 def test_activating_swaps_and_says_so_before(shop: Shop) -> None:
     old, new = add(shop, ENCRYPTION, "old-key"), add(shop, ENCRYPTION, "new-key")
     browser = shop.browser()
+    since = re.compile(r"inactive</span> since ")
+    waiting = browser.get(f"{base(shop)}/{new.id}").text
+    shop.house.clock.advance(timedelta(minutes=1))
 
     asked = html.unescape(re.sub(r"<[^>]+>", "", browser.get(f"{base(shop)}/{new.id}/activate").text))
     page = follow(browser, browser.post(f"{base(shop)}/{new.id}/activate"))
 
     assert "new-key becomes active, old-key becomes inactive at once" in asked
     assert (status_of(shop, old), status_of(shop, new)) == (Status.INACTIVE, Status.ACTIVE)
+    assert since.search(waiting) is None, "it was never active"
+    assert since.search(browser.get(f"{base(shop)}/{old.id}").text) is not None
     assert f'href="{base(shop)}/{old.id}/activate"' in page
 
 
