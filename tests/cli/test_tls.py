@@ -25,6 +25,7 @@ from credenza.cli.connection import Limits
 from credenza.cli.listeners import Listener
 from credenza.cli.tls import ClientTrust
 from credenza.domain.model import ChangeNumber, EnvironmentName
+from credenza.gate.answers import reply
 from credenza.gate.keyring import GateClosed
 from credenza.gate.terminators import PRESENTED
 from credenza.gate.trust import Trust
@@ -199,31 +200,65 @@ def test_the_request_may_come_with_the_end_of_the_handshake(
     tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     with placed(tmp_path, loop=loop) as place:
-        _ask_at_once(place, leaf(OURS))
+        client = leaf(OURS)
+        secured = Secured(place, client)
+        secured.connection.write(GET)
+        secured.send()
+
+        assert secured.reads(client.der)
 
 
-def _ask_at_once(place: Place, client: Party) -> None:
-    context = client_context(place.directory, client)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    secured = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    connection = place.plain()
-    while True:
+class Answering(AtOnce):
+    def at_once(self, target: bytes, headers: Any, scheme: str) -> Any:
+        return reply(200, [], b"here you are")
+
+
+def test_a_client_that_ends_its_half_with_the_request_has_its_answer(tmp_path: Path) -> None:
+    with placed(tmp_path, app=Answering()) as place:
+        secured = Secured(place, leaf(OURS))
+        secured.connection.write(GET)
+        with pytest.raises(ssl.SSLWantReadError):
+            secured.connection.unwrap()
+        secured.send()
+
+        assert secured.reads(b"here you are")
+
+
+class Secured:
+    """TLS that sends when it is told to: what goes in one segment is seen in one turn of the server's loop."""
+
+    def __init__(self, place: Place, client: Party) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = client_context(place.directory, client)
+        self.connection = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self._plain = place.plain()
+        while not self._has_shaken_hands():
+            self.send()
+            self._receive()
+
+    def send(self) -> None:
+        self._plain.sendall(self._outgoing.read())
+
+    def reads(self, wanted: bytes) -> bool:
+        received = b""
+        while wanted not in received:
+            try:
+                received += self.connection.read(65_536)
+            except ssl.SSLWantReadError:
+                self._receive()
+        return True
+
+    def _has_shaken_hands(self) -> bool:
         try:
-            secured.do_handshake()
-            break
+            self.connection.do_handshake()
         except ssl.SSLWantReadError:
-            connection.sendall(outgoing.read())
-            incoming.write(connection.recv(65_536))
+            return False
+        return True
 
-    secured.write(GET)
-    connection.sendall(outgoing.read())
-
-    received = b""
-    while client.der not in received:
-        try:
-            received += secured.read(65_536)
-        except ssl.SSLWantReadError:
-            incoming.write(connection.recv(65_536))
+    def _receive(self) -> None:
+        received = self._plain.recv(65_536)
+        assert received, "the server has hung up"
+        self._incoming.write(received)
 
 
 def test_a_client_need_not_send_the_authority_between(place: Place) -> None:

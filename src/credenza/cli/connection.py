@@ -14,10 +14,11 @@ import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from credenza.cli.held_writes import HeldWrites, HoldingTransport
 from credenza.cli.room import Guest, make_room
 from credenza.gate.arrival import REQUEST_TARGET
 from credenza.gate.terminators import PRESENTED
@@ -55,9 +56,10 @@ class Connection(HttpToolsProtocol, Guest):
 
     `client_certificate` is the DER of what TLS has proven before the connection was made; empty without."""
 
-    def __init__(self, *arguments: Any, limits: Limits, **named: Any) -> None:
+    def __init__(self, *arguments: Any, limits: Limits, writes: HeldWrites, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._limits = limits
+        self._writes = writes
         self.client_certificate = b""
         self._most_head_bytes = limits.head_bytes
         self.waiting_since = self._deadline = inf
@@ -69,7 +71,7 @@ class Connection(HttpToolsProtocol, Guest):
     # ------------------------------------------------------------------------------------------------- transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, HoldingTransport(transport, self._writes)))
         self._wait(self._limits.head_s)
         if len(self.connections) > self._limits.connections and not make_room(self.connections, self, str(self.server)):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -84,6 +86,10 @@ class Connection(HttpToolsProtocol, Guest):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():  # else it was refused, and in other words
             super().send_400_response(msg)
+
+    def eof_received(self) -> None:
+        """The loop closes the transport now."""
+        self._writes.send()
 
     def pause_writing(self) -> None:
         self._write_deadline = self.loop.time() + self._limits.body_s

@@ -18,6 +18,7 @@ import uvicorn
 from credenza.cli.connection import Connection, Limits
 from credenza.cli.forms import FormConnection, Forms
 from credenza.cli.handshake import Handshake
+from credenza.cli.held_writes import HeldWrites
 from credenza.cli.quick import QuickConnection
 from credenza.cli.room import Guest
 from credenza.cli.tls import ClientTrust, TlsContexts
@@ -129,12 +130,13 @@ def _protocol(listener: Listener, app: Any, limits: Limits, clients: ClientTrust
 
 def _connection(app: Any, limits: Limits) -> Any:
     """What makes a connection to an application: a quick one where it can answer at once."""
+    writes = HeldWrites()
     if targets := getattr(app, "forms", None):
         forms = Forms(targets, LONGEST_FORM, app.form_at_once, getattr(app, "get_at_once", None))
-        return partial(FormConnection, limits=limits, forms=forms)
+        return partial(FormConnection, limits=limits, writes=writes, forms=forms)
     if at_once := getattr(app, "at_once", None):
-        return partial(QuickConnection, limits=limits, at_once=at_once)
-    return partial(Connection, limits=limits)
+        return partial(QuickConnection, limits=limits, writes=writes, at_once=at_once)
+    return partial(Connection, limits=limits, writes=writes)
 
 
 async def serve(servers: Sequence[tuple[uvicorn.Server, socket.socket]], stopping: asyncio.Event) -> None:
