@@ -19,7 +19,7 @@ from credenza.store.engine import Database, open_database
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 2**30
 
-# The same examples each time: what nobody changed fails for nobody. `pytest --hypothesis-profile=search` looks for more.
+# The same examples each time, for whoever changed nothing; `pytest --hypothesis-profile=search` looks for new ones.
 settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=2_000)
 settings.load_profile("tests")
