@@ -115,13 +115,16 @@ async def test_a_key_that_requests_are_encrypted_with_shows_no_private_half(
 async def test_activation_swaps_and_says_how_far_it_has_got(any_desk: Desk, kind: ServiceCredentialType) -> None:
     first, second = await add(any_desk, kind, 1), await add(any_desk, kind, 2)
     assert (first.status, second.status) == ("ACTIVE", "INACTIVE")
+    assert (first.inactive_since, second.inactive_since) == (None, None), "neither was replaced"
+    any_desk.clock.advance(timedelta(hours=1))
 
     async with any_desk.http("owner") as http:
         response = await http.put(f"{path_of(any_desk, second)}/status", json={"status": "ACTIVE"})
 
     assert (response.status_code, response.json()["status"]) == (200, "ACTIVE")
     assert response.headers["Credenza-Reach"].startswith("gates=")
-    assert (await send(any_desk, getting(any_desk, first))).status == "INACTIVE"
+    replaced = await send(any_desk, getting(any_desk, first))
+    assert (replaced.status, replaced.inactive_since) == ("INACTIVE", any_desk.clock.now())
 
 
 def path_of(desk: Desk, held: ServiceCredential) -> str:

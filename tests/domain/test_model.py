@@ -1,7 +1,7 @@
 """The few things that the product's values work out themselves."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from tests.clock import NOON
@@ -42,6 +42,18 @@ def test_the_consumer_key_is_client_id_and_key_id_97_characters_long() -> None:
 )
 def test_expired_is_read_from_the_end(stored: Status, after_end: timedelta, status: Status) -> None:
     assert replace(KEY, status=stored).status_at(KEY.not_after + after_end) is status
+
+
+@pytest.mark.parametrize(
+    ("inactive_since", "replaced_at"),
+    [
+        pytest.param(None, None, id="active, or held by a restore"),
+        pytest.param(KEY.created_at, None, id="never active"),
+        pytest.param(KEY.created_at + SECOND, KEY.created_at + SECOND, id="replaced"),
+    ],
+)
+def test_only_what_was_active_has_been_replaced(inactive_since: datetime | None, replaced_at: datetime | None) -> None:
+    assert replace(KEY, inactive_since=inactive_since).replaced_at == replaced_at
 
 
 def test_sandbox_and_production_are_apart() -> None:

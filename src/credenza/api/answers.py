@@ -73,7 +73,7 @@ def service_credential(found: model.Credential, *, now: datetime) -> service_key
         environment=found.environment.value,
         service_id=found.service_id,
         public_key=public_key.to_pem(found.public_key_der),
-        inactive_since=found.inactive_since,
+        inactive_since=found.replaced_at,
         **_certified_facts(found, now=now),
     )
 

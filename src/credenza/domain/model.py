@@ -340,7 +340,7 @@ class Credential:
     `id` is the key id for signing and account keys (48 lower-case hex), a UUID for the rest. `slot` is the
     place among a project's OAuth 2.0 keys. `predecessor_id` links a rotation. `provenance` is None for what was
     certified here. `service_id` is whose payloads a service credential protects; `inactive_since` is when another one
-    took its place, and None for what is INACTIVE because a restore holds it.
+    took its place, or when it was made beside an active one, and None for what is INACTIVE because a restore holds it.
     """
 
     id: CredentialId
@@ -370,6 +370,11 @@ class Credential:
     @property
     def consumer_key(self) -> str:
         return f"{self.client_id}!{self.id}"
+
+    @property
+    def replaced_at(self) -> datetime | None:
+        """When another service credential took its place. None: it is active, or never was."""
+        return None if self.inactive_since == self.created_at else self.inactive_since
 
     def status_at(self, now: datetime) -> Status:
         """Status as of `now`: what has ended is EXPIRED, unless it was revoked before."""

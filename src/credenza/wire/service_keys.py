@@ -56,7 +56,7 @@ class ServiceCredentialStatus(RequestShape):
 
 class ServiceCredential(CertifiedFacts):
     """A service credential, its public half as SubjectPublicKeyInfo and in a certificate (PEM). `inactiveSince` is when
-    another one took its place."""
+    another one took its place, and null for one that has never been active."""
 
     type: ServiceCredentialType
     environment: EnvironmentName
