@@ -33,7 +33,7 @@ from credenza.store.schema import credentials, gates, services, trusted_authorit
 
 pytestmark = pytest.mark.anyio
 
-LEASE = timedelta(seconds=0.5)
+LEASE = timedelta(seconds=2)
 
 
 def revoke(database: Database, key_id: str) -> changes.ChangeNumber:
