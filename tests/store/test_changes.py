@@ -89,6 +89,6 @@ def test_a_listener_is_woken_by_the_commit_and_not_before(postgresql_database: D
         with writing(postgresql_database.records) as connection:
             number = changes.record(connection, PLATFORM, ChangeKind.CREDENTIAL, "key")
             before = list(listener.notifies(timeout=0.05))
-        after = list(listener.notifies(timeout=5, stop_after=1))
+        after = list(listener.notifies(timeout=60, stop_after=1))
 
     assert ([each.payload for each in before], [each.payload for each in after]) == ([], [str(number)])

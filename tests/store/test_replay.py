@@ -454,7 +454,7 @@ async def test_a_redis_that_is_down_is_unavailable_and_then_back(
 async def test_a_redis_that_hangs_is_unavailable_for_those_who_ask_and_those_who_wait(
     redis_server: RedisServer,
 ) -> None:
-    replay = open_redis_replay(redis_server, deadline=timedelta(milliseconds=200))
+    replay = open_redis_replay(redis_server, deadline=timedelta(seconds=1))
     await replay.first_seen(b"connects", NOW)
     redis_server.freeze()
 
