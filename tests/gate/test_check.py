@@ -9,10 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.gate.scene import AUTHORITY, ORDER, SANDBOX, Client, Scene, another_key, desk
+from tests.clock import NOON
+from tests.gate.scene import AUTHORITY, ORDER, ORDERS, ORGANIZATION, SANDBOX, Client, Scene, another_key, desk
 
 from credenza.gate.app import Origin
 from credenza.gate.check import DecisionApp
+from credenza.store import schema, traffic
+from credenza.store.changes import ChangeKind
+from credenza.store.engine import reading
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +153,26 @@ async def test_health_and_metrics_are_told(scene: Scene) -> None:
 
     assert (health.status_code, health.text) == (200, "ok\n")
     assert 'credenza_gate_decisions_total{environment="SANDBOX",outcome="signature"} 1.0' in metrics.text
+
+
+async def test_a_call_whose_payload_rules_cannot_be_read_is_counted_once_as_refused(scene: Scene) -> None:
+    """Rules that are newer than the gate: it does not know what would have to be done."""
+    client, front, places = scene.add_key(), desk(scene), schema.service_environments
+    app = DecisionApp({SANDBOX: Origin(SANDBOX)}, front)
+    scene.change(places, places.c.service_id == ORDERS, ChangeKind.CATALOG, ORDERS, payload_rules='{"quantum":{}}')
+    transport = httpx.ASGITransport(app)
+
+    async with httpx.AsyncClient(transport=transport, base_url=f"https://{AUTHORITY}") as gate:
+        slow = await gate.get("/check/SANDBOX", headers=original(client.sign("GET", ORDER)))
+    quick = told_at_once(app, "/check/SANDBOX", original(client.sign("GET", ORDER)))
+
+    assert (slow.status_code, slow.headers["credenza-status"]) == (403, "503")
+    assert (quick.status, quick.body) == (slow.status_code, slow.content)
+    assert dict(front.metrics.decisions) == {(SANDBOX, "payload_unavailable"): 2}
+    await front.usage.flush()
+    with reading(scene.database.traces) as connection:
+        (minute,) = traffic.list_since(connection, ORGANIZATION, NOON)
+    assert (minute.admitted, minute.refused) == (0, 2)
 
 
 # --------------------------------------------------------------------------------------------- answers at once

@@ -42,7 +42,6 @@ from credenza.gate.decision import Admitted, Call, Code, Decision, Refused, enve
 from credenza.gate.desk import Desk, Pending
 from credenza.gate.ids import ids
 from credenza.gate.keyring import GateClosed
-from credenza.gate.payload import PayloadFailure
 from credenza.gate.terminators import CLIENT_CERT, NOBODY, PROXY_SECRET, Terminators
 from credenza.protocol.oauth1 import Request
 from credenza.wire import decisions
@@ -114,7 +113,7 @@ class DecisionApp:
 
     async def _check(self, call_id: str, origin: Origin, asked: _Asked, scope: Scope, send: Send) -> None:
         call = self._sub_request(call_id, origin, asked, scope["scheme"])
-        decision = call if isinstance(call, Refused) else self._told(call, await self._desk.decide(call))
+        decision = call if isinstance(call, Refused) else await self._desk.decide(call)
         if isinstance(decision, Refused):
             await send_answer(send, *_refused(decision))
         else:
@@ -136,22 +135,10 @@ class DecisionApp:
         decision = self._desk.decide_now(call)
         if isinstance(decision, Pending):
             return self._later(call, decision)
-        return _reply(call.id, self._told(call, decision))
+        return _reply(call.id, decision)
 
     async def _later(self, call: Call, pending: Pending) -> Reply:
-        return _reply(call.id, self._told(call, await self._desk.finish(call, pending)))
-
-    def _told(self, call: Call, decision: Decision) -> Decision:
-        """Refuse a call of whose payload it cannot be said what is to become."""
-        if isinstance(decision, Refused) or decision.route is None or decision.route.payload_rules is None:
-            return decision
-        try:
-            payload.steps(decision.route.payload_rules)
-        except PayloadFailure as failure:
-            refused = Refused(call.id, failure.code, payload.DESCRIPTIONS[failure.code])
-            self._desk.note(refused, call.environment or "")
-            return refused
-        return decision
+        return _reply(call.id, await self._desk.finish(call, pending))
 
     def _sub_request(self, call_id: str, origin: Origin, asked: _Asked, scheme: str) -> Call | Refused:
         try:
@@ -178,7 +165,7 @@ class DecisionApp:
         except (TooLarge, BadRequest, msgspec.MsgspecError) as error:
             await send_refusal(send, Refused(call_id, Code.BAD_REQUEST, f"The question cannot be read: {error}"))
             return
-        decision = self._told(call, await self._desk.decide(call))
+        decision = await self._desk.decide(call)
         answer = _told(decision) if isinstance(decision, Refused) else _welcome(call.id, decision)
         await send_answer(send, 200, [("Content-Type", JSON)], msgspec.json.encode(answer))
 

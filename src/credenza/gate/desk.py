@@ -15,6 +15,7 @@ from credenza.gate.explanation import explain
 from credenza.gate.metrics import Metrics
 from credenza.gate.mtls import is_certificate_call
 from credenza.gate.oauth1 import Verifier, Waiting
+from credenza.gate.payload import DESCRIPTIONS, PayloadFailure, rules_of
 from credenza.gate.refusals import KEPT_FOR, Refusals
 from credenza.gate.signed_identity import IdentitySigner
 from credenza.gate.usage import Usage
@@ -101,7 +102,16 @@ class Desk:
         return await self._verifier.finish(outcome, call, clock=self._clock)
 
     def _decided(self, call: Call, outcome: Decision, now: datetime, started: float) -> Decision:
+        if isinstance(outcome, Admitted) and not _has_readable_rules(outcome):
+            return self._unread(call, outcome, now)
         return self._noted(call, self._signed(call, outcome), now, started)
+
+    def _unread(self, call: Call, admitted: Admitted, now: datetime) -> Refused:
+        """Refuse a call of whose payload it cannot be said what is to become."""
+        refused = Refused(call.id, Code.PAYLOAD_UNAVAILABLE, DESCRIPTIONS[Code.PAYLOAD_UNAVAILABLE])
+        self.note(refused, _environment(call))
+        self.usage.total(admitted.identity.organization_id, admitted=False, now=now)
+        return refused
 
     def _signed(self, call: Call, outcome: Decision) -> Decision:
         if self._signer is None or isinstance(outcome, Refused):
@@ -167,6 +177,16 @@ class Desk:
             return
         record = evidence.record
         self.refusals.keep(record.key_id, evidence.at, lambda: _stored(refused, evidence, record))
+
+
+def _has_readable_rules(admitted: Admitted) -> bool:
+    if admitted.route is None or admitted.route.payload_rules is None:
+        return True
+    try:
+        rules_of(admitted.route.payload_rules)
+    except PayloadFailure:
+        return False
+    return True
 
 
 def _is_by_secret(admitted: Admitted) -> bool:
