@@ -33,6 +33,7 @@ class Application:
 
     def __init__(self) -> None:
         self.released = threading.Event()
+        self.waiting = threading.Semaphore(0)
         self.gone = threading.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -45,6 +46,8 @@ class Application:
             length += len(message["body"])
             if not message["more_body"]:
                 break
+        if scope["path"] == "/slow":
+            self.waiting.release()
         while scope["path"] == "/slow" and not self.released.is_set():
             await asyncio.sleep(0.01)
         body = b"x" * 20_000_000 if scope["path"] == "/large" else b"%d" % length
@@ -328,6 +331,7 @@ def test_a_full_listener_closes_who_has_waited_longest_and_serves_who_comes(kind
 def test_a_full_listener_that_is_busy_with_good_requests_refuses_newcomers_and_no_other(patient: Place) -> None:
     with placed(replace(PATIENT, connections=10)) as place:
         busy = [place.connect(GOOD.replace(b"/ ", b"/slow ", 1)) for _ in range(10)]
+        assert all(place.application.waiting.acquire(timeout=PATIENCE_S) for _ in busy)
         said = read_to_the_end(place.connect())
         place.application.released.set()
 

@@ -42,6 +42,9 @@ class Place:
         who = {"CREDENZA_URL": self.server.manage_origin, "CREDENZA_TOKEN": self.installation.token}
         return run(*arguments, at=self.chosen.data_dir.parent, **who)
 
+    def measures(self, line: str) -> bool:
+        return line in httpx.get(f"{self.server.manage_origin}/metrics").text
+
 
 class Hook(HTTPServer):
     def __init__(self) -> None:
@@ -128,9 +131,8 @@ def test_a_server_tells_people_and_programs(place: Place, tmp_path: Path) -> Non
     assert (json.loads(body)["data"]["credentialId"], json.loads(body)["data"]["days"]) == (place.key_id, 7)
     (mail,) = place.mail.mails
     assert place.key_id in mail.as_string()
-    metrics = httpx.get(f"{place.server.manage_origin}/metrics").text
-    assert 'credenza_credentials_expiring{days="7"} 1.0' in metrics
-    assert 'credenza_delivery_attempts_total{channel="mail",outcome="sent"} 1.0' in metrics
+    wait_until(lambda: place.measures('credenza_credentials_expiring{days="7"} 1.0'))
+    wait_until(lambda: place.measures('credenza_delivery_attempts_total{channel="mail",outcome="sent"} 1.0'))
     assert place.credenza("webhook", "remove", webhook["id"]).code == 0
 
 
