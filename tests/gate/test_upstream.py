@@ -139,6 +139,13 @@ def once(*texts: bytes) -> Talk:
     return talk
 
 
+async def rest() -> None:
+    """So many turns of the loop: on a busy machine what is due in one millisecond comes in the same turn as what is
+    due in fifty."""
+    for _ in range(10):
+        await asyncio.sleep(0.005)
+
+
 async def test_a_request_is_written_as_it_was_signed() -> None:
     async with upstream(always(OK)) as place:
         await place.ask()
@@ -245,7 +252,7 @@ async def test_what_comes_unasked_ends_the_connection() -> None:
         answers = []
         for _ in range(3):
             answers.append(await place.ask())
-            await asyncio.sleep(0.05)
+            await rest()
 
         assert [each.body for each in answers] == [b"ok"] * 3
         assert len(place.connections) == 3
@@ -269,7 +276,7 @@ async def test_a_connection_that_was_closed_while_nobody_used_it_is_not_used_aga
     async with upstream(once(OK)) as place:
         for _ in range(3):
             assert (await place.ask()).body == b"ok"
-            await asyncio.sleep(0.05)
+            await rest()
 
 
 async def test_a_request_is_sent_once_even_if_its_connection_ends_with_it() -> None:
@@ -362,7 +369,7 @@ async def test_an_answer_that_stops_halfway_is_given_up_and_not_whole() -> None:
         await talker.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
         await talker.until_gone()
 
-    async with upstream(talk, timeout_s=0.1) as place:
+    async with upstream(talk, timeout_s=1) as place:
         answer = await place.ask()
 
         assert (answer.body, answer.is_whole) == (b"half", False)
@@ -371,21 +378,21 @@ async def test_an_answer_that_stops_halfway_is_given_up_and_not_whole() -> None:
 async def test_an_answer_may_take_long_as_long_as_it_keeps_coming() -> None:
     async def talk(talker: Talker) -> None:
         await talker.head()
-        await talker.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
-        for _ in range(10):
+        await talker.say(b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n")
+        for _ in range(25):
             await asyncio.sleep(0.1)
             await talker.say(b".")
 
-    async with upstream(talk, timeout_s=0.5) as place:
+    async with upstream(talk, timeout_s=2) as place:
         answer = await place.ask()
 
-        assert (answer.body, answer.is_whole) == (b"." * 10, True)
+        assert (answer.body, answer.is_whole) == (b"." * 25, True)
 
 
 async def test_a_client_that_reads_slowly_gets_all_of_it_and_is_not_the_upstreams_fault() -> None:
     content = bytes(range(256)) * 20_000
     text = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content)
-    async with upstream(always(text + content), timeout_s=0.2) as place:
+    async with upstream(always(text + content), timeout_s=2) as place:
         answers = [await place.ask(pause_s=0.05), await place.ask()]
 
         assert all(each.is_whole and each.body == content for each in answers)
