@@ -16,7 +16,16 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from credenza.cli import connection, enrolment_plane, installation, listeners, payload_plane, proxies, token_plane
+from credenza.cli import (
+    connection,
+    enrolment_plane,
+    importing,
+    installation,
+    listeners,
+    payload_plane,
+    proxies,
+    token_plane,
+)
 from credenza.cli.failure import CommandFailed
 from credenza.cli.installation import LateDatabase
 from credenza.cli.listeners import Listener
@@ -138,7 +147,8 @@ async def _applications(
 
 def _management() -> ModuleType:
     """The management plane, imported by those who serve it: a gate alone is smaller and starts sooner without."""
-    return import_module("credenza.cli.management_plane")
+    with importing.lasting():
+        return import_module("credenza.cli.management_plane")
 
 
 async def _gates(

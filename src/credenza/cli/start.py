@@ -19,7 +19,7 @@ if __name__ == "__main__":
     # Python's own word for a module that is not to be had (import system, 5.3.1).
     sys.modules["rich"] = None  # type: ignore[assignment]
 
-from credenza.cli import installation, logs
+from credenza.cli import importing, installation, logs
 from credenza.cli.ending import ending
 from credenza.cli.failure import ExitCode
 from credenza.cli.roles import Role
@@ -58,8 +58,11 @@ def _allow_open_files() -> None:
 
 
 def _prepared(settings: Settings, role: Role) -> str:
-    """Have a child prepare while this process imports what it serves with. What preparing takes (SQLAlchemy; Alembic,
-    when there is something to upgrade) the child takes with it when it is done."""
+    """Have a child prepare: what that alone takes (Alembic, when there is something to upgrade; at a gate SQLAlchemy)
+    it takes with it when it is done. The management plane serves with nearly all of it, and is imported once for both;
+    a gate is not, and imports what it serves with meanwhile."""
+    if role is not Role.GATE:
+        _serving(role)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -83,9 +86,10 @@ def _tell_when_prepared(settings: Settings, role: Role, writing: int) -> int:
 
 
 def _serving(role: Role) -> ModuleType:
-    if role is not Role.GATE:
-        import_module("credenza.cli.management_plane")
-    return import_module("credenza.cli.serve")
+    with importing.lasting():
+        if role is not Role.GATE:
+            import_module("credenza.cli.management_plane")
+        return import_module("credenza.cli.serve")
 
 
 def _print(text: str) -> None:
