@@ -35,8 +35,10 @@ def start(role: Role, workers: int, *, say: Callable[[str], None]) -> int:
     os.umask(0o077)  # what the server writes is for its own account alone
     _allow_open_files()
     logs.configure(settings.log_level)
+    if workers == 1 and role is not Role.GATE:
+        _import_management()
     link = _prepared(settings, role)
-    serving = _serving(role)
+    serving = _serving()
     sockets = serving.bind(settings, role)
     for each in serving.listening(settings, role):
         say(f"{each.name} listens on {each.bind}")
@@ -58,18 +60,16 @@ def _allow_open_files() -> None:
 
 
 def _prepared(settings: Settings, role: Role) -> str:
-    """Have a child prepare: what that alone takes (Alembic, when there is something to upgrade; at a gate SQLAlchemy)
-    it takes with it when it is done. The management plane serves with nearly all of it, and is imported once for both;
-    a gate is not, and imports what it serves with meanwhile."""
-    if role is not Role.GATE:
-        _serving(role)
+    """Have a child prepare while this process imports what it serves with. What preparing takes beyond that (Alembic,
+    when there is something to upgrade; SQLAlchemy, in a gate and in a parent of workers) the child takes with it when
+    it is done."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         os._exit(ending(partial(_tell_when_prepared, settings, role, writing)))
     os.close(writing)
-    _serving(role)
+    _serving()
     with os.fdopen(reading, encoding="utf-8") as told:
         link = told.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -85,10 +85,14 @@ def _tell_when_prepared(settings: Settings, role: Role, writing: int) -> int:
     return ExitCode.OK
 
 
-def _serving(role: Role) -> ModuleType:
+def _import_management() -> None:
+    """Import it before there is a child: that needs most of it, and need not import it again."""
     with importing.lasting():
-        if role is not Role.GATE:
-            import_module("credenza.cli.management_plane")
+        import_module("credenza.cli.management_plane")
+
+
+def _serving() -> ModuleType:
+    with importing.lasting():
         return import_module("credenza.cli.serve")
 
 
