@@ -34,6 +34,16 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def test_a_variable_is_either_a_setting_of_the_server_or_an_option_of_commands() -> None:
+    settings, commands = (ROOT / "docs" / "reference" / name for name in ("settings.md", "commands.md"))
+    of_server = set(re.findall(r"^\| `(CREDENZA_\w+)`", settings.read_text(), re.MULTILINE))
+    of_commands = set(re.findall(r"\[env var: (CREDENZA_\w+)", commands.read_text()))
+
+    assert of_server
+    assert of_commands
+    assert of_server & of_commands == set()
+
+
 @pytest.mark.parametrize("code", [*ReasonCode, *GateCode, *Code])
 def test_every_code_is_documented(code: str) -> None:
     assert f"`{code}`" in ERRORS

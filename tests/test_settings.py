@@ -39,8 +39,8 @@ def test_every_default_is_a_setting_that_could_have_been_given() -> None:
     ("name", "text", "value"),
     [
         ("data_dir", "/var/lib/credenza", Path("/var/lib/credenza")),
-        ("key_file", "", None),
-        ("key_file", "/etc/key", Path("/etc/key")),
+        ("key_encryption_key_file", "", None),
+        ("key_encryption_key_file", "/etc/key", Path("/etc/key")),
         ("decision_secret", "sesame", Secret("sesame")),
         ("allow_plain_http", "True", True),
         ("allow_plain_http", "0", False),

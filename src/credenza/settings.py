@@ -102,9 +102,9 @@ class Settings:
         "", description="`postgresql://user@host/name`, or empty for SQLite at `<data_dir>/credenza.db`."
     )
     key_encryption_key: Secret | None = Field(
-        None, description="The key-encryption key, 32 bytes as base64. Empty: it is read from `key_file`."
+        None, description="The key-encryption key, 32 bytes as base64. Empty: it is read from its file."
     )
-    key_file: Path | None = Field(
+    key_encryption_key_file: Path | None = Field(
         None,
         description=f"File of the key-encryption key, mode 0600; made at the first start. Empty: "
         f"`<data_dir>/{KEY_FILE}`.",
@@ -376,7 +376,7 @@ class Settings:
 
     @property
     def key_path(self) -> Path:
-        return self.key_file or self.data_dir / KEY_FILE
+        return self.key_encryption_key_file or self.data_dir / KEY_FILE
 
 
 def is_local(bind: str) -> bool:

@@ -44,7 +44,7 @@ def anew(
 
     def make(lost: Installation) -> Installation:
         made = Installation(tmp_path / "anew", monkeypatch, capsys)
-        made.set(key_file=str(lost.key))
+        made.set(key_encryption_key_file=str(lost.key))
         return made
 
     return make

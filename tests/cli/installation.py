@@ -37,7 +37,7 @@ class Installation:
         self._capsys = capsys
         self._settings = {
             "DATA_DIR": str(directory),
-            "KEY_FILE": str(self.key),
+            "KEY_ENCRYPTION_KEY_FILE": str(self.key),
             "DATABASE_URL": database_url,
             "REPLAY_CAPACITY": "1000",
         }

@@ -298,7 +298,7 @@ def test_another_key_encryption_key_restores_nothing(
 ) -> None:
     started.done("db", "backup", tmp_path / "backup")
     found = anew(started)
-    found.set(key_file=str(tmp_path / "other.key"))
+    found.set(key_encryption_key_file=str(tmp_path / "other.key"))
     vault.make_key_file(tmp_path / "other.key")
 
     restored = found.run("db", "restore", tmp_path / "backup")

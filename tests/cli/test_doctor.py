@@ -74,7 +74,7 @@ def test_settings_that_cannot_be_read_are_told_and_nothing_else_is_looked_at(emb
 
 
 def test_a_new_machine_is_told_what_makes_it(installation: Installation) -> None:
-    assert {"data_directory", "key_file", "database"} <= failed(installation).keys()
+    assert {"data_directory", "key_encryption_key", "database"} <= failed(installation).keys()
     assert not installation.directory.exists()
 
 
@@ -85,7 +85,7 @@ def test_a_data_directory_or_key_file_open_to_others_is_found(embedded: Installa
     found = failed(embedded)
 
     assert found["data_directory"]["cure"] == f"Run: chmod 700 {embedded.directory}"
-    assert "chmod 600" in found["key_file"]["detail"]
+    assert "chmod 600" in found["key_encryption_key"]["detail"]
 
 
 def test_a_database_that_does_not_answer_is_found(embedded: Installation) -> None:

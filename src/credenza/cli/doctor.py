@@ -35,7 +35,7 @@ def _checks() -> Iterator[Check]:
         return
     yield Check("settings", ok=True, detail="readable, none unknown")
     yield machine_checks.directory_check(settings)
-    yield machine_checks.key_file_check(settings)
+    yield machine_checks.key_encryption_key_check(settings)
     yield from _database_checks(settings)
     yield from machine_checks.replay_checks(settings)
     for listener in listening(settings, Role.ALL):

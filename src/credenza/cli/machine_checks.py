@@ -48,14 +48,14 @@ def directory_check(settings: Settings) -> Check:
     return Check("data_directory", ok=True, detail=f"{directory}, for its owner alone")
 
 
-def key_file_check(settings: Settings) -> Check:
+def key_encryption_key_check(settings: Settings) -> Check:
     try:
         local.existing_vault(settings)
     except (WrongKey, OSError) as error:
         cure = "Put back the key of this installation; a new one opens nothing."
-        return Check("key_file", ok=False, detail=str(error), cure=cure)
+        return Check("key_encryption_key", ok=False, detail=str(error), cure=cure)
     place = settings.key_path if settings.key_encryption_key is None else "CREDENZA_KEY_ENCRYPTION_KEY"
-    return Check("key_file", ok=True, detail=f"{place}: 32 bytes, for its owner alone")
+    return Check("key_encryption_key", ok=True, detail=f"{place}: 32 bytes, for its owner alone")
 
 
 def clock_check(database: Database) -> Check:
