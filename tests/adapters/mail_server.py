@@ -52,7 +52,7 @@ def accept_ada(server: SMTP, session: Session, envelope: Envelope, mechanism: st
 def mail_server(*, tls: ssl.SSLContext | None = None, **options: Any) -> Iterator[MailServer]:
     """`tls` serves TLS from the first byte; `tls_context` among the options offers STARTTLS."""
     server = MailServer(free_port())
-    controller = Controller(server, hostname=HOST, port=server.port, ssl_context=tls, **options)
+    controller = Controller(server, hostname=HOST, port=server.port, ssl_context=tls, ready_timeout=60, **options)
     controller.start()
     try:
         yield server

@@ -19,7 +19,7 @@ HERE = (ip_network("127.0.0.0/8"),)
 
 
 def fetcher(**changed: Any) -> CrlFetcher:
-    return CrlFetcher(**{"allowed": HERE, "timeout_s": 5.0, "context": ssl.create_default_context(), **changed})
+    return CrlFetcher(**{"allowed": HERE, "timeout_s": 60.0, "context": ssl.create_default_context(), **changed})
 
 
 async def refused(url: str, **changed: Any) -> str:

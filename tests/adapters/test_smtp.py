@@ -29,7 +29,7 @@ def mailer(port: int, **changed: Any) -> SmtpMailer:
         "security": Security.NONE,
         "username": "",
         "password": "",
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
         "context": ssl.create_default_context(),
     }
     return SmtpMailer(**{**settings, **changed})

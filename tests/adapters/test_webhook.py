@@ -69,7 +69,7 @@ def poster(**changed: Any) -> WebhookPoster:
     settings: dict[str, Any] = {
         "schemes": frozenset({"https", "http"}),
         "allowed": HERE,
-        "timeout_s": 2.0,
+        "timeout_s": 60.0,
         "context": ssl.create_default_context(),
     }
     return WebhookPoster(**{**settings, **changed})

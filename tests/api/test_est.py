@@ -101,7 +101,7 @@ async def counter(any_desk: Desk, tmp_path: Path) -> AsyncIterator[Counter]:
         app = GateApp(
             Origin.parse(SANDBOX, ORIGIN),
             scene.desk(furnished),
-            Forwarder(timeout=timedelta(seconds=5)),
+            Forwarder(timeout=timedelta(seconds=60)),
             terminators=Terminators(secret=PROXY_SECRET.encode()),
             corners=[est_app(any_desk, metrics=metrics)],
         )
@@ -225,7 +225,7 @@ async def test_a_secret_of_the_other_environment_is_401(counter: Counter) -> Non
         gate = GateApp(
             Origin.parse(PRODUCTION, ORIGIN),
             scene.desk(furnished),
-            Forwarder(timeout=timedelta(seconds=5)),
+            Forwarder(timeout=timedelta(seconds=60)),
             corners=[app],
         )
         async with httpx.AsyncClient(base_url=ORIGIN, transport=httpx.ASGITransport(gate)) as http:

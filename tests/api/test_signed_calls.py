@@ -199,7 +199,7 @@ for method, url, body in (
 ):
     data = None if body is None else json.dumps(body)
     headers = {"Content-Type": "application/json"} if body else {}
-    answer = requests.request(method, url, data=data, headers=headers, auth=auth, timeout=20)
+    answer = requests.request(method, url, data=data, headers=headers, auth=auth, timeout=60)
     answers.append([answer.status_code, answer.text])
 print(json.dumps(answers))
 """

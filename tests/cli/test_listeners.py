@@ -34,11 +34,11 @@ def port() -> Iterator[int]:
         thread.start()
         yield bound.getsockname()[1]
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 def mirrored(port: int, request: bytes) -> tuple[str, list[list[str]]]:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(request)
         body = connection.makefile("rb").read().partition(b"\r\n\r\n")[2]
     content = body.split(b"\r\n")[1] if body[:1] != b"[" else body  # in chunks, or not

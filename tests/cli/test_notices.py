@@ -43,7 +43,7 @@ class Place:
         return run(*arguments, at=self.chosen.data_dir.parent, **who)
 
     def measures(self, line: str) -> bool:
-        return line in httpx.get(f"{self.server.manage_origin}/metrics").text
+        return line in httpx.get(f"{self.server.manage_origin}/metrics", timeout=PATIENCE_S).text
 
 
 class Hook(HTTPServer):
@@ -147,7 +147,7 @@ def test_the_commands_say_what_expires(place: Place) -> None:
     assert "1 expire within 4w." in near.err
     assert [each["credentialId"] for each in near.document] == [place.key_id]
     assert listed.out == near.out
-    (event,) = Calendar.from_ical(httpx.get(fed.out.strip()).text).walk("VEVENT")
+    (event,) = Calendar.from_ical(httpx.get(fed.out.strip(), timeout=PATIENCE_S).text).walk("VEVENT")
     assert str(event["UID"]).startswith(place.key_id)
     assert place.credenza("expiry", "check", "--within", "soon").code == 2
 

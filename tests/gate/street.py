@@ -52,7 +52,7 @@ def served_on(
         yield
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Response:
 
 def send_raw(port: int, request: bytes, *, body_later: bytes | None = None) -> Response:
     """Send bytes as they are, and read one answer. `body_later` goes after the server has said 100 Continue."""
-    with socket.create_connection((HOST, port), timeout=10) as connection:
+    with socket.create_connection((HOST, port), timeout=60) as connection:
         connection.sendall(request)
         file = connection.makefile("rb")
         if body_later is not None:

@@ -43,7 +43,7 @@ def raw_upstream(talk: Talk) -> Iterator[int]:
         thread.join(timeout=5)
 
 
-def call_through(directory: Path, upstream_port: int, *, timeout_s: float = 5.0) -> Response:
+def call_through(directory: Path, upstream_port: int, *, timeout_s: float = 60.0) -> Response:
     with furnished(directory, f"http://{HOST}:{upstream_port}") as scene:
         forwarder = Forwarder(timeout=timedelta(seconds=timeout_s))
         app = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder)

@@ -55,7 +55,7 @@ class Received:
 
 async def through_the_gateway(street: TokenStreet, method: str, fields: Fields) -> Received:
     upstream = Upstream()
-    forwarder = Forwarder(timeout=timedelta(seconds=5))
+    forwarder = Forwarder(timeout=timedelta(seconds=60))
 
     def turn() -> Received:
         with served(upstream) as behind:

@@ -167,7 +167,7 @@ def scene_of(directory: Path, upstream_port: int) -> Iterator[tuple[Scene, Holde
 def terminated(directory: Path, make: Make) -> Iterator[Front]:
     upstream, believed = Upstream(), Terminators(secret=SECRET.encode())
     with served(upstream) as upstream_port, scene_of(directory, upstream_port) as (scene, till, ended):
-        forwarder = Forwarder(timeout=timedelta(seconds=5))
+        forwarder = Forwarder(timeout=timedelta(seconds=60))
         gate = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder, terminators=believed)
         with served(gate, forwarder) as port, make(directory, port) as server:
             yield Front(directory, scene, upstream, server.port, till, ended)
@@ -188,7 +188,7 @@ def proven_by_certificate(directory: Path, language: str) -> Iterator[Front]:
     listener = Listener("gate", HOST, directory / "api.pem", directory / "api.key", SANDBOX)
     clients = ClientTrust(SANDBOX, Trust(), Steady(), lambda: datetime.now(UTC), (PROXY.certificate,))
     with served(upstream) as upstream_port, scene_of(directory, upstream_port) as (scene, till, ended):
-        forwarder = Forwarder(timeout=timedelta(seconds=5))
+        forwarder = Forwarder(timeout=timedelta(seconds=60))
         gate = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder, terminators=believed)
         with (
             served(gate, forwarder, listener=listener, clients=clients) as port,
@@ -202,7 +202,7 @@ def proven_by_socket(directory: Path, language: str) -> Iterator[Front]:
     upstream, believed = Upstream(), Terminators(socket=True)
     listener = Listener("gate", f"unix:{directory}/gate.sock")
     with served(upstream) as upstream_port, scene_of(directory, upstream_port) as (scene, till, ended):
-        forwarder = Forwarder(timeout=timedelta(seconds=5))
+        forwarder = Forwarder(timeout=timedelta(seconds=60))
         gate = GateApp(Origin.parse(SANDBOX, f"https://{AUTHORITY}"), desk(scene), forwarder, terminators=believed)
         with (
             listeners.bind(listener) as bound,

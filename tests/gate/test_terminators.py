@@ -50,7 +50,7 @@ class Street:
 def opened(directory: Path, terminators: Terminators) -> Iterator[Street]:
     upstream, origin = Upstream(), Origin.parse(SANDBOX, f"https://{AUTHORITY}")
     with served(upstream) as upstream_port, furnished(directory, f"http://127.0.0.1:{upstream_port}") as scene:
-        holder, forwarder, front = hold(scene, leaf(own(scene))), Forwarder(timeout=timedelta(seconds=5)), desk(scene)
+        holder, forwarder, front = hold(scene, leaf(own(scene))), Forwarder(timeout=timedelta(seconds=60)), desk(scene)
         with (
             served(GateApp(origin, front, forwarder, terminators=terminators), forwarder) as port,
             served(DecisionApp({SANDBOX: origin}, front, terminators=terminators)) as decisions,

@@ -53,6 +53,7 @@ OPENID_CLIENT = ROOT / "assets" / "node_modules" / "openid-client" / "build" / "
 PARCELS, LETTERS = "/parcels", "/letters"
 SCOPES = frozenset({"parcels:read", "parcels:write"})
 LETTERS_SCOPES = frozenset({"letters:read"})
+PATIENCE_S = 60.0  # httpx's own 5 s are too few on a busy machine
 
 _numbers = count(1)
 
@@ -147,7 +148,7 @@ class Street:
         context = ssl.create_default_context(cafile=self.authority)
         if certificate is not None:
             context.load_cert_chain(certificate)
-        return httpx.Client(verify=context, auth=auth, trust_env=False)
+        return httpx.Client(verify=context, auth=auth, timeout=PATIENCE_S, trust_env=False)
 
     def sdk(self, partner: Partner, *, scopes: Sequence[str] = (), dpop_key: PrivateKey | None = None) -> httpx.Client:
         return self.client(self.auth(partner, scopes=scopes, dpop_key=dpop_key))

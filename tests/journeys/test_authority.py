@@ -49,12 +49,12 @@ class Desk(NamedTuple):
             client.send(operations.revoke_credential(self.project.id, held.id))
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.server.manage_origin}{path}", timeout=30)
+        return httpx.get(f"{self.server.manage_origin}{path}", timeout=60)
 
     def fetch(self, url: str, name: str) -> Path:
         """Read what a certificate names into a file."""
         assert url.startswith(self.server.manage_origin)
-        answer = httpx.get(url, timeout=30)
+        answer = httpx.get(url, timeout=60)
         assert answer.status_code == 200, answer.text
         place = self.directory / name
         place.write_bytes(answer.content)
@@ -166,7 +166,7 @@ def test_a_revocation_turns_what_every_process_answers_on_open_connections(
         issuer = x509.load_der_x509_certificate(desk.get("/pki/sandbox/issuing.cer").content)
         leaf = x509.load_pem_x509_certificate(held.certificate.encode())
         asked = [request_about(leaf, issuer, nonce) for nonce in (None, b"a" * 32, b"b" * 32)]
-        open_ones = [stack.enter_context(httpx.Client(base_url=each.manage_origin)) for each in servers * 8]
+        open_ones = [stack.enter_context(httpx.Client(base_url=each.manage_origin, timeout=60)) for each in servers * 8]
         for session in open_ones:
             assert {status_of(session, each) for each in asked * 2} == {"GOOD"}
 

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from tests.gate.street import Upstream, served
 from tests.installation import CredenzaServer, Installation, furnish, settings, upgrade
-from tests.journeys.oauth2_street import CLIENTS_PYTHON, now
+from tests.journeys.oauth2_street import CLIENTS_PYTHON, PATIENCE_S, now
 from tests.servers import PostgreSQLServer, find_program
 
 from credenza.actions import accounts, api_credentials, services, workspaces
@@ -81,7 +81,9 @@ class Street:
         ]
 
     def client(self) -> httpx.Client:
-        return httpx.Client(verify=ssl.create_default_context(cafile=self.authority), trust_env=False)
+        return httpx.Client(
+            verify=ssl.create_default_context(cafile=self.authority), timeout=PATIENCE_S, trust_env=False
+        )
 
 
 @pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.gate.street import Upstream, served
 from tests.gate.test_recipes import recipe
 from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings
-from tests.journeys.oauth2_street import Partner, now
+from tests.journeys.oauth2_street import PATIENCE_S, Partner, now
 from tests.servers import HOST, CaddyServer, NginxServer, Server, free_port
 
 from credenza.actions import oauth_keys, projects, services
@@ -50,10 +50,10 @@ class Front:
         partner = self.partner
         key = GivenKey(ClientKey(partner.private_key, partner.key_id))
         auth = PrivateKeyJwtAuth(self.origin, partner.client_id, key, scopes=["parcels:read"])
-        return httpx.Client(base_url=self.origin, auth=auth, trust_env=False)
+        return httpx.Client(base_url=self.origin, auth=auth, timeout=PATIENCE_S, trust_env=False)
 
     def anybody(self) -> httpx.Client:
-        return httpx.Client(base_url=self.origin, trust_env=False)
+        return httpx.Client(base_url=self.origin, timeout=PATIENCE_S, trust_env=False)
 
 
 @contextmanager

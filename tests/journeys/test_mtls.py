@@ -166,7 +166,7 @@ def by_openssl(way: Way, client: Client) -> tuple[int, Any]:
 
 
 def by_httpx(way: Way, client: Client) -> tuple[int, Any]:
-    with httpx.Client(verify=client.context(), timeout=30) as session:
+    with httpx.Client(verify=client.context(), timeout=PATIENCE_S) as session:
         answer = session.get(way.url)
     return answer.status_code, answer.json()
 
@@ -195,7 +195,7 @@ def test_a_client_reaches_the_api_until_its_certificate_is_revoked(way: Way, cal
 def test_after_a_revoke_the_same_connection_is_refused(way: Way) -> None:
     client = partner(way, "kept")
     ports = []
-    with httpx.Client(verify=client.context(), timeout=30) as session:
+    with httpx.Client(verify=client.context(), timeout=PATIENCE_S) as session:
         for wanted in (200, 200, 422, 422):
             if wanted == 422:
                 way.revoke(client.held)
@@ -237,7 +237,7 @@ def made_by_keytool(way: Way, name: str) -> KeyStores:
     keytool("-genkeypair", *store, *pair)
     keytool("-certreq", *store, "-file", request)
     held = way.add(name, request.read_bytes())
-    above = x509.load_pem_x509_certificates(httpx.get(f"{way.pki}/sandbox/chain.pem").content)
+    above = x509.load_pem_x509_certificates(httpx.get(f"{way.pki}/sandbox/chain.pem", timeout=PATIENCE_S).content)
     (root,) = (each for each in above if each.subject == each.issuer)
     (at / "root.pem").write_bytes(root.public_bytes(Encoding.PEM))
     (at / "reply.pem").write_bytes(
@@ -405,7 +405,7 @@ def test_a_revoke_reaches_every_gate_on_open_connections_and_new_ones(place: Any
         client = partner(ways[0], "everywhere")
         with ExitStack() as stack:
             open_ones = [
-                (way, stack.enter_context(httpx.Client(verify=client.context(), timeout=30)))
+                (way, stack.enter_context(httpx.Client(verify=client.context(), timeout=PATIENCE_S)))
                 for way in ways
                 for _ in range(3)
             ]

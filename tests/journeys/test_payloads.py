@@ -285,7 +285,8 @@ def test_signed_payloads_are_verified_and_answers_signed_with_what_is_published(
     unsigned = between.post(body, {})
 
     assert answer.status_code == 200
-    published = httpx.get(f"{street.server.origin}/.well-known/payload-keys", trust_env=False).json()["keys"]
+    url = f"{street.server.origin}/.well-known/payload-keys"
+    published = httpx.get(url, timeout=60, trust_env=False).json()["keys"]
     kid = detached_jws.parse(answer.headers["x-jws-signature"]).header.kid
     assert kid in {each["kid"] for each in published}
     assert unsigned.json()["Errors"]["Error"][0]["ReasonCode"] == "REQUEST_SIGNATURE_FAILED"

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.gate.street import HOST, served_on
 from tests.gate.test_terminator_recipes import SERVER, caddy, haproxy, nginx
 from tests.installation import SANDBOX
-from tests.journeys.oauth2_street import CLIENTS_PYTHON, ROOT, Partner, Street, now, open_street
+from tests.journeys.oauth2_street import CLIENTS_PYTHON, PATIENCE_S, ROOT, Partner, Street, now, open_street
 from tests.servers import Server
 
 from credenza.actions import resource_servers, token_keys
@@ -461,7 +461,7 @@ def behind(
             context = ssl.create_default_context(cadata=SERVER.chain[0].public_bytes(Encoding.DER))
             if who is not None and who.certificate is not None:
                 context.load_cert_chain(who.certificate)
-            with httpx.Client(verify=context, trust_env=False) as http:
+            with httpx.Client(verify=context, timeout=PATIENCE_S, trust_env=False) as http:
                 headers = {"Authorization": f"Bearer {token.access_token}", **said}
                 return http.get(f"{url}/parcels/7", headers=headers).status_code
 

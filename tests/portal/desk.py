@@ -89,4 +89,4 @@ def call_with(store: bytes, password: str, consumer_key: str, url: str) -> httpx
     lines = "\n".join(json.dumps(each) for each in ({"pem": pem, "consumer_key": consumer_key}, request))
     done = subprocess.run([CLIENTS_PYTHON, SIGNER], input=lines + "\n", capture_output=True, text=True, check=True)
     signed = json.loads(done.stdout)
-    return httpx.get(signed["url"], headers={"Authorization": signed["authorization"]})
+    return httpx.get(signed["url"], headers={"Authorization": signed["authorization"]}, timeout=60)
