@@ -300,11 +300,11 @@ def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(
 ) -> None:
     # An installation that is as old as a key signs, but for a few seconds.
     with monkeypatch.context() as patch:
-        began = now() - ROTATION + timedelta(seconds=25)
-        patch.setattr(local, "now", lambda: began)
         url = postgresql.create_database()
         chosen = settings(tmp_path, database_url=url)
         upgrade(url)
+        began = now() - ROTATION + timedelta(seconds=45)  # a busy machine may take long until the first call
+        patch.setattr(local, "now", lambda: began)
         with local.platform(chosen):
             LmdbReplay.establish(chosen.data_dir / "replay")
     with open_street(tmp_path, database_url=url) as street:
