@@ -22,7 +22,7 @@ from tests.actions.stage import (
 )
 from tests.protocol.authorities import CLIENT, SERVER, Party
 
-from credenza.actions import certificates, issuers, oauth_keys, project_members, projects
+from credenza.actions import certificates, issuers, oauth_keys, project_members, projects, search
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment
@@ -553,8 +553,12 @@ def test_certificates_are_found_by_alias_and_by_parts_of_their_subject(
 def test_certificates_are_found_by_their_id_in_any_length(mtls_shop: Shop) -> None:
     added = add(mtls_shop)
 
-    for text in (added.id, added.id.upper(), added.id[:13]):
+    admin = mtls_shop.stage.member(mtls_shop.organization, OrganizationRole.ADMIN)
+
+    for text in (added.id, added.id.upper(), added.id[:13], added.id[:9], added.id.replace("-", "")):
+        everywhere = mtls_shop.stage.looked(search.find, admin.actor, mtls_shop.organization.id, text)
         assert [each.id for each in mtls_shop.looked(certificates.list_page, text=text, limit=5)] == [added.id]
+        assert [each.id for each in everywhere.keys] == [added.id]
 
 
 def test_a_certificate_that_was_brought_is_found_by_its_subject(mtls_shop: Shop) -> None:

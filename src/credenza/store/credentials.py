@@ -250,6 +250,7 @@ _PLACE_OF: dict[Column[Any], Callable[[Credential], tuple[Any, str]]] = {
 }
 # Fewer begin the ids of too many keys to be meant.
 _DIGITS_OF_A_KEY_ID = 4
+_BETWEEN_DIGITS = str.maketrans("", "", ":- ")
 
 
 def search_page(
@@ -303,21 +304,23 @@ def _in_state(state: KeyState, now: datetime) -> tuple[ColumnElement[bool], ...]
 def _ways_to_name(kind: CredentialKind, text: str) -> tuple[ColumnElement[bool], ...]:
     """Each has an index of its own, but for a certificate's subject; together in one query they would have none."""
     is_certificate = kind is CredentialKind.MTLS_CERTIFICATE
-    digits = _part_of_uuid(text) if is_certificate else _hex_digits(text)
-    by_id = (_begins_with_digits(credentials.c.id, digits),) if len(digits) >= _DIGITS_OF_A_KEY_ID else ()
+    digits = _hex_digits(text)
+    written = _as_uuid(digits) if is_certificate else digits
+    by_id = (_begins_with_digits(credentials.c.id, written),) if len(digits) >= _DIGITS_OF_A_KEY_ID else ()
     return (_begins_with(text), *by_id, *((subject_holds(text),) if is_certificate else ()))
 
 
 def _hex_digits(text: str) -> str:
-    """Read a key id or fingerprint, or the beginning of one, colons and spaces allowed; empty when it is none."""
-    digits = text.lower().replace(":", "").replace(" ", "")
-    return digits if digits and not digits.strip("0123456789abcdef") else ""
+    """Read an id or a fingerprint, or the beginning of one, whatever stands between its digits; empty when it is
+    none."""
+    digits = text.lower().translate(_BETWEEN_DIGITS)
+    return digits if not digits.strip("0123456789abcdef") else ""
 
 
-def _part_of_uuid(text: str) -> str:
-    """The beginning of a certificate's id, which has dashes; empty when it is none."""
-    lowered = text.lower()
-    return lowered if lowered[:1].isalnum() and not lowered.strip("0123456789abcdef-") else ""
+def _as_uuid(digits: str) -> str:
+    """Write the beginning of an id as those have it that are no key ids: of certificates, of service credentials."""
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(part for part in parts if part)
 
 
 # Ranges, because SQLite uses no index for LIKE. Each ends behind whatever may follow: the last character that there is
@@ -409,6 +412,8 @@ def _ways_to_find(connection: Connection, organization_id: OrganizationId, text:
     if len(digits) >= _DIGITS_OF_A_KEY_ID:
         for column in (credentials.c.id, credentials.c.spki_sha256, credentials.c.certificate_sha256):
             yield _Way((_begins_with_digits(column, digits),), (column,))
+        if _as_uuid(digits) != digits:
+            yield _Way((_begins_with_digits(credentials.c.id, _as_uuid(digits)),), (credentials.c.id,))
     of_client = select(environments.c.project_id, environments.c.name)
     place = connection.execute(of_client.where(environments.c.client_id == (client_id or key_id))).first()
     if place is not None:
