@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 from cryptography import x509
@@ -24,6 +25,7 @@ from credenza.domain.expiry import AUTHORITY_NOTICE_DAYS
 from credenza.domain.model import PLATFORM, AuthorityId, EnvironmentName
 from credenza.domain.outbox import Channel, Kind
 from credenza.protocol import certificate
+from credenza.protocol.certificate import CertificateDescription
 from credenza.store import authorities, trusted_authorities
 from credenza.store.authorities import Authority
 from credenza.store.certificates import AuthorityRole
@@ -88,17 +90,21 @@ def _above(authority: Authority, known: dict[AuthorityId, Authority]) -> Iterato
 
 
 def _end(authority: Authority, part: Part) -> AuthorityEnd:
-    described = certificate.describe(x509.load_der_x509_certificate(authority.certificate_der))
-    return AuthorityEnd(
-        authority.id, authority.environment, part, described.subject, described.not_after, authority.created_at
-    )
+    said = _described(authority.certificate_der)
+    return AuthorityEnd(authority.id, authority.environment, part, said.subject, said.not_after, authority.created_at)
 
 
 def _trusted(connection: Connection) -> Iterator[AuthorityEnd]:
     for each in trusted_authorities.list_all(connection):
         if each.disabled_at is None:
-            ends_at = x509.load_der_x509_certificate(each.certificate_der).not_valid_after_utc
+            ends_at = _described(each.certificate_der).not_after
             yield AuthorityEnd(each.id, each.environment, Part.TRUSTED, each.name, ends_at, each.created_at)
+
+
+# Whoever reads the metrics asks for all of them several times a minute, and a certificate never says anything else.
+@lru_cache(maxsize=1024)
+def _described(certificate_der: bytes) -> CertificateDescription:
+    return certificate.describe(x509.load_der_x509_certificate(certificate_der))
 
 
 def _due(ending: AuthorityEnd, *, since: datetime, now: datetime) -> int | None:
