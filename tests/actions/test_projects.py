@@ -1,5 +1,6 @@
 """Projects: created whole or not at all, changed, deleted, given a second environment and more services."""
 
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 
@@ -46,6 +47,17 @@ def test_a_project_comes_with_environment_service_key_and_owner(shop: Shop) -> N
     assert (key.client_id, key.environment, key.status) == (place.client_id, SANDBOX, Status.ACTIVE)
     assert (member.user, member.role) == (shop.owner.user, ProjectRole.OWNER)
     assert shop.stage.looked(projects.get, shop.owner.actor, view.project.id) == view
+
+
+def test_a_client_id_never_looks_like_an_option(shop: Shop) -> None:
+    stage = shop.stage
+    stage.platform = replace(stage.platform, random=lambda count: b"\xff" + secrets.token_bytes(count - 1))
+
+    view = shop.stage.done(
+        "project.create", projects.create, shop.owner.actor, shop.organization.id, stage.new_project()
+    )
+
+    assert view.credentials[0].consumer_key[0].isalpha()
 
 
 @pytest.mark.parametrize(

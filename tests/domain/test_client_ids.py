@@ -25,6 +25,14 @@ def test_an_id_has_the_form_of_the_contracts_and_the_mark_of_its_maker_alone(oct
     assert not bears_mark(OTHERS, made)
 
 
+@pytest.mark.parametrize("first", range(256))
+def test_an_id_begins_with_a_letter_so_that_no_command_line_takes_it_for_an_option(first: int) -> None:
+    octets = bytes([first]) + b"\xff" * (client_ids.RANDOM_BYTES - 1)
+
+    assert client_ids.spell(octets)[0].isalpha()
+    assert client_ids.write(PEPPER, octets)[0].isalpha()
+
+
 def test_ids_of_other_random_bytes_are_other_ids() -> None:
     made = {client_ids.write(PEPPER, bytes([number]) * client_ids.RANDOM_BYTES)[:40] for number in range(256)}
 

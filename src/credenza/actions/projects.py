@@ -6,7 +6,6 @@ signature between them, or a certificate that is brought along, in one.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +18,7 @@ from credenza.actions.issuing import NewKey, Reservation
 from credenza.actions.once import Once, claim, settle
 from credenza.actions.places import place_in
 from credenza.actions.service_key_admission import NewServiceKey
-from credenza.domain import access, lifecycle
+from credenza.domain import access, client_ids, lifecycle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import ProjectQuery
@@ -535,7 +534,7 @@ def _insert_environment(
     *,
     now: datetime,
 ) -> Environment:
-    client_id = base64.urlsafe_b64encode(platform.random(_CLIENT_ID_BYTES)).decode()
+    client_id = client_ids.spell(platform.random(_CLIENT_ID_BYTES))
     approved = tuple(ProjectService(each.id, each.name, Approval.APPROVED) for each in used)
     place = Environment(name, client_id, approved)
     projects.insert_environment(act.connection, project, place, now=now)
