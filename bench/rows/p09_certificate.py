@@ -63,7 +63,7 @@ class _Credenza:
 def measure() -> tuple[Line, ...]:
     with ExitStack() as stack:
         peer = stack.enter_context(_peer())
-        database_url = stack.enter_context(PostgreSQLServer()).create_database()
+        database_url = stack.enter_context(PostgreSQLServer(durable=True)).create_database()
         upgrade(database_url)
         places = {
             "SQLite": stack.enter_context(_credenza()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from proof.calls import make_keys
+from tests.servers import PostgreSQLServer
 
 from bench.line import Line, judge, milliseconds
 from bench.measure import percentile, progress
@@ -18,7 +19,11 @@ _GOAL_S = 0.25
 def measure() -> tuple[Line, ...]:
     progress(f"  {_REVOCATIONS} keys")
     keys = make_keys(_REVOCATIONS)
-    with stage.on_postgresql(gates=3) as where, where.installation.client(where.manage) as client:
+    with (
+        PostgreSQLServer(durable=True) as database,
+        stage.on_postgresql(gates=3, database_url=database.create_database()) as where,
+        where.installation.client(where.manage) as client,
+    ):
         project, _ = where.installation.add_project()
         key_ids = [where.installation.add_key(project, key).key_id for key in keys]
         progress(f"  {_REVOCATIONS} revocations")
