@@ -110,7 +110,7 @@ def test_a_postgresql_that_answers_before_it_has_written_is_found(on_postgresql:
     assert found["fsync"]["detail"] == "off"  # the server of these tests
 
 
-@pytest.mark.parametrize("apart", [timedelta(seconds=-3), timedelta(seconds=3)])
+@pytest.mark.parametrize("apart", [timedelta(seconds=-10), timedelta(seconds=10)])
 def test_a_clock_that_is_more_than_two_seconds_off_is_found(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch, apart: timedelta
 ) -> None:
@@ -119,7 +119,9 @@ def test_a_clock_that_is_more_than_two_seconds_off_is_found(
 
     check = machine_checks.clock_check(postgresql_database)
 
-    assert (check.ok, check.detail) == (False, "3.0 s from the database's")
+    seconds, _, rest = check.detail.partition(" ")
+    assert (check.ok, rest) == (False, "s from the database's")
+    assert 2 < float(seconds) <= 10  # less by what the question took
 
 
 def test_what_the_database_itself_has_wrong_is_found(sound: Installation) -> None:
