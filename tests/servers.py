@@ -242,6 +242,7 @@ class PostgreSQLServer(Server):
             "max_connections": "200",
             "fsync": "on" if self._durable else "off",
             "full_page_writes": "on" if self._durable else "off",
+            "autovacuum": "off",  # or rows that are read in no order would come in another one now and then
             **self._settings,
         }
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
