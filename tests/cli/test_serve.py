@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -117,9 +118,7 @@ _NOT_IN_AN_IDLE_GATE = {
 
 
 def test_an_idle_gate_holds_no_command_line_no_database_toolkit_and_no_management_plane(tmp_path: Path) -> None:
-    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    program = "tests.cli.naming_server"
-    with CredenzaServer(settings(tmp_path), role="gate", program=program, environment=path) as server:
+    with _naming_gate(tmp_path, workers=1) as server:
         server.stop()
         held = set(server.log.read_text().splitlines())
 
@@ -127,8 +126,42 @@ def test_an_idle_gate_holds_no_command_line_no_database_toolkit_and_no_managemen
     assert held.isdisjoint(_NOT_IN_AN_IDLE_GATE)
 
 
-def test_nor_does_a_worker() -> None:
-    program = "import sys, credenza.cli.worker; print(*sys.modules)"
-    named = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+def test_nor_does_a_worker(tmp_path: Path) -> None:
+    with _naming_gate(tmp_path, workers=2) as server:
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGUSR1)
+        server.stop()
+        held = server.log.read_text().splitlines()
 
-    assert _NOT_IN_AN_IDLE_GATE.isdisjoint(named.stdout.split())
+    assert held.count("credenza.cli.start") == 3, "two workers and their parent"
+    assert _NOT_IN_AN_IDLE_GATE.isdisjoint(held)
+
+
+def test_a_worker_that_dies_is_replaced_and_all_stop_with_their_parent(tmp_path: Path) -> None:
+    with CredenzaServer(settings(tmp_path), role="gate", workers=2) as server:
+        dead, other = server.worker_pids()
+        os.kill(dead, signal.SIGKILL)
+        while dead in (now := server.worker_pids()) or len(now) < 2:
+            time.sleep(0.05)
+        server.stop()
+        log = server.log_tail()
+
+    assert other in now
+    assert '"exit_code": -9' in log
+    assert not [pid for pid in now if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_parent_of_workers_has_one_thread_and_no_database_open(tmp_path: Path) -> None:
+    with CredenzaServer(settings(tmp_path), workers=2) as server:
+        parent = Path(f"/proc/{next(iter(server.worker_pids()))}/stat").read_text().rpartition(")")[2].split()[1]
+        threads = list(Path(f"/proc/{parent}/task").iterdir())
+        opened = [os.readlink(each) for each in Path(f"/proc/{parent}/fd").iterdir()]
+
+    assert len(threads) == 1
+    assert not [path for path in opened if str(tmp_path) in path]
+
+
+def _naming_gate(directory: Path, *, workers: int) -> CredenzaServer:
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    program = "tests.cli.naming_server"
+    return CredenzaServer(settings(directory), role="gate", workers=workers, program=program, environment=path)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from credenza.actions import delivery, links, once, sessions, sign_in_attempts, tokens
+from credenza.actions import delivery, first_admin, links, once, sessions, sign_in_attempts, tokens
 from credenza.actions.context import Platform
 from credenza.api.app import create_app
 from credenza.api.rate_limits import Rates
@@ -23,6 +23,7 @@ from credenza.gate.desk import Desk
 from credenza.gate.flushing import Flusher
 from credenza.gate.keyring import GateClosed
 from credenza.portal import app as portal_app
+from credenza.portal import first_admin as first_admin_page
 from credenza.portal import unserved
 from credenza.portal.portal import Portal
 from credenza.portal.streams import Streams
@@ -41,6 +42,14 @@ _CHORES = (
     tokens.forget_ended,
 )
 _OUTAGES = (OperationalError, PoolTimeout, GateClosed)
+
+
+def prepare(settings: Settings, database: Database) -> str | None:
+    """Make what the platform is made with at its first start; the first admin's link while there is nobody yet."""
+    single_sign_on.check_installed(settings)
+    platform = local.prepare(settings, database)
+    token = first_admin.make_link(platform, now=local.now())
+    return None if token is None else f"{settings.manage_origin}{first_admin_page.PATH}?token={token}"
 
 
 def application(

@@ -34,7 +34,7 @@ def prepare(settings: Settings, role: Role) -> str | None:
         if role is Role.GATE:
             return None
         # Imported by those who serve it: a gate alone is smaller and starts sooner without.
-        link: str | None = import_module("credenza.cli.management_start").prepare(settings, database)
+        link: str | None = import_module("credenza.cli.management_plane").prepare(settings, database)
         return link
 
 

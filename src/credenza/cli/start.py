@@ -35,7 +35,7 @@ def start(role: Role, workers: int, *, say: Callable[[str], None]) -> int:
     os.umask(0o077)  # what the server writes is for its own account alone
     _allow_open_files()
     logs.configure(settings.log_level)
-    if workers == 1 and role is not Role.GATE:
+    if role is not Role.GATE:
         _import_management()
     link = _prepared(settings, role)
     serving = _serving()
@@ -44,10 +44,11 @@ def start(role: Role, workers: int, *, say: Callable[[str], None]) -> int:
         say(f"{each.name} listens on {each.bind}")
     if link:
         say(f"Make the first admin here, once, within 24 hours:\n  {link}")
+    started = serving.Started(settings, role, sockets)
     if workers == 1:
-        serving.serve_here(serving.Started(settings, role, sockets))
+        serving.serve_here(started)
     else:
-        Pool(role, sockets, workers).run()
+        Pool(partial(serving.serve_here, started), workers).run()
     return ExitCode.OK
 
 
@@ -61,8 +62,7 @@ def _allow_open_files() -> None:
 
 def _prepared(settings: Settings, role: Role) -> str:
     """Have a child prepare while this process imports what it serves with. What preparing takes beyond that (Alembic,
-    when there is something to upgrade; SQLAlchemy, in a gate and in a parent of workers) the child takes with it when
-    it is done."""
+    when there is something to upgrade; SQLAlchemy at a gate) the child takes with it when it is done."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -86,9 +86,10 @@ def _tell_when_prepared(settings: Settings, role: Role, writing: int) -> int:
 
 
 def _import_management() -> None:
-    """Import it before there is a child: that needs most of it, and need not import it again."""
+    """Import it, and make its routes, before there are children: each needs them, and none has to make them again."""
     with importing.lasting():
         import_module("credenza.cli.management_plane")
+        import_module("credenza.api.routes").router()
 
 
 def _serving() -> ModuleType:

@@ -1,38 +1,43 @@
-"""Worker processes: started with the parent's sockets, restarted when they die, stopped together."""
+"""Worker processes: forked from a parent that has imported what they serve with, and shares it; restarted when they
+die, stopped together."""
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
-import msgspec
 import structlog
 
-from credenza.cli.roles import Role
+from credenza.cli.ending import ending
+from credenza.cli.failure import ExitCode
 
 log = structlog.get_logger()
 
+_FORK = multiprocessing.get_context("fork")
 _PATIENCE_S = 15
 _RESTART_PAUSE_S = 1.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Pool:
-    """Keeps `count` workers running until it is told to stop."""
+    """Keeps `count` workers running until it is told to stop. `work` is what each does.
 
-    def __init__(self, role: Role, sockets: Mapping[str, socket.socket], count: int) -> None:
-        self._role = role
-        self._sockets = sockets
+    The parent has one thread, opens nothing that workers use, and serves nothing: a fork of it is as good as new.
+    """
+
+    def __init__(self, work: Callable[[], None], count: int) -> None:
+        self._work = work
         self._count = count
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._workers: list[multiprocessing.context.ForkProcess] = []
         self._stopping = False
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, self._stop)
         self._workers = [self._start() for _ in range(self._count)]
         while not self._stopping:
@@ -40,17 +45,18 @@ class Pool:
             time.sleep(0.2)
         self._end()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        descriptors = {name: bound.fileno() for name, bound in self._sockets.items()}
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "credenza.cli.worker", self._role, msgspec.json.encode(descriptors).decode()],
-            pass_fds=tuple(descriptors.values()),
-        )
+    def _start(self) -> multiprocessing.context.ForkProcess:
+        worker = _FORK.Process(target=_run, args=(self._work,))
+        # Until the worker has its own way to stop, a signal waits: it would be told to the parent's, in vain.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        worker.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        return worker
 
     def _replace_dead(self) -> None:
         for index, worker in enumerate(self._workers):
-            if worker.poll() is not None and not self._stopping:
-                log.error("worker.died", pid=worker.pid, exit_code=worker.returncode)
+            if worker.exitcode is not None and not self._stopping:
+                log.error("worker.died", pid=worker.pid, exit_code=worker.exitcode)
                 time.sleep(_RESTART_PAUSE_S)  # a worker that cannot start must not be started a thousand times
                 self._workers[index] = self._start()
 
@@ -62,8 +68,19 @@ class Pool:
             worker.terminate()
         deadline = time.monotonic() + _PATIENCE_S
         for worker in self._workers:
-            try:
-                worker.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.exitcode is None:
                 worker.kill()
-                worker.wait()
+                worker.join()
+
+
+def _run(work: Callable[[], None]) -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    sys.exit(ending(partial(_exit_code, work)))
+
+
+def _exit_code(work: Callable[[], None]) -> int:
+    work()
+    return ExitCode.OK
