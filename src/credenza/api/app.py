@@ -52,28 +52,17 @@ def create_app(
     """
     # Interactive documentation would load scripts from elsewhere: the document itself is at /openapi.json.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    metrics = Metrics(registry or CollectorRegistry())
+    metrics, limits = Metrics(registry or CollectorRegistry()), RateLimits(rates or Rates(), clock=seconds)
+    status = CertificateStatus(platform, change_number)
     app.state.platform, app.state.ready, app.state.metrics = platform, ready, metrics
-    app.state.certificate_status = CertificateStatus(platform, change_number)
+    app.state.certificate_status = status
     # As they are: a router that is included makes all its routes once more for each application.
     app.router.routes.extend(routes.router().routes)
     app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
-
-    async def answer(request: Request, error: Exception) -> Response:
-        return show(request.scope, errors.answer(error))
-
-    for error in (RequestValidationError, HTTPException):
-        app.add_exception_handler(error, answer)
-    app.add_middleware(RememberedAnswers, responder=app.state.certificate_status)  # behind the door
-    limits = RateLimits(rates or Rates(), clock=seconds)
+    _answer_errors(app, show)
+    app.add_middleware(RememberedAnswers, responder=status)  # behind the door
     app.state.at_once = StatusAtOnce(
-        app,
-        app.state.certificate_status,
-        clock=clock,
-        outages=outages,
-        metrics=metrics,
-        limits=limits,
-        trusted_proxies=trusted_proxies,
+        app, status, clock=clock, outages=outages, metrics=metrics, limits=limits, trusted_proxies=trusted_proxies
     )
     app.add_middleware(
         Door,
@@ -86,6 +75,16 @@ def create_app(
         show=show,
     )
     return app
+
+
+def _answer_errors(app: FastAPI, show: Show) -> None:
+    """Those that FastAPI and Starlette raise themselves, before anything of ours is called."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return show(request.scope, errors.answer(error))
+
+    for error in (RequestValidationError, HTTPException):
+        app.add_exception_handler(error, answer)
 
 
 def _document(_request: Request) -> Response:
