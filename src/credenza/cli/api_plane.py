@@ -7,9 +7,11 @@ from contextlib import AsyncExitStack
 from importlib import import_module
 
 from credenza.cli import origins
+from credenza.cli.known import Known
 from credenza.domain.model import EnvironmentName
 from credenza.gate.audiences import Audiences
 from credenza.gate.call_counts import CallCounts, OwnCounts
+from credenza.gate.compat import ApiTokenVerifier
 from credenza.settings import Settings
 
 
@@ -23,7 +25,21 @@ def audiences(settings: Settings) -> Audiences:
     )
 
 
-def open_counts(settings: Settings, stack: AsyncExitStack) -> CallCounts:
+def verifier(settings: Settings, known: Known, allowed: Audiences, stack: AsyncExitStack) -> ApiTokenVerifier:
+    memory = known.memory
+    return ApiTokenVerifier(
+        clients=memory.api_clients,
+        keyring=memory.keyring,
+        routes=memory.routes,
+        issuers=memory.issuers,
+        freshness=known.freshness,
+        origins={each.environment: each.origin for each in origins.audiences(settings)},
+        audiences=allowed,
+        counts=_open_counts(settings, stack),
+    )
+
+
+def _open_counts(settings: Settings, stack: AsyncExitStack) -> CallCounts:
     """Count where replays are remembered, when that is a Redis that several gates share."""
     own = OwnCounts(clock=time.monotonic)
     if not settings.replay_url:

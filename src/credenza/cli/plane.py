@@ -16,13 +16,14 @@ import structlog
 from credenza.adapters.vault import LocalVault
 from credenza.cli import api_plane, installation, origins
 from credenza.cli.installation import LateDatabase
+from credenza.cli.known import Known, open_embedded
 from credenza.gate import refusals, usage
 from credenza.gate.api_clients import ApiClients
 from credenza.gate.audiences import Audiences
 from credenza.gate.bearer import TokenVerifier
 from credenza.gate.compat import ApiTokenVerifier
 from credenza.gate.flushing import Flusher
-from credenza.gate.freshness import Freshness, SqliteFreshness, SqliteKeys
+from credenza.gate.freshness import Freshness
 from credenza.gate.issuers import Issuers
 from credenza.gate.keyring import Keyring, RouteTable
 from credenza.gate.mtls import CertificateVerifier
@@ -35,7 +36,6 @@ from credenza.gate.usage import Usage
 from credenza.protocol import client_assertion, dpop
 from credenza.settings import Settings
 from credenza.store import enforced
-from credenza.store.embedded import EmbeddedReader
 from credenza.store.embedded_traces import EmbeddedTraces, traces_path
 from credenza.store.replay import LmdbReplay
 from credenza.store.trace_writing import TraceFile
@@ -71,103 +71,97 @@ class Plane:
 async def open_plane(settings: Settings, database: LateDatabase, vault: LocalVault | None) -> AsyncIterator[Plane]:
     """`vault` is the key-encryption key where this process gives tokens."""
     async with AsyncExitStack() as stack:
-        routes, issuers, trust = RouteTable(), Issuers(vault), Trust()
         replay = _open_replay(settings, stack)
-        records = installation.embedded_path(settings)
-        traces: TraceFile
-        if records is not None:
-            keyring, payload_keys, api_clients, freshness = _embedded(records, routes, issuers, trust, vault, stack)
-            traces = EmbeddedTraces(traces_path(records))
-            stack.callback(traces.close)
-        else:
-            # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
-            postgresql = import_module("credenza.cli.postgresql_plane")
-            keyring, payload_keys, api_clients, freshness = await postgresql.open_freshness(
-                settings, routes, issuers, trust, vault, stack, report=_report
-            )
-            traces = import_module("credenza.store.engine_traces").EngineTraces(database.open().traces)
-        counted = Usage(traces, report=_report)
-        kept = Refusals(traces, clock=installation.now, report=_report)
-        noted = _Enforced(settings.data_dir, keyring)
-        for flush, every in (
-            (counted.flush, usage.FLUSH_EVERY),
-            (kept.flush, refusals.FLUSH_EVERY),
-            (noted.flush, _NOTE_ENFORCED_EVERY),
-        ):
-            flusher = Flusher(flush, every=every)
-            flusher.start()
-            stack.push_async_callback(flusher.stop)
-        policy = Policy(max_skew=timedelta(seconds=settings.max_skew_s), echo_base_string=settings.echo_base_string)
-        secret = b"" if vault is None else vault.derive("dpop nonces")
-        nonces = Nonces(secret, settings.require_dpop_nonce)
-        tokens = TokenVerifier(
-            keyring=keyring,
-            routes=routes,
-            issuers=issuers,
-            freshness=freshness,
-            replay=replay,
-            audiences=origins.audiences(settings),
-            nonces=nonces,
-        )
+        known = await _open_known(settings, vault, stack)
+        memory = known.memory
+        traces = _open_traces(settings, database, stack)
+        counted, kept = Usage(traces, report=_report), Refusals(traces, clock=installation.now, report=_report)
+        _flush_regularly(counted, kept, _Enforced(settings.data_dir, memory.keyring), stack)
+        nonces = Nonces(b"" if vault is None else vault.derive("dpop nonces"), settings.require_dpop_nonce)
+        tokens = _token_verifier(settings, known, replay, nonces)
         audiences = api_plane.audiences(settings)
-        api_tokens = ApiTokenVerifier(
-            clients=api_clients,
-            keyring=keyring,
-            routes=routes,
-            issuers=issuers,
-            freshness=freshness,
-            origins={each.environment: each.origin for each in origins.audiences(settings)},
-            audiences=audiences,
-            counts=api_plane.open_counts(settings, stack),
-        )
-        verifier = Verifier(
-            keyring=keyring,
-            routes=routes,
-            freshness=freshness,
-            replay=replay,
-            policy=policy,
-            tokens=None if vault is None else tokens,
-            certificates=CertificateVerifier(keyring=keyring, routes=routes, freshness=freshness),
-            api_tokens=api_tokens,
-        )
+        api_tokens = api_plane.verifier(settings, known, audiences, stack)
         yield Plane(
-            verifier,
-            tokens,
-            freshness,
-            keyring,
-            routes,
-            issuers,
-            trust,
-            replay,
-            counted,
-            kept,
-            vault,
-            nonces,
-            payload_keys,
-            api_clients,
-            api_tokens,
-            audiences,
+            verifier=_verifier(settings, known, replay, None if vault is None else tokens, api_tokens),
+            tokens=tokens,
+            freshness=known.freshness,
+            keyring=memory.keyring,
+            routes=memory.routes,
+            issuers=memory.issuers,
+            trust=memory.trust,
+            replay=replay,
+            usage=counted,
+            refusals=kept,
+            vault=vault,
+            nonces=nonces,
+            payload_keys=memory.payload_keys,
+            api_clients=memory.api_clients,
+            api_tokens=api_tokens,
+            audiences=audiences,
         )
 
 
-def _embedded(
-    records: Path,
-    routes: RouteTable,
-    issuers: Issuers,
-    trust: Trust,
-    vault: LocalVault | None,
-    stack: AsyncExitStack,
-) -> tuple[Keyring, PayloadKeys, ApiClients, Freshness]:
-    reader = EmbeddedReader(records)
-    stack.callback(reader.close)
-    reader.watch()
-    source = SqliteKeys(reader)
-    payload_keys = PayloadKeys(source, vault)
-    api_clients = ApiClients(source, clock=time.monotonic)
-    keyring = Keyring(source, clock=time.monotonic, followers=(payload_keys, api_clients))
-    freshness = SqliteFreshness(reader, keyring, routes, issuers, trust)
-    freshness.look()
-    return keyring, payload_keys, api_clients, freshness
+async def _open_known(settings: Settings, vault: LocalVault | None, stack: AsyncExitStack) -> Known:
+    records = installation.embedded_path(settings)
+    if records is not None:
+        return open_embedded(records, vault, stack)
+    # Imported by those who have one: a gate on SQLite is smaller and starts sooner without.
+    postgresql = import_module("credenza.cli.postgresql_plane")
+    known: Known = await postgresql.open_known(settings, vault, stack, report=_report)
+    return known
+
+
+def _open_traces(settings: Settings, database: LateDatabase, stack: AsyncExitStack) -> TraceFile:
+    records = installation.embedded_path(settings)
+    if records is None:
+        shared: TraceFile = import_module("credenza.store.engine_traces").EngineTraces(database.open().traces)
+        return shared
+    traces = EmbeddedTraces(traces_path(records))
+    stack.callback(traces.close)
+    return traces
+
+
+def _flush_regularly(counted: Usage, kept: Refusals, noted: _Enforced, stack: AsyncExitStack) -> None:
+    for flush, every in (
+        (counted.flush, usage.FLUSH_EVERY),
+        (kept.flush, refusals.FLUSH_EVERY),
+        (noted.flush, _NOTE_ENFORCED_EVERY),
+    ):
+        flusher = Flusher(flush, every=every)
+        flusher.start()
+        stack.push_async_callback(flusher.stop)
+
+
+def _token_verifier(settings: Settings, known: Known, replay: ReplayMemory, nonces: Nonces) -> TokenVerifier:
+    return TokenVerifier(
+        keyring=known.memory.keyring,
+        routes=known.memory.routes,
+        issuers=known.memory.issuers,
+        freshness=known.freshness,
+        replay=replay,
+        audiences=origins.audiences(settings),
+        nonces=nonces,
+    )
+
+
+def _verifier(
+    settings: Settings,
+    known: Known,
+    replay: ReplayMemory,
+    tokens: TokenVerifier | None,
+    api_tokens: ApiTokenVerifier,
+) -> Verifier:
+    keyring, routes, freshness = known.memory.keyring, known.memory.routes, known.freshness
+    return Verifier(
+        keyring=keyring,
+        routes=routes,
+        freshness=freshness,
+        replay=replay,
+        policy=Policy(max_skew=timedelta(seconds=settings.max_skew_s), echo_base_string=settings.echo_base_string),
+        tokens=tokens,
+        certificates=CertificateVerifier(keyring=keyring, routes=routes, freshness=freshness),
+        api_tokens=api_tokens,
+    )
 
 
 def replay_window(skew: timedelta) -> tuple[timedelta, timedelta]:

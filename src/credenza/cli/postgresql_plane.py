@@ -11,13 +11,10 @@ from datetime import timedelta
 from sqlalchemy import make_url
 
 from credenza.adapters.vault import LocalVault
+from credenza.cli import known
 from credenza.cli.failure import CommandFailed
-from credenza.gate.api_clients import ApiClients
-from credenza.gate.issuers import Issuers
-from credenza.gate.keyring import Keyring, RouteTable
-from credenza.gate.payload_keys import PayloadKeys
+from credenza.cli.known import Known
 from credenza.gate.postgresql import PostgresFreshness, PostgresKeys
-from credenza.gate.trust import Trust
 from credenza.settings import Settings
 from credenza.store import leases
 from credenza.store.engine import Database, reading
@@ -27,37 +24,28 @@ from credenza.store.replay import place_of
 _READ_DEADLINE_S = 2.0
 
 
-async def open_freshness(
-    settings: Settings,
-    routes: RouteTable,
-    issuers: Issuers,
-    trust: Trust,
-    vault: LocalVault | None,
-    stack: AsyncExitStack,
-    *,
-    report: Callable[[Exception], None],
-) -> tuple[Keyring, PayloadKeys, ApiClients, PostgresFreshness]:
+async def open_known(
+    settings: Settings, vault: LocalVault | None, stack: AsyncExitStack, *, report: Callable[[Exception], None]
+) -> Known:
     url = make_url(settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
     keys = PostgresKeys(LineReader(url, deadline_s=_READ_DEADLINE_S))
-    payload_keys = PayloadKeys(keys, vault)
-    api_clients = ApiClients(keys, clock=time.monotonic)
-    keyring = Keyring(keys, clock=time.monotonic, followers=(payload_keys, api_clients))
+    memory = known.empty(keys, vault)
     freshness = PostgresFreshness(
         url,
         keys,
-        keyring,
-        routes,
+        memory.keyring,
+        memory.routes,
         name=socket.gethostname(),
         clock=_boottime,
         report=report,
         memory=_memory(settings),
         lease=timedelta(seconds=settings.lease_s),
-        issuers=issuers,
-        trust=trust,
+        issuers=memory.issuers,
+        trust=memory.trust,
     )
     await freshness.start()
     stack.push_async_callback(freshness.stop)
-    return keyring, payload_keys, api_clients, freshness
+    return Known(memory, freshness)
 
 
 def check_memory(settings: Settings, database: Database) -> None:
