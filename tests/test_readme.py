@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
 CLIENTS = ROOT / ".clients" / "bin" / "python"
-START_DEADLINE_S = 150
+START_DEADLINE_S, RUN_DEADLINE_S = 150, 600
 PORTS = (8080, 8082, 8443, 8444, 9000)
 
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -75,6 +75,7 @@ def script(folder: Path) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.timeout(900)  # of which START_DEADLINE_S and RUN_DEADLINE_S are for the demo
 def test_the_blocks_of_the_readme_run_as_they_stand(demo: Path) -> None:
     if not CLIENTS.exists():
         pytest.skip("the client libraries need Python 3.11 or 3.12 (make setup says which was found)")
@@ -86,7 +87,7 @@ def test_the_blocks_of_the_readme_run_as_they_stand(demo: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=RUN_DEADLINE_S,
         check=False,
     )
 

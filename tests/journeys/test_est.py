@@ -190,6 +190,7 @@ def estclient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.timeout(1_200)  # on a busy machine it takes minutes to build
 @pytest.mark.skipif(shutil.which("go") is None, reason="the client is built from source, which needs Go")
 def test_a_standard_client_enrols_and_re_enrols(way: Way, estclient: Path, tmp_path: Path) -> None:
     server = ("-server", f"{HOST_NAME}:{way.port}", "-explicit", way.trusted)
