@@ -314,10 +314,12 @@ def test_the_command_line_calls_with_a_certificate_until_it_is_revoked(way: Way,
     assert re.search(r"Refused: INVALID_CLIENT_CERT\nWhy: credenza debug mtls \S+\n", refused[2])
 
 
-def test_the_command_line_reads_key_stores_and_pairs_of_files(way: Way, command: Command, tmp_path: Path) -> None:
+def test_the_command_line_reads_key_stores_and_pairs_of_files(
+    way: Way, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other test's command leaves anything
     client, stores = partner(way, "in two files"), made_by_keytool(way, "stored")
     (tmp_path / "password").write_text(PASSWORD)
-    before = set(Path(tempfile.gettempdir()).glob("credenza-*.pem"))
 
     pairs = [
         ("--cert", client.certificate, "--key", client.key),
@@ -328,7 +330,7 @@ def test_the_command_line_reads_key_stores_and_pairs_of_files(way: Way, command:
     assert [code for code, _, _ in answers] == [0, 0]
     assert answers[1][2].startswith(f"curl -X GET {way.url} --cert-type P12 --cert {stores.keys} ")
     assert PASSWORD not in answers[1][2]
-    assert set(Path(tempfile.gettempdir()).glob("credenza-*.pem")) == before
+    assert list(tmp_path.glob("credenza-*.pem")) == []
 
 
 def test_the_command_line_says_what_is_wrong_with_a_certificate(way: Way, command: Command) -> None:
