@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -29,6 +30,19 @@ def test_a_frozen_server_does_not_hold_up_whoever_waits_on_it_for_ever() -> None
             ask(database)
 
         server.thaw()
+        assert ask(database) == 1
+        database.close()
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced_at_once() -> None:
+    with PostgreSQLServer() as server:
+        database = open_database(server.create_database())
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: ask(database), range(3)))
+        closed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        with psycopg.connect(server.url("postgres")) as other:
+            other.execute(closed + " AND backend_type = 'client backend'")
+
         assert ask(database) == 1
         database.close()
 
