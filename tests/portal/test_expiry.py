@@ -114,6 +114,22 @@ def test_a_feed_s_address_is_shown_once_and_dies_with_the_feed(house: House, tmp
     assert "/revoke" not in visit.get(house.path("/expiry")).text
 
 
+def test_a_double_click_shows_the_one_feed_that_it_made(house: House, tmp_path: Path) -> None:
+    visit = house.visit(house.furnish(tmp_path))
+    drawn = re.findall(r'name="once" value="([^"]+)"', visit.get(house.path("/expiry")).text)[0]
+
+    clicks = [visit.post(house.path("/expiry/feeds"), once=drawn).text for _ in range(2)]
+    house.clock.advance(timedelta(minutes=1))
+    reloaded = visit.post(house.path("/expiry/feeds"), once=drawn).text
+
+    addresses = [re.findall(r'id="feed-url">([^<]+)<', each) for each in clicks]
+    assert len(addresses[0]) == 1
+    assert addresses[0] == addresses[1]
+    assert "This form was sent already" in reloaded
+    assert "feed-url" not in reloaded
+    assert visit.get(house.path("/expiry")).text.count("/revoke") == 1
+
+
 def test_names_that_others_chose_stay_text(house: House) -> None:
     admin = house.found()
     hostile = "<img src=x onerror=alert(1)>\u202egnp."

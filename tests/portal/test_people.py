@@ -282,6 +282,19 @@ async def test_a_double_click_shows_the_one_token_that_it_made(desk: Desk) -> No
     assert listed.text.count("laptop") == 1
 
 
+async def test_a_form_that_is_sent_again_with_something_else_in_it_is_done_again(desk: Desk) -> None:
+    """As after going back in the browser, which shows the form as it was, key and all."""
+    async with desk.signed_in() as http:
+        form = await http.get(desk.path("tokens/new"))
+        filled = {"csrf": csrf(form), "once": _drawn(form), "days": "7", "scope-read": "1"}
+        for name in ("laptop", "build server"):
+            await http.post(desk.path("tokens"), data={**filled, "name": name})
+        listed = await http.get(desk.path("tokens"))
+
+    assert "laptop" in listed.text
+    assert "build server" in listed.text
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

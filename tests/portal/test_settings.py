@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,23 @@ def test_a_webhook_is_added_with_its_secret_once_tested_and_removed(house: House
         .replace(f'placeholder="{ADDRESS}"', "")
         .partition('<details class="same-thing">')[0]
     )
+
+
+def test_a_double_click_shows_the_one_webhook_that_it_added(house: House) -> None:
+    visit = house.visit(house.found())
+    drawn = re.findall(r'name="once" value="([^"]+)"', visit.get(house.path("/settings/notices")).text)[0]
+    form = {"url": ADDRESS, "description": "Pager", "once": drawn}
+
+    clicks = [visit.post(house.path("/settings/webhooks"), **form).text for _ in range(2)]
+    house.clock.advance(timedelta(minutes=1))
+    reloaded = visit.post(house.path("/settings/webhooks"), **form).text
+
+    secrets = [re.findall(r"whsec_[A-Za-z0-9+/=]+", each) for each in clicks]
+    assert len(secrets[0]) == 1
+    assert secrets[0] == secrets[1]
+    assert "This form was sent already" in reloaded
+    assert "whsec_" not in reloaded
+    assert visit.get(house.path("/settings/notices")).text.count("/test") == 1
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "ftp://example.com", "nonsense", ""])

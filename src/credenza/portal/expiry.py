@@ -15,7 +15,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import Ending, add_months
 from credenza.domain.lists import EndingOrder
 from credenza.domain.model import EnvironmentName, OrganizationId, ProjectId
-from credenza.portal import charts
+from credenza.portal import charts, repeats
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
 
@@ -85,6 +85,7 @@ def show_list(visit: Visit) -> Response:
         projects=_projects(visit, organization_id),
         timeline=_timeline(visit, organization_id, wanted),
         feeds=calendar_feeds.list_own(visit.portal.platform, visit.actor, organization_id, now=visit.now),
+        once=repeats.key(visit),
     )
 
 
@@ -116,13 +117,16 @@ def show_month(visit: Visit) -> Response:
 
 def make_feed(visit: Visit) -> Response:
     organization_id = _organization(visit)
-    made = calendar_feeds.make(visit.portal.platform, visit.actor, organization_id, now=visit.now)
+    made = calendar_feeds.make(
+        visit.portal.platform, visit.actor, organization_id, now=visit.now, once=repeats.once(visit)
+    )
+    address = f"{visit.portal.platform.public_url}/calendar/{made.token}.ics"
     return render(
         visit,
         "calendar_feed_made.html",
         section="expiry",
         organization_id=organization_id,
-        url=f"{visit.portal.platform.public_url}/calendar/{made.token}.ics",
+        url=address if repeats.may_show(visit, made.feed.created_at) else "",
     )
 
 

@@ -21,13 +21,16 @@ def key(visit: Visit) -> str:
 
 
 def once(visit: Visit) -> Once | None:
+    """What is filled in differently, after going back, is another request: nobody could tell a browser's form that its
+    key is used up."""
     sent_with = visit.fields.get("once", "")
     if not sent_with or len(sent_with) > 64:
         return None
     fields = {name: value for name, value in visit.fields.items() if name not in _NOT_CONTENT}
     files = {name: hashlib.sha256(octets).hexdigest() for name, octets in visit.files.items()}
     sent = json.dumps([visit.request.url.path, fields, files], sort_keys=True)
-    return Once(sent_with, hashlib.sha256(sent.encode()).hexdigest())
+    request_hash = hashlib.sha256(sent.encode()).hexdigest()
+    return Once(f"{sent_with} {request_hash}", request_hash)
 
 
 def may_show(visit: Visit, made_at: datetime) -> bool:

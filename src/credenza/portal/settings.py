@@ -16,6 +16,7 @@ from credenza.domain.access import PROJECT_ADMIN_LIMIT, PROJECT_READ_ONLY_LIMIT,
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import EXPIRING, NOTICE_DAYS, VALIDITY_MONTHS
 from credenza.domain.model import EnvironmentName, OrganizationId
+from credenza.portal import repeats
 from credenza.portal.payload_protection import protections
 from credenza.portal.rendering import render
 from credenza.portal.visit import Visit
@@ -81,10 +82,12 @@ def add_webhook(visit: Visit) -> Response:
             url=visit.fields.get("url", "").strip(),
             description=visit.fields.get("description", "").strip()[:120],
             now=visit.now,
+            once=repeats.once(visit),
         )
     except Refusal as refusal:
         return _notices(visit, refusal)
-    return _render(visit, "webhook_added.html", added=added)
+    secret = added.secret if repeats.may_show(visit, added.webhook.created_at) else ""
+    return _render(visit, "webhook_added.html", webhook=added.webhook, secret=secret)
 
 
 def ask_remove_webhook(visit: Visit) -> Response:
@@ -133,6 +136,7 @@ def _notices(visit: Visit, refusal: Refusal | None = None) -> Response:
         webhooks=webhooks.list_all(platform, actor, organization_id, now=now) if sees else (),
         deliveries=deliveries.list_page(platform, actor, organization_id, limit=_DELIVERIES, now=now) if sees else (),
         most=webhooks.MOST,
+        once=repeats.key(visit),
     )
 
 
