@@ -1,11 +1,12 @@
 """What tests of pages stand on: the browser tells what is wrong with a page, and stays out of other tests' way."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
-from tests.browser import Complaints, findings, shoot
+from tests.browser import PATIENCE_MS, Complaints, findings, shoot
 from tests.static_site import static_site
 
 HEAD = '<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,"><main>'
@@ -28,7 +29,9 @@ def test_what_the_browser_holds_against_a_page_is_reported(
     scripts = {"/throws.js": "throw new Error('thrown')", "/refuses.js": "Promise.reject(new Error('unhandled'))"}
     with static_site({"/": HEAD + body, **scripts}, policy=POLICY) as site:
         page.goto(site.origin)
-        page.wait_for_timeout(50)
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while not complaints.unexpected() and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
 
     assert any(part in text for text in complaints.unexpected())
     complaints.expect(part)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.browser import findings
 from tests.clock import Clock
 from tests.portal.conftest import Check
@@ -130,10 +130,10 @@ def test_the_check_of_the_chain_opens_in_the_dialog(open_page: Open, screenshot:
     dialog.wait_for()
     screenshot(page, "chain-dialog")
 
-    assert "unbroken" in dialog.inner_text()
+    expect(dialog).to_contain_text("unbroken")
     assert findings(page) == []
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.textContent") == "Check the chain"
+    expect(page.get_by_role("link", name="Check the chain")).to_be_focused()
 
 
 def test_letters_lead_to_sections(open_page: Open) -> None:
@@ -152,6 +152,7 @@ def test_the_first_key_press_offers_the_way_past_the_navigation(open_page: Open)
     page.keyboard.press("Tab")
     skip = page.evaluate("document.activeElement.textContent")
     page.keyboard.press("Enter")
+    page.wait_for_url("**#main")
     page.keyboard.press("Tab")
 
     assert skip == "Skip to the content"
