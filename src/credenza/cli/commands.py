@@ -8,14 +8,17 @@ becomes a group (`credenza csr create`). A noun may take its verbs from several 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from credenza.cli import habits
+
+Importing: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 _EPILOG = "Every command also takes -o, --quiet, --yes, --profile, --project and --env: credenza --help"
 
@@ -76,20 +79,23 @@ COMMANDS = (
 class _Lazy(TyperCommand):
     """Stands in for a command until its arguments are to be read: help and completion of others cost nothing."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, importing: Importing) -> None:
         super().__init__(entry.name, help=entry.help, hidden=entry.hidden, rich_markup_mode=None)
         self._entry = entry
+        self._importing = importing
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
-        return load(self._entry).make_context(*args, **extra)
+        with self._importing():
+            command = load(self._entry)
+        return command.make_context(*args, **extra)
 
 
-def root() -> TyperGroup:
-    """Make `credenza` itself."""
+def root(importing: Importing = nullcontext) -> TyperGroup:
+    """Make `credenza` itself. Modules are imported within `importing`."""
     return TyperGroup(
         name="credenza",
         help="Credenza, the credential desk of an API platform.",
-        commands={entry.name: _Lazy(entry) for entry in COMMANDS},
+        commands={entry.name: _Lazy(entry, importing) for entry in COMMANDS},
         params=[*habits.options(hidden=False)],
         no_args_is_help=True,
         rich_markup_mode=None,

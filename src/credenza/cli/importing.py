@@ -1,4 +1,4 @@
-"""Imports of a process that serves for a long time."""
+"""Imports of a process that is all ours."""
 
 from __future__ import annotations
 

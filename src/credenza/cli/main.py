@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]  # what add_completion does
@@ -17,6 +18,7 @@ from credenza.cli import commands
 from credenza.cli.ending import ending, failed
 from credenza.cli.failure import ExitCode
 from credenza.cli.habits import Habits
+from credenza.cli.importing import lasting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +34,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     if "_CREDENZA_COMPLETE" in os.environ:
         completion_init()
     try:
-        outcome = commands.root().main(arguments, prog_name="credenza", standalone_mode=False, obj=Habits())
+        # Without arguments they are those of a process of our own; with some it is somebody else's.
+        importing = lasting if arguments is None else nullcontext
+        outcome = commands.root(importing).main(arguments, prog_name="credenza", standalone_mode=False, obj=Habits())
     except typer.TyperException as error:
         return failed(_usage(error), ExitCode(error.exit_code))
     except typer.Abort:
