@@ -155,10 +155,10 @@ def test_the_parent_of_workers_has_one_thread_and_no_database_open(tmp_path: Pat
     with CredenzaServer(settings(tmp_path), workers=2) as server:
         parent = Path(f"/proc/{next(iter(server.worker_pids()))}/stat").read_text().rpartition(")")[2].split()[1]
         threads = list(Path(f"/proc/{parent}/task").iterdir())
-        opened = [os.readlink(each) for each in Path(f"/proc/{parent}/fd").iterdir()]
+        opened = [each.readlink() for each in Path(f"/proc/{parent}/fd").iterdir()]
 
     assert len(threads) == 1
-    assert not [path for path in opened if str(tmp_path) in path]
+    assert not [path for path in opened if path.is_relative_to(tmp_path)]
 
 
 def _naming_gate(directory: Path, *, workers: int) -> CredenzaServer:
