@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, event
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop
 
-from credenza.actions import oauth_keys, projects, search, traces
+from credenza.actions import oauth_keys, projects, projects_in_sight, search, traces
 from credenza.actions.issuing import NewKey
 from credenza.domain.lists import KeyOrder, KeyQuery, KeyState, ProjectOrder, ProjectQuery
 from credenza.domain.model import Credential, OrganizationRole, ProjectType
@@ -126,10 +126,11 @@ def test_projects_are_filtered_sorted_and_gone_on_with(shop: Shop) -> None:
         projects.create(stage.platform, admin.actor, shop.organization.id, new, now=stage.now)
 
     def names(wanted: ProjectQuery) -> list[str]:
-        page = stage.looked(projects.search_page, admin.actor, shop.organization.id, wanted)
+        page = stage.looked(projects_in_sight.search_page, admin.actor, shop.organization.id, wanted)
         return [each.project.name for each in page.rows]
 
-    first = stage.looked(projects.search_page, admin.actor, shop.organization.id, ProjectQuery(limit=1)).rows[0]
+    one = ProjectQuery(limit=1)
+    (first,) = stage.looked(projects_in_sight.search_page, admin.actor, shop.organization.id, one).rows
     assert names(ProjectQuery(text="payments")) == ["Payments 0", "Payments 1"]
     assert names(ProjectQuery(text="payments", order=ProjectOrder.NAME_LAST)) == ["Payments 1", "Payments 0"]
     assert names(ProjectQuery(type=ProjectType.OAUTH2_FAPI)) == ["Payments 1"]
@@ -150,7 +151,7 @@ def test_nobody_sees_projects_and_keys_of_others_in_lists_and_searches(shop: Sho
         found = stage.looked(search.find, shop.owner.actor, organization, text)
         assert found == stage.looked(search.find, admin.actor, organization, text)
         assert [*found.by_name, *(each for each in found.keys if each.id == key.id)] != []
-    assert stage.looked(projects.search_page, stranger.actor, organization, ProjectQuery()).rows == ()
+    assert stage.looked(projects_in_sight.search_page, stranger.actor, organization, ProjectQuery()).rows == ()
 
 
 # PostgreSQL walks through whatever is as small as this.
@@ -186,8 +187,8 @@ def test_keys_of_a_deleted_project_are_not_found(shop: Shop) -> None:
 def test_a_project_in_sight_says_what_its_viewer_may_do(shop: Shop) -> None:
     overseer = shop.stage.member(shop.organization, OrganizationRole.COMPLIANCE_ADMIN)
 
-    own = shop.looked(projects.in_sight).allowed
-    seen = shop.stage.looked(projects.in_sight, overseer.actor, shop.project.id).allowed
+    own = shop.looked(projects_in_sight.in_sight).allowed
+    seen = shop.stage.looked(projects_in_sight.in_sight, overseer.actor, shop.project.id).allowed
 
     assert "key.add" in own
     assert "key.view" in own & seen

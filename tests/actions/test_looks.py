@@ -17,6 +17,7 @@ from credenza.actions import (
     people,
     project_members,
     projects,
+    projects_in_sight,
     search,
     services,
     traces,
@@ -41,7 +42,7 @@ def looks(shop: Shop) -> dict[str, Look]:
         "audit.view": (audit_log.latest, (organization,), {"limit": 1}),
         "service.list": (services.list_live, (), {}),
         "csr.check": (csr_checks.check, (request(0), ProjectType.OAUTH10A), {}),
-        "project.list": (projects.list_all, (organization,), {}),
+        "project.list": (projects_in_sight.list_all, (organization,), {}),
         "project.view": (projects.get, (project,), {}),
         "project.member.list": (project_members.list_all, (project,), {}),
         "key.list": (oauth_keys.list_page, (project,), {"limit": 1}),
@@ -55,11 +56,11 @@ def more_looks(shop: Shop) -> list[tuple[str, Look]]:
     """Other ways to look at the same, for the pages of the portal."""
     organization, project, key = shop.organization.id, shop.project.id, shop.key.id
     return [
-        ("project.list", (projects.search_page, (organization, ProjectQuery()), {})),
+        ("project.list", (projects_in_sight.search_page, (organization, ProjectQuery()), {})),
         ("project.list", (search.find, (organization, "billing"), {})),
         ("api_credential.list", (api_credentials.list_page, (organization, ApiCredentialQuery()), {})),
         ("api_credential.list", (api_credentials.list_choices, (organization,), {})),
-        ("project.view", (projects.in_sight, (project,), {})),
+        ("project.view", (projects_in_sight.in_sight, (project,), {})),
         ("key.list", (oauth_keys.search_page, (project, KeyQuery(SANDBOX)), {})),
         ("key.view", (oauth_keys.get_in_context, (project, key), {})),
         ("usage.view", (traces.uses, (project, (key,)), {})),

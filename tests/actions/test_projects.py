@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage
 
-from credenza.actions import oauth_keys, project_members, projects, services
+from credenza.actions import oauth_keys, project_members, projects, projects_in_sight, services
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment, ProjectEdit
 from credenza.domain.errors import Code
@@ -230,7 +230,7 @@ def test_a_list_holds_what_its_reader_may_see_a_page_at_a_time(shop: Shop) -> No
     )
 
     def listed(actor: object, **named: object) -> list[str]:
-        views = stage.looked(projects.list_all, actor, shop.organization.id, **named)
+        views = stage.looked(projects_in_sight.list_all, actor, shop.organization.id, **named)
         assert all(len(view.credentials) == 1 for view in views)
         return [view.project.id for view in views]
 
@@ -279,7 +279,7 @@ def test_a_token_sees_its_own_organization_alone(shop: Shop) -> None:
     shop.stage.refused(
         "project.list",
         Code.NOT_FOUND,
-        projects.list_all,
+        projects_in_sight.list_all,
         foreign,
         shop.organization.id,
         chain=elsewhere.organization.id,

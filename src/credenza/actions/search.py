@@ -7,7 +7,7 @@ from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
 from credenza.actions.expiry import hidden
-from credenza.actions.projects import narrowed_to
+from credenza.actions.projects_in_sight import narrowed_to
 from credenza.domain.access import Action
 from credenza.domain.api_credentials import ApiCredential
 from credenza.domain.lists import ProjectQuery

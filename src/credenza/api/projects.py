@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from credenza.actions import project_members, projects, upgrades
+from credenza.actions import project_members, projects, projects_in_sight, upgrades
 from credenza.actions.context import organization_of
 from credenza.api import answers, new_credentials, paging, service_keys
 from credenza.api.asked import Asked, Caller, EnvironmentPath, OrganizationPath, ProjectPath, UserPath
@@ -76,7 +76,7 @@ def _list(
     limit: int | None,
     cursor: str | None,
 ) -> Sequence[wire.ProjectSummary]:
-    found = projects.list_all(
+    found = projects_in_sight.list_all(
         asked.platform,
         asked.actor,
         organization_id,

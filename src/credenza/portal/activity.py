@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response, StreamingResponse
 
-from credenza.actions import audit_files, audit_log, people, permissions, projects
+from credenza.actions import audit_files, audit_log, people, permissions, projects_in_sight
 from credenza.domain import audit
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -42,7 +42,7 @@ def show(visit: Visit) -> Response:
     before = _before(visit)
     found = audit_log.latest(platform, actor, organization_id, asked.wanted, before=before, limit=_PAGE + 1, now=now)
     shown = found[:_PAGE]
-    known = projects.list_all(platform, actor, organization_id, now=now)
+    known = projects_in_sight.list_all(platform, actor, organization_id, now=now)
     return render(
         visit,
         "activity.html",

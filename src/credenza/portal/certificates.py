@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from credenza.actions import certificates, traces
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import Credential, EnvironmentName
 from credenza.portal import certificate_files, certificate_views, credential_lists, key_views, keys, project_frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.lists import KeyOrder, KeyQuery, KeyState
 from credenza.domain.model import Credential, EnvironmentName
 from credenza.portal import key_views

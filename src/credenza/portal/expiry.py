@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from credenza.actions import calendar_feeds, expiry, projects
+from credenza.actions import calendar_feeds, expiry, projects_in_sight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import Ending, add_months
 from credenza.domain.lists import EndingOrder
@@ -185,7 +185,7 @@ def _day(on: date, month: datetime, counts: Sequence[int], by_day: Mapping[date,
 
 
 def _projects(visit: Visit, organization_id: OrganizationId) -> list[tuple[ProjectId, str]]:
-    found = projects.list_all(visit.portal.platform, visit.actor, organization_id, now=visit.now)
+    found = projects_in_sight.list_all(visit.portal.platform, visit.actor, organization_id, now=visit.now)
     return sorted(((each.project.id, each.project.name) for each in found), key=lambda pair: pair[1].lower())
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from credenza.actions import oauth_keys, traces
 from credenza.actions.oauth_keys import KeyInContext
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import EnvironmentName, Status

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from credenza.actions import services, traces
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.model import Credential
 from credenza.portal import key_files, key_views, project_frame
 from credenza.portal.rendering import render

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from credenza.actions import audit_log, oauth_keys, traces
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain import audit
 from credenza.domain.access import Action
 from credenza.domain.lists import KeyState

@@ -6,7 +6,7 @@ from typing import Any
 
 from credenza.actions import certificates
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName, ProjectType
 from credenza.portal import new_key, texts

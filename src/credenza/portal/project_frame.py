@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from credenza.actions import projects
-from credenza.actions.projects import ProjectInSight
+from credenza.actions import projects_in_sight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName, ProjectId
 from credenza.portal.rendering import render
@@ -21,7 +21,7 @@ def project_id(visit: Visit) -> ProjectId:
 
 
 def enter(visit: Visit) -> ProjectInSight:
-    return projects.in_sight(visit.portal.platform, visit.actor, project_id(visit), now=visit.now)
+    return projects_in_sight.in_sight(visit.portal.platform, visit.actor, project_id(visit), now=visit.now)
 
 
 def show(

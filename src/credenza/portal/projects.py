@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from credenza.actions import projects, services
-from credenza.actions.projects import NewCredential, NewEnvironment, NewProject, ProjectEdit, ProjectInSight
+from credenza.actions import projects, projects_in_sight, services
+from credenza.actions.projects import NewCredential, NewEnvironment, NewProject, ProjectEdit
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import ProjectOrder, ProjectQuery
 from credenza.domain.model import (
@@ -41,7 +42,7 @@ _NAME_WRONG = Refusal(Code.INVALID, "Nothing was deleted: type the name exactly 
 def show_list(visit: Visit) -> Response:
     organization_id = OrganizationId(visit.path("organization_id"))
     wanted = _wanted(visit)
-    page = projects.search_page(visit.portal.platform, visit.actor, organization_id, wanted, now=visit.now)
+    page = projects_in_sight.search_page(visit.portal.platform, visit.actor, organization_id, wanted, now=visit.now)
     filters = {"q": wanted.text, "type": wanted.type or "", "environment": wanted.environment or ""}
     return render(
         visit,

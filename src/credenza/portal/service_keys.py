@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from credenza.actions import payload_trials, service_keys, services
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import ServiceKeyQuery
 from credenza.domain.model import (

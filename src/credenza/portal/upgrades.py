@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from credenza.actions import projects, traces, upgrades
-from credenza.actions.projects import ProjectInSight
+from credenza.actions.projects_in_sight import ProjectInSight
 from credenza.actions.traces import OAuth1Caller, OAuth1Use
 from credenza.actions.upgrades import Outlook
 from credenza.domain.access import Action
