@@ -57,7 +57,7 @@ def start(stage: Stage, request: Request, place: Path, failpoint: str) -> "subpr
 
 
 def kill_at(failpoint: str, stage: Stage, request: Request, place: Path) -> None:
-    assert start(stage, request, place / "errand", failpoint).wait(60) == -signal.SIGKILL
+    assert start(stage, request, place / "errand", failpoint).wait(240) == -signal.SIGKILL
 
 
 def states(stage: Stage) -> list[str]:

@@ -80,7 +80,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(tmp_path: Pat
         "CREDENZA_OIDC_ALLOWED_DOMAINS": '["example.org"]',
     }
     run = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=240, check=False
     )
 
     assert run.returncode == 1
