@@ -26,6 +26,7 @@ Values: TypeAlias = Mapping[str, Any]
 _Change: TypeAlias = Callable[[Any], Any]
 
 _NONE: Final[Values] = {}
+_CURSOR: Final = "credenza_cursor"
 
 
 class Prepared:
@@ -75,6 +76,7 @@ class _Text:
     def __init__(
         self, statement: Statement, dialect: Dialect, sets: Sequence[str] | None, lists: Mapping[str, Sequence[Any]]
     ) -> None:
+        self._keeps_cursor = dialect.name != "sqlite"
         compiled: Any = statement.compile(dialect=dialect, column_keys=sets)
         assert isinstance(statement, Select) or not (compiled.insert_prefetch or compiled.update_prefetch), (
             "no column is filled in"
@@ -98,14 +100,24 @@ class _Text:
     def execute(self, connection: Connection, values: Values) -> Any:
         """Run it in the connection's transaction; returns the driver's cursor."""
         sent = self._sent(values)
-        driver: Any = connection.connection.dbapi_connection
         try:
-            cursor = driver.execute(self._sql, sent)
+            cursor = self._runner(connection).execute(self._sql, sent)
         except connection.dialect.loaded_dbapi.Error as error:
             raise as_sqlalchemy(connection, self._sql, error) from error
         if listeners := connection.engine.dispatch.after_cursor_execute:
             listeners(connection, cursor, self._sql, sent, None, False)
         return cursor
+
+    def _runner(self, connection: Connection) -> Any:
+        """What runs statements of the driver, and gives the cursor of each. psycopg takes as long to make a cursor as
+        to run a statement by it, so that a connection keeps one: what came of a statement is read before the next."""
+        pooled = connection.connection
+        if not self._keeps_cursor:
+            return pooled.dbapi_connection
+        kept = pooled.info.get(_CURSOR)
+        if kept is None:
+            kept = pooled.info[_CURSOR] = pooled.cursor()
+        return kept
 
     def read(self, row: Sequence[Any]) -> Row:
         if not self._reads:
@@ -130,6 +142,15 @@ def _writer(kind: TypeEngine[Any], dialect: Dialect) -> _Change | None:
 
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> _Change | None:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def run_sql(connection: Connection, sql: str) -> None:
+    """Run what begins, parts and ends transactions, which takes no values and answers nothing."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(sql)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise as_sqlalchemy(connection, sql, error) from error
 
 
 def as_sqlalchemy(connection: Connection, sql: str, error: Any) -> Exception:

@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
-from credenza.store import prepared
 from credenza.store.deadline import STATEMENT_DEADLINE
+from credenza.store.prepared import run_sql
 
 _MOST_TOGETHER: Final = 32
 
@@ -103,19 +103,19 @@ class _Together:
 
     @contextmanager
     def member(self) -> Iterator[None]:
-        self._run("SAVEPOINT member")
+        run_sql(self.connection, "SAVEPOINT member")
         try:
             yield
         except BaseException as error:
             self._undo(error)
             raise
-        self._run("RELEASE member")
+        run_sql(self.connection, "RELEASE member")
         self._members += 1
 
     def _undo(self, error: BaseException) -> None:
         if self._driver.in_transaction:
-            self._run("ROLLBACK TO member")
-            self._run("RELEASE member")
+            run_sql(self.connection, "ROLLBACK TO member")
+            run_sql(self.connection, "RELEASE member")
         elif self._members:
             # https://sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction": a full disk, for
             # one, takes all of it back, and with it what others were told was written.
@@ -137,12 +137,6 @@ class _Together:
         self._ended.wait()
         if self._failure is not None:
             raise copy(self._failure)  # each raises its own, with a traceback of its own
-
-    def _run(self, sql: str) -> None:
-        try:
-            self._driver.execute(sql)
-        except sqlite3.Error as error:
-            raise prepared.as_sqlalchemy(self.connection, sql, error) from error
 
     @property
     def _driver(self) -> sqlite3.Connection:
