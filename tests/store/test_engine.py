@@ -1,17 +1,20 @@
 """Nobody waits for a database without end, and nobody is passed over."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from tests.servers import PostgreSQLServer
 
-from credenza.domain.model import PLATFORM
-from credenza.store import changes, migrate
+from credenza.domain.model import PLATFORM, OrganizationId
+from credenza.store import changes, migrate, people
 from credenza.store.changes import ChangeKind
-from credenza.store.engine import Database, open_database, reading, writing
+from credenza.store.engine import Database, asking, open_database, reading, writing
 
 
 def ask(database: Database) -> object:
@@ -39,12 +42,33 @@ def test_a_connection_that_the_server_has_closed_is_replaced_at_once() -> None:
         database = open_database(server.create_database())
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda _: ask(database), range(3)))
-        closed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        closed = "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         with psycopg.connect(server.url("postgres")) as other:
             other.execute(closed + " AND backend_type = 'client backend'")
 
         assert ask(database) == 1
         database.close()
+
+
+def test_a_single_question_begins_no_transaction(database: Database) -> None:
+    with asking(database.records) as connection:
+        people.organization_exists(connection, OrganizationId("nobody"))
+        driver: Any = connection.connection.dbapi_connection
+        begun = driver.in_transaction if database.embedded else driver.info.transaction_status != TransactionStatus.IDLE
+
+    assert not begun
+
+
+def test_after_a_question_its_connection_has_transactions_as_before(database: Database) -> None:
+    with asking(database.records) as connection:
+        people.organization_exists(connection, OrganizationId("nobody"))
+
+    with suppress(LookupError), writing(database.records) as connection:
+        changes.record(connection, PLATFORM, ChangeKind.CATALOG, 1)
+        raise LookupError
+
+    with asking(database.records) as connection:
+        assert changes.current(connection) == 0
 
 
 def test_sixteen_writers_all_have_their_turn(database: Database) -> None:

@@ -15,7 +15,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, OrganizationId, UserId
 from credenza.store import access_tokens
 from credenza.store.access_tokens import AccessToken
-from credenza.store.engine import reading
+from credenza.store.engine import asking
 
 LONGEST_DAYS = 366
 _PREFIX = "czp_"
@@ -111,7 +111,7 @@ def authenticate(platform: Platform, secret: str, *, address: str, now: datetime
     """Find whose token this is. Whatever is wrong with it, the refusal is the same."""
     if not secret_text.is_well_formed(_PREFIX, secret):
         raise _unknown()
-    with reading(platform.database.records) as connection:
+    with asking(platform.database.records) as connection:
         token = access_tokens.find_usable(connection, _hash(platform, secret), now=now)
     if token is None:
         raise _unknown()

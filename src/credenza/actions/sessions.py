@@ -21,7 +21,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Session, SignInMethod, User
 from credenza.domain.sessions import LIFE, is_fresh, is_live
 from credenza.store import people, sessions
-from credenza.store.engine import reading, writing
+from credenza.store.engine import asking, writing
 
 _SEEN_EVERY = timedelta(minutes=1)
 _KEPT_AFTER_THE_END = timedelta(days=1)
@@ -84,7 +84,7 @@ def begin(
 def peek(platform: Platform, token: str, *, now: datetime) -> Session | None:
     """Find the live session that a token belongs to, as one that nobody has seen: what a page asks by itself must not
     keep it alive."""
-    with reading(platform.database.records) as connection:
+    with asking(platform.database.records) as connection:
         session = sessions.find_by_token(connection, _hash(platform, token))
     return session if session is not None and is_live(session, now=now) else None
 

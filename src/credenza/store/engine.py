@@ -1,7 +1,8 @@
 """Open the database, SQLite or PostgreSQL, and begin transactions on it.
 
 `writing` takes the write lock at once on SQLite, so that what was read stays true until the commit, and those who wait
-for it commit together (`turns`); on PostgreSQL the callers lock rows. `reading` sees one snapshot on both.
+for it commit together (`turns`); on PostgreSQL the callers lock rows. `reading` sees one snapshot on both, and so does
+the single statement of `asking`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy.engine import URL, Dialect
 
 from credenza.store.deadline import STATEMENT_DEADLINE
 from credenza.store.embedded_traces import traces_path
+from credenza.store.prepared import run_sql
 from credenza.store.turns import Turns
 
 POOL_SIZE = 10
@@ -76,10 +78,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """For one question alone: a single SELECT sees one state of the database without a transaction around it."""
+    with engine.connect().execution_options(**_question(engine.dialect)) as connection:
+        yield connection
+
+
 def _snapshot(dialect: Dialect) -> dict[str, Any]:
     if dialect.name == "sqlite":
         return {"credenza_reading": True}
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _question(dialect: Dialect) -> dict[str, Any]:
+    if dialect.name == "sqlite":
+        return {"credenza_reading": True}
+    return {"isolation_level": "AUTOCOMMIT"}
 
 
 def _sqlite(url: URL) -> Engine:
@@ -106,4 +121,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("credenza_reading", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    run_sql(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
