@@ -69,14 +69,7 @@ def revoke(visit: Visit) -> Response:
         )
     except Refusal as refusal:
         return _revoke_form(visit, refusal)
-    return project_frame.show(
-        visit,
-        project_frame.enter(visit),
-        "key_revoked.html",
-        environment=done.credential.environment,
-        key=done.credential,
-        reach=done.reach,
-    )
+    return key_changes.show_revoked(visit, done)
 
 
 def _added(visit: Visit, name: EnvironmentName, predecessor_id: CredentialId | None) -> Response:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from credenza.actions import oauth_keys, traces
 from credenza.actions.oauth_keys import KeyInContext
 from credenza.actions.projects_in_sight import ProjectInSight
+from credenza.actions.revocation import Revoked
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.lists import KeyQuery, KeyState
 from credenza.domain.model import EnvironmentName, Status
@@ -130,6 +131,10 @@ def revoke(visit: Visit) -> Response:
         )
     except Refusal as refusal:
         return _revoke_form(visit, refusal)
+    return show_revoked(visit, done)
+
+
+def show_revoked(visit: Visit, done: Revoked) -> Response:
     return project_frame.show(
         visit,
         project_frame.enter(visit),
