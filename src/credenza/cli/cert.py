@@ -12,33 +12,26 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from credenza.cli import bundles, files, habits, output, passwords, remote, revoking
+from credenza.cli import bundles, callers, habits, output, own_key, passwords, remote, revoking
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
+from credenza.cli.own_key import CsrFile, Force, Generate, Out
 from credenza.client import operations
 from credenza.client.management import ManagementClient
-from credenza.protocol import certificate, csr, pkcs12, public_key
+from credenza.protocol import certificate, csr
 from credenza.wire.credentials import (
     AddMTLSCertificateCredentialAfter,
     AddMTLSCsrCredentialAfter,
-    MtlsCertificate,
     MtlsCertificateDetails,
 )
 
 app = typer.Typer()
 
 _COLUMNS = ("alias", "subject", "environment", "status", "expiring", "notAfter", "id")
-_RSA_BITS = 2048
 
 CertificateId = Annotated[str, typer.Argument(metavar="ID", help="Its id: credenza cert list")]
 Alias = Annotated[str, typer.Option(help="A name to know the certificate by.")]
-Generate = Annotated[bool, typer.Option("--generate", help="Make the private key here; it is sent to nobody.")]
-CsrFile = Annotated[
-    Path | None, typer.Option("--csr", metavar="FILE", help="Certification request of an existing key; - is stdin.")
-]
 CertFile = Annotated[
     Path | None,
     typer.Option("--cert", metavar="FILE", help="Certificate of a trusted authority; its chain may stand behind it."),
@@ -49,10 +42,6 @@ CommonName = Annotated[
 ]
 Organization = Annotated[str | None, typer.Option(metavar="NAME", help="With --generate: O.")]
 Unit = Annotated[str | None, typer.Option("--organizational-unit", metavar="NAME", help="With --generate: OU.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +62,7 @@ class _Wanted:
 
     @property
     def store(self) -> Path:
-        return self.out or Path(f"{self.alias}.p12")
+        return own_key.path_of(self.out, self.alias)
 
 
 @app.command("list")
@@ -107,16 +96,13 @@ def view(context: typer.Context, certificate_id: CertificateId) -> None:
     project = remote.project(context)
     with remote.client(context) as client:
         found = _get(client, project, certificate_id)
-        callers = client.send(operations.list_callers(project, certificate_id))
+        calling = client.send(operations.list_callers(project, certificate_id))
     if habits.of(context).output is not Output.TABLE:
-        output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": callers})
+        output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": calling})
         return
     above = [certificate.describe(certificate.parse(each)).subject for each in found.chain]
     output.show(context, {**found.model_dump(by_alias=True, exclude={"certificate", "chain"}), "chain": above})
-    print("\nCallers" if callers else "\nNobody has called with this certificate yet.")
-    if callers:
-        columns = ("address", "userAgent", "serviceId", "admitted", "refused", "lastSeenAt")
-        output.show_list(context, callers, columns=columns)
+    callers.show(context, calling, called_with="certificate")
 
 
 @app.command()
@@ -189,14 +175,13 @@ def _add(context: typer.Context, wanted: _Wanted) -> None:
     else:
         new = _by_certificate(wanted, environment)
     with remote.client(context) as client:
-        _show(context, client.send(operations.add_certificate(project, new)))
+        output.show_but(context, client.send(operations.add_certificate(project, new)), "certificate")
 
 
 def _generate(context: typer.Context, wanted: _Wanted) -> None:
     """Make a key, have it certified, and write both with the authorities above into a key store."""
-    files.check_writable(wanted.store, overwrite=wanted.force)
-    password = passwords.new(wanted.password_file).ask_new(f"New password of {wanted.store}")
-    private_key = rsa.generate_private_key(public_exponent=public_key.RSA_EXPONENT, key_size=_RSA_BITS)
+    store = own_key.open_store(wanted.store, wanted.password_file, overwrite=wanted.force)
+    private_key = own_key.make()
     request = csr.build(
         private_key,
         # A subject is accepted once: the seconds since 1970 make it one of its own.
@@ -209,11 +194,8 @@ def _generate(context: typer.Context, wanted: _Wanted) -> None:
     with remote.client(context) as client:
         made = client.send(operations.add_certificate(project, new))
         details = client.send(operations.get_certificate(project, made.id))
-    chain = tuple(x509.load_pem_x509_certificate(each.encode()) for each in details.chain)
-    held = x509.load_pem_x509_certificate(made.certificate.encode())
-    octets = pkcs12.write_pkcs12(private_key, held, chain, alias=made.alias, password=password)
-    files.write_secret(wanted.store, octets, overwrite=wanted.force)
-    _show(context, made)
+    store.write(private_key, made, [each.encode() for each in details.chain])
+    output.show_but(context, made, "certificate")
     output.note(context, f"Private key and certificates written to {wanted.store}. It was sent to nobody: keep a copy.")
 
 
@@ -253,9 +235,3 @@ def _check_id(certificate_id: str) -> None:
     """A key id has no dashes, and is another command's."""
     if "-" not in certificate_id:
         raise CommandFailed(f"{certificate_id} is no certificate's id. List them: credenza cert list", ExitCode.USAGE)
-
-
-def _show(context: typer.Context, held: MtlsCertificate) -> None:
-    """Print a certificate; a table leaves the PEM out, which `-o json` has."""
-    table = habits.of(context).output is Output.TABLE
-    output.show(context, held.model_dump(by_alias=True, exclude={"certificate"}) if table else held)

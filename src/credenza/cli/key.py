@@ -12,34 +12,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from credenza.cli import files, habits, output, passwords, remote, revoking
+from credenza.cli import callers, habits, output, own_key, passwords, remote, revoking
 from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.habits import Output
+from credenza.cli.own_key import CsrFile, Force, Generate, Out
 from credenza.client import operations
 from credenza.client.management import ManagementClient
 from credenza.client.operations import Operation
 from credenza.protocol import csr as requests
-from credenza.protocol import pkcs12, public_key
 from credenza.wire.credentials import AddSigningCredentialAfter, Credential, NewKey
 
 app = typer.Typer()
 
 _COLUMNS = ("alias", "environment", "status", "expiring", "notAfter", "kid")
-_RSA_BITS = 2048
 
 KeyId = Annotated[str, typer.Argument(metavar="KID", help="Key id: credenza key list")]
 Alias = Annotated[str, typer.Option(help="A name to know the key by.")]
-Generate = Annotated[bool, typer.Option("--generate", help="Make the private key here; it is sent to nobody.")]
-CsrFile = Annotated[
-    Path | None, typer.Option("--csr", metavar="FILE", help="Certification request of an existing key; - is stdin.")
-]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
 
 
 def _key_id(text: str | None) -> str | None:
@@ -85,15 +74,12 @@ def view(context: typer.Context, kid: KeyId) -> None:
     project = remote.project(context)
     with remote.client(context) as client:
         found = _get(client, project, kid)
-        callers = client.send(operations.list_callers(project, kid))
+        calling = client.send(operations.list_callers(project, kid))
     if habits.of(context).output is not Output.TABLE:
-        output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": callers})
+        output.show(context, {**found.model_dump(mode="json", by_alias=True), "callers": calling})
         return
     _show(context, found)
-    print("\nCallers" if callers else "\nNobody has called with this key yet.")
-    if callers:
-        columns = ("address", "userAgent", "serviceId", "admitted", "refused", "lastSeenAt")
-        output.show_list(context, callers, columns=columns)
+    callers.show(context, calling, called_with="key")
 
 
 @app.command()
@@ -189,33 +175,20 @@ def _certify(
         with remote.client(context) as client:
             _show(context, client.send(operation(remote.csr_text(csr))))
         return
-    store = out or Path(f"{alias}.p12")
-    files.check_writable(store, overwrite=force)
-    password = passwords.new(password_file).ask_new(f"New password of {store}")
-    private_key = rsa.generate_private_key(public_exponent=public_key.RSA_EXPONENT, key_size=_RSA_BITS)
+    store = own_key.open_store(own_key.path_of(out, alias), password_file, overwrite=force)
+    private_key = own_key.make()
     request = requests.build(private_key, common_name=alias).decode()
     with remote.client(context) as client:
         made = client.send(operation(request))
         issuer = client.send(operations.get_authority_certificate(made.environment, "issuing"))
-    _write_store(store, private_key, made, issuer, password=password, force=force)
+    store.write(private_key, made, [issuer])
     _show(context, made)
-    output.note(context, f"Private key and certificate written to {store}. It was sent to nobody: keep a copy.")
+    output.note(context, f"Private key and certificate written to {store.path}. It was sent to nobody: keep a copy.")
 
 
 def _show(context: typer.Context, key: Credential) -> None:
-    """Print a key; a table leaves the certificate out, which `-o json` has."""
-    table = habits.of(context).output is Output.TABLE
-    output.show(context, key.model_dump(by_alias=True, exclude={"certificate"}) if table else key)
+    output.show_but(context, key, "certificate")
 
 
 def _note_predecessor(context: typer.Context, kid: str) -> None:
     output.note(context, f"The old key still works. When nobody uses it any more: credenza key revoke {kid}")
-
-
-def _write_store(
-    path: Path, private_key: rsa.RSAPrivateKey, made: Credential, issuer: bytes, *, password: str, force: bool
-) -> None:
-    certificate = x509.load_pem_x509_certificate(made.certificate.encode())
-    chain = (x509.load_pem_x509_certificate(issuer),)
-    octets = pkcs12.write_pkcs12(private_key, certificate, chain, alias=made.alias, password=password)
-    files.write_secret(path, octets, overwrite=force)

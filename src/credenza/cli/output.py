@@ -48,6 +48,12 @@ class CheckOutcome(Protocol):
     def cure(self) -> str: ...
 
 
+def show_but(context: typer.Context, record: BaseModel, *left_out: str) -> None:
+    """Print a model. What is left out is too long for a table; other formats have it."""
+    table = habits.of(context).output is Output.TABLE
+    show(context, record.model_dump(by_alias=True, exclude=set(left_out)) if table else record)
+
+
 def show(context: typer.Context, record: object) -> None:
     """Print one record: a frozen dataclass, a model of `wire`, or a mapping with camelCase names."""
     named = fields(record)

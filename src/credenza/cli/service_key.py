@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from credenza.cli import files, habits, output, passwords, remote, revoking
+from credenza.cli import files, habits, output, own_key, passwords, remote, revoking
 from credenza.cli.failure import CommandFailed, ExitCode
-from credenza.cli.habits import Output
+from credenza.cli.own_key import CsrFile, Force, Generate, Out
 from credenza.client import operations
 from credenza.client.management import ManagementClient
 from credenza.protocol import csr as requests
-from credenza.protocol import pem, pkcs12, public_key
+from credenza.protocol import pem, public_key
 from credenza.protocol.errors import Malformed, Refused
 from credenza.wire.credentials import Status
 from credenza.wire.service_keys import (
@@ -37,7 +35,6 @@ from credenza.wire.shape import EnvironmentName
 app = typer.Typer()
 
 _COLUMNS = ("alias", "type", "serviceId", "environment", "status", "expiring", "notAfter", "id")
-_RSA_BITS = 2048
 
 Named = Annotated[str, typer.Argument(metavar="KEY", help="Its alias or its id: credenza service-key list")]
 ServiceNumber = Annotated[int, typer.Option("--service", metavar="NUMBER", help="The service: credenza project view")]
@@ -50,20 +47,12 @@ Type = Annotated[
     ),
 ]
 Alias = Annotated[str, typer.Option(help="A name to know the key by.")]
-Generate = Annotated[bool, typer.Option("--generate", help="Make the private key here; it is sent to nobody.")]
-CsrFile = Annotated[
-    Path | None, typer.Option("--csr", metavar="FILE", help="Certification request of an existing key; - is stdin.")
-]
 PublicKeyFile = Annotated[
     Path | None, typer.Option("--public-key", metavar="FILE", help="Public key of an existing key; - is stdin.")
-]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="With --generate: the PKCS#12 key store; else ALIAS.p12.")
 ]
 Certificate = Annotated[
     Path | None, typer.Option("--certificate", metavar="FILE", help="Write its certificate there, as PEM.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +72,7 @@ class _Wanted:
 
     @property
     def store(self) -> Path:
-        return self.out or Path(f"{self.alias}.p12")
+        return own_key.path_of(self.out, self.alias)
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -201,17 +190,15 @@ def _new(context: typer.Context, wanted: _Wanted) -> AddServiceCredential:
 def _generate(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
     """Make a key, have it certified, and write both into a key store."""
     assert wanted.type != "CLIENT_ENCRYPTION", "that one is the server's"
-    password = passwords.new(wanted.password_file).ask_new(f"New password of {wanted.store}")
-    private_key = rsa.generate_private_key(public_exponent=public_key.RSA_EXPONENT, key_size=_RSA_BITS)
+    store = own_key.open_store(wanted.store, wanted.password_file, overwrite=wanted.force)
+    private_key = own_key.make()
     request = requests.build(private_key, common_name=wanted.alias[:64]).decode()
     environment = remote.environment(context)
     new = AddClientOwnedKey(type=wanted.type, alias=wanted.alias, csr=request, environment=environment)
     with remote.client(context) as client:
         made = client.send(operations.add_service_key(remote.project(context), wanted.service, new))
-        issuer = _issuer(client, made.environment)
-    held = x509.load_pem_x509_certificate(made.certificate.encode())
-    octets = pkcs12.write_pkcs12(private_key, held, (issuer,), alias=made.alias, password=password)
-    files.write_secret(wanted.store, octets, overwrite=wanted.force)
+        issuer = client.send(operations.get_authority_certificate(made.environment, "issuing"))
+    store.write(private_key, made, [issuer])
     output.note(context, f"Private key and certificate written to {wanted.store}. It was sent to nobody: keep a copy.")
     return made
 
@@ -219,10 +206,6 @@ def _generate(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
 def _send(context: typer.Context, wanted: _Wanted, new: AddServiceCredential) -> ServiceCredential:
     with remote.client(context) as client:
         return client.send(operations.add_service_key(remote.project(context), wanted.service, new))
-
-
-def _issuer(client: ManagementClient, environment: EnvironmentName) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(client.send(operations.get_authority_certificate(environment, "issuing")))
 
 
 def _public_key_text(path: Path) -> str:
@@ -284,6 +267,4 @@ def _write_certificate(context: typer.Context, held: ServiceCredential, path: Pa
 
 
 def _show(context: typer.Context, held: ServiceCredential) -> None:
-    """Print it; a table leaves the PEM out, which `-o json` has."""
-    table = habits.of(context).output is Output.TABLE
-    output.show(context, held.model_dump(by_alias=True, exclude={"certificate", "public_key"}) if table else held)
+    output.show_but(context, held, "certificate", "public_key")
