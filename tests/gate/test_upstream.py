@@ -412,7 +412,7 @@ async def test_whoever_gives_up_closes_the_connection() -> None:
             await asyncio.sleep(0.01)
         asking.cancel()
 
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), 60)
 
 
 @pytest.mark.parametrize("value", [b"a\r\nX-Other: b", b"a\nX-Other: b", b"a\rb", b"a\0b"])
