@@ -195,13 +195,13 @@ async def test_pages_follow_one_another(desk: Desk) -> None:
     service, place = profile_api(desk), workspace(desk, desk.organization)
     organization = desk.organization.id
     async with desk.client("admin") as client:
-        for name in ("a", "b", "c"):
+        for name in ("no a", "no b", "no c"):  # with a blank, so that none begins a client id
             await client.send(operations.create_api_credential(organization, asked(service, place, name=name)))
         first = await client.send(operations.list_api_credentials(organization, limit=2, order="-name"))
         rest = operations.list_api_credentials(organization, limit=2, order="-name", cursor=first.next_cursor)
         second = await client.send(rest)
-        sought = await client.send(operations.list_api_credentials(organization, text="B", service_id=service.id))
+        sought = await client.send(operations.list_api_credentials(organization, text="NO B", service_id=service.id))
 
-    assert [each.name for each in (*first.items, *second.items)] == ["c", "b", "a"]
+    assert [each.name for each in (*first.items, *second.items)] == ["no c", "no b", "no a"]
     assert second.next_cursor is None
-    assert [each.name for each in sought.items] == ["b"]
+    assert [each.name for each in sought.items] == ["no b"]
