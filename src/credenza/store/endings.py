@@ -7,7 +7,21 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from credenza.domain.api_credentials import FOREVER
 from credenza.domain.expiry import OVERLAP, Ending
@@ -24,6 +38,7 @@ from credenza.domain.model import (
     User,
     UserId,
 )
+from credenza.store.prepared import Prepared
 from credenza.store.schema import (
     certificates,
     credentials,
@@ -54,17 +69,19 @@ def list_due(
 ) -> tuple[Ending, ...]:
     """List what came to have `days` to go after `since`, and has had no notice as near to its end or nearer. One that
     was said tomorrow, by a clock that was wrong, does not count. A key in whose place another is active is left out."""
-    nearer = exists().where(
-        notices.c.credential_id == credentials.c.id,
-        notices.c.not_after == credentials.c.not_after,
-        notices.c.days <= days,
-        notices.c.created_at <= now + OVERLAP,
-    )
     to_go = timedelta(days=days)
-    query = _endings().where(
-        _MATTERS, credentials.c.not_after > since + to_go, credentials.c.not_after <= now + to_go, ~nearer
-    )
-    return _page(connection, query, after_place=_place(after), limit=limit)
+    # What is after nothing is after where the days begin, with any id.
+    end, credential_id = _place(after) or (since + to_go, "")
+    values = {
+        "days": days,
+        "said_by": now + OVERLAP,
+        "ends_after": since + to_go,
+        "ends_by": now + to_go,
+        "place_end": end,
+        "place_id": credential_id,
+        "most": limit,
+    }
+    return tuple(map(_ending, _DUE.all(connection, values)))
 
 
 def list_ending(
@@ -178,6 +195,29 @@ def _endings() -> Select[*tuple[Any, ...]]:
         credentials.c.not_after,
         _ISSUED_AT.label("issued_at"),
     ).select_from(_PLACES)
+
+
+_NEARER = exists().where(
+    notices.c.credential_id == credentials.c.id,
+    notices.c.not_after == credentials.c.not_after,
+    notices.c.days <= bindparam("days"),
+    notices.c.created_at <= bindparam("said_by"),
+)
+_DUE = Prepared(
+    _endings()
+    .where(
+        _MATTERS,
+        credentials.c.not_after > bindparam("ends_after"),
+        credentials.c.not_after <= bindparam("ends_by"),
+        ~_NEARER,
+        or_(
+            credentials.c.not_after > bindparam("place_end"),
+            and_(credentials.c.not_after == bindparam("place_end"), credentials.c.id > bindparam("place_id")),
+        ),
+    )
+    .order_by(credentials.c.not_after, credentials.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def _place(ending: Ending | None) -> tuple[datetime, str] | None:
