@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.installation import CredenzaServer, settings
 from tests.store.rows import Rows
 
 from credenza.cli import local, preparing
-from credenza.cli.failure import CommandFailed
+from credenza.cli.failure import CommandFailed, ExitCode
 from credenza.cli.roles import Role
 from credenza.domain.model import PLATFORM
 from credenza.store import leases, quarantine, schema
@@ -149,6 +150,20 @@ def test_a_worker_that_dies_is_replaced_and_all_stop_with_their_parent(tmp_path:
     assert other in now
     assert '"exit_code": -9' in log
     assert not [pid for pid in now if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_server_ends_when_no_worker_of_it_can_serve(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    with CredenzaServer(chosen):
+        pass  # makes the key
+    chosen.key_path.unlink()
+    command = CredenzaServer(chosen, role="gate", workers=2, identity_life_s=60).command()
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == ExitCode.ERROR
+    assert "identity_life_s needs the key-encryption key" in ended.stderr
+    assert "worker.died" not in ended.stderr
 
 
 def test_the_parent_of_workers_has_one_thread_and_no_database_open(tmp_path: Path) -> None:

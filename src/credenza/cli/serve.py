@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,13 +81,17 @@ def _bind(listener: Listener) -> socket.socket:
         raise CommandFailed(f"{error.strerror}. Stop what listens there, or choose another address.") from error
 
 
-def serve_here(started: Started) -> None:
-    """Serve in this process until it is told to stop."""
+def _nobody_waits() -> None:
+    """Tell nobody that this process serves."""
+
+
+def serve_here(started: Started, serving: Callable[[], None] = _nobody_waits) -> None:
+    """Serve in this process until it is told to stop. `serving` is called when nothing can be amiss any more."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_stopped(started))
+        runner.run(serve_until_stopped(started, serving))
 
 
-async def serve_until_stopped(started: Started) -> None:
+async def serve_until_stopped(started: Started, serving: Callable[[], None] = _nobody_waits) -> None:
     """Serve on this event loop until the process is told to stop."""
     settings = started.settings
     stopping = asyncio.Event()
@@ -102,6 +106,7 @@ async def serve_until_stopped(started: Started) -> None:
                 (_server(settings, listener, applications, plane), started.sockets[listener.name])
                 for listener in listening(settings, started.role)
             ]
+            serving()
             await listeners.serve(servers, stopping)
 
 

@@ -45,10 +45,9 @@ def start(role: Role, workers: int, *, say: Callable[[str], None]) -> int:
     if link:
         say(f"Make the first admin here, once, within 24 hours:\n  {link}")
     started = serving.Started(settings, role, sockets)
-    if workers == 1:
-        serving.serve_here(started)
-    else:
-        Pool(partial(serving.serve_here, started), workers).run()
+    if workers > 1:
+        return Pool(partial(serving.serve_here, started), workers).run()
+    serving.serve_here(started)
     return ExitCode.OK
 
 
