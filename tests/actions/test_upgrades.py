@@ -12,7 +12,7 @@ from tests.actions.test_races import AT_ONCE, adding, adding_rsa, race, revoking
 from credenza.actions import oauth_keys, projects
 from credenza.actions.issuing import NewKey
 from credenza.actions.traces import oauth1_use
-from credenza.actions.upgrades import upgrade_to_oauth2
+from credenza.actions.upgrades import look_ahead, upgrade_to_oauth2
 from credenza.domain.access import Action
 from credenza.domain.errors import Code
 from credenza.domain.model import AuthenticationType
@@ -82,6 +82,32 @@ def test_more_than_three_keys_are_named_and_refused(dual_shop: Shop) -> None:
     dual_shop.revoke(keys[1])
     upgrade(dual_shop)
     assert slots(dual_shop) == [1, 2, 3]
+
+
+def test_what_is_revoked_or_expired_is_in_no_upgrades_way(dual_shop: Shop) -> None:
+    expired, left = dual_shop.add(), {dual_shop.add().id, dual_shop.add_production().id}
+    dual_shop.revoke(dual_shop.key)
+    with writing(dual_shop.stage.platform.database.records) as connection:
+        ended = {"not_after": dual_shop.stage.now - timedelta(seconds=1)}
+        connection.execute(credentials.update().where(credentials.c.id == expired.id).values(ended))
+
+    outlook = dual_shop.looked(look_ahead)
+
+    assert {key.id for key in outlook.keys} == left
+    assert outlook.fits
+
+
+@pytest.mark.parametrize(("most", "found", "more"), [(None, 6, False), (1, 4, True), (5, 5, True), (6, 6, False)])
+def test_a_glance_finds_a_few_keys_and_always_one_more_than_may_stay(
+    dual_shop: Shop, most: int | None, found: int, more: bool
+) -> None:
+    for _ in range(4):
+        dual_shop.add()
+    dual_shop.add_production()
+
+    outlook = dual_shop.looked(look_ahead, most_keys=most)
+
+    assert (len(outlook.keys), outlook.has_more, outlook.fits) == (found, more, False)
 
 
 def test_the_limit_is_the_platforms_setting(dual_shop: Shop) -> None:

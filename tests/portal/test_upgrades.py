@@ -104,6 +104,17 @@ def test_too_many_keys_are_named_with_the_one_that_is_missed_least_first(shop: S
     assert named[0] > named[1], "the key that was used comes last"
 
 
+def test_beside_a_list_of_many_keys_a_few_are_named(shop: Shop) -> None:
+    for number in range(11):
+        shop.add(f"number {number}")
+
+    page = shop.browser().get(shop.path("/sandbox")).text
+    needs = page.partition("Not more than 3 keys")[2].partition("</ul>")[0]
+
+    assert needs.count("<bdi") == 10
+    assert ", …" in needs
+
+
 def test_who_may_not_upgrade_is_not_asked_to(shop: Shop) -> None:
     reader = shop.house.visit(shop.put_on("Bob"))
 

@@ -18,11 +18,12 @@ from credenza.store import changes, credentials, projects, services
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What an upgrade depends on: the project's services, those of them that take OAuth 1.0a alone, and its keys that
-    are neither revoked nor expired."""
+    are neither revoked nor expired; `has_more` of them than were looked for."""
 
     services: tuple[Service, ...]
     single: tuple[Service, ...]
     keys: tuple[Credential, ...]
+    has_more: bool
     key_limit: int
 
     @property
@@ -30,11 +31,18 @@ class Outlook:
         return not self.single and len(self.keys) <= self.key_limit
 
 
-def look_ahead(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> Outlook:
+def look_ahead(
+    platform: Platform, actor: Actor, project_id: ProjectId, *, most_keys: int | None = None, now: datetime
+) -> Outlook:
+    """`most_keys` are looked for, or one more than may stay: enough for a page that is shown often."""
+    key_limit = platform.policy.oauth2_key_limit
+    most = None if most_keys is None else max(most_keys, key_limit + 1)
     with viewing(platform, Attempt(actor, Action.PROJECT_VIEW, now, project_id=project_id)) as act:
         used = _services(act, act.the_project)
-        keys = lifecycle.keys_left(credentials.list_of_project(act.connection, project_id), now=now)
-        return Outlook(used, lifecycle.of_oauth1_alone(used), keys, platform.policy.oauth2_key_limit)
+        wanted = None if most is None else most + 1
+        keys = credentials.signing_keys_left(act.connection, project_id, limit=wanted, now=now)
+        has_more = most is not None and len(keys) > most
+        return Outlook(used, lifecycle.of_oauth1_alone(used), keys[:most], has_more, key_limit)
 
 
 def upgrade_to_oauth2(

@@ -20,6 +20,8 @@ from credenza.portal.visit import Visit
 
 QUIET = timedelta(hours=72)
 """Who has not called with OAuth 1.0a for so long has most likely moved."""
+# Beside a list of keys, of which there can be a hundred thousand.
+_NAMED_KEYS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def outlook(visit: Visit, sight: ProjectInSight) -> Outlook | None:
     project = sight.project
     if project.type is not ProjectType.OAUTH10A or project.dual or Action.PROJECT_UPGRADE not in sight.allowed:
         return None
-    return upgrades.look_ahead(visit.portal.platform, visit.actor, project.id, now=visit.now)
+    return upgrades.look_ahead(visit.portal.platform, visit.actor, project.id, most_keys=_NAMED_KEYS, now=visit.now)
 
 
 def _form(visit: Visit, refusal: Refusal | None) -> Response:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -187,6 +188,21 @@ def matching(
 def list_of_project(connection: Connection, project_id: ProjectId) -> tuple[Credential, ...]:
     query = select(*_COLUMNS).where(credentials.c.project_id == project_id).order_by(credentials.c.created_at)
     return tuple(map(_credential, connection.execute(query)))
+
+
+def signing_keys_left(
+    connection: Connection, project_id: ProjectId, *, limit: int | None, now: datetime
+) -> tuple[Credential, ...]:
+    """List a project's signing keys that are neither revoked nor expired, by environment and id."""
+    left = (
+        credentials.c.project_id == project_id,
+        credentials.c.kind == CredentialKind.SIGNING_KEY,
+        credentials.c.status.in_((Status.ACTIVE, Status.INACTIVE)),
+        credentials.c.not_after >= now,
+    )
+    # One by one: an index has the keys of an environment in their order, so that a limit ends the look.
+    found = [matching(connection, *left, credentials.c.environment == each, limit=limit) for each in EnvironmentName]
+    return tuple(chain.from_iterable(found))[:limit]
 
 
 def list_of_projects(
