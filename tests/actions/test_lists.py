@@ -1,10 +1,9 @@
 """Lists are filtered, sorted and gone on with in the database, and show nobody what is not theirs."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from tests.actions.query_plans import steps_of
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop
 
 from credenza.actions import oauth_keys, projects, projects_in_sight, search, traces
@@ -158,18 +157,11 @@ def test_nobody_sees_projects_and_keys_of_others_in_lists_and_searches(shop: Sho
 @pytest.mark.parametrize("kept_stages", ["sqlite"], indirect=True)
 def test_a_search_reads_from_where_its_finds_begin_and_not_all_that_an_organization_has(shop: Shop) -> None:
     admin = shop.stage.member(shop.organization, OrganizationRole.ADMIN)
-    key, records = add(shop, "billing-2026"), shop.stage.platform.database.records
-    steps: list[str] = []
+    key = add(shop, "billing-2026")
 
-    def explain(_: Connection, cursor: Any, statement: str, values: Any, *_rest: object) -> None:
-        if "FROM credentials" in statement:
-            driver = cursor.connection
-            steps.extend(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values))
-
-    event.listen(records, "before_cursor_execute", explain)
-    for text in ("bill", key.id[:10], key.spki_sha256, key.consumer_key):
-        assert key in shop.stage.looked(search.find, admin.actor, shop.organization.id, text).keys
-    event.remove(records, "before_cursor_execute", explain)
+    with steps_of(shop.stage.platform.database.records, of="credentials") as steps:
+        for text in ("bill", key.id[:10], key.spki_sha256, key.consumer_key):
+            assert key in shop.stage.looked(search.find, admin.actor, shop.organization.id, text).keys
 
     read = {step for step in steps if " credentials " in step}
     whole = {step for step in read if "SCAN" in step or step.endswith(("(organization_id=?)", "kind=?)"))}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.actions.query_plans import steps_of
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request
 from tests.actions.test_races import AT_ONCE, adding, adding_rsa, race, revoking
 
@@ -108,6 +109,17 @@ def test_a_glance_finds_a_few_keys_and_always_one_more_than_may_stay(
     outlook = dual_shop.looked(look_ahead, most_keys=most)
 
     assert (len(outlook.keys), outlook.has_more, outlook.fits) == (found, more, False)
+
+
+# PostgreSQL walks through whatever is as small as this.
+@pytest.mark.parametrize("kept_stages", ["sqlite"], indirect=True)
+def test_a_glance_ends_where_it_has_found_enough(dual_shop: Shop) -> None:
+    platform, project, now = dual_shop.stage.platform, dual_shop.project, dual_shop.stage.now
+    with steps_of(platform.database.records, of="credentials") as steps:
+        look_ahead(platform, dual_shop.owner.actor, project.id, most_keys=10, now=now)
+
+    by_end = "SEARCH credentials USING INDEX ix_credentials_by_end (project_id=? AND environment=? AND not_after>?)"
+    assert steps == [by_end, by_end], "nothing is sorted"
 
 
 def test_the_limit_is_the_platforms_setting(dual_shop: Shop) -> None:

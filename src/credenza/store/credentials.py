@@ -193,16 +193,21 @@ def list_of_project(connection: Connection, project_id: ProjectId) -> tuple[Cred
 def signing_keys_left(
     connection: Connection, project_id: ProjectId, *, limit: int | None, now: datetime
 ) -> tuple[Credential, ...]:
-    """List a project's signing keys that are neither revoked nor expired, by environment and id."""
-    left = (
-        credentials.c.project_id == project_id,
-        credentials.c.kind == CredentialKind.SIGNING_KEY,
-        credentials.c.status.in_((Status.ACTIVE, Status.INACTIVE)),
-        credentials.c.not_after >= now,
+    """List a project's signing keys that are neither revoked nor expired, by environment and what ends first."""
+    query = (
+        select(*_COLUMNS)
+        .where(
+            credentials.c.project_id == project_id,
+            credentials.c.kind == CredentialKind.SIGNING_KEY,
+            credentials.c.status.in_((Status.ACTIVE, Status.INACTIVE)),
+            credentials.c.not_after >= now,
+        )
+        .order_by(credentials.c.not_after, credentials.c.id)
+        .limit(limit)
     )
-    # One by one: an index has the keys of an environment in their order, so that a limit ends the look.
-    found = [matching(connection, *left, credentials.c.environment == each, limit=limit) for each in EnvironmentName]
-    return tuple(chain.from_iterable(found))[:limit]
+    # One by one: an index has the keys of an environment in this order, so that a limit ends the look.
+    found = [connection.execute(query.where(credentials.c.environment == each)) for each in EnvironmentName]
+    return tuple(map(_credential, chain.from_iterable(found)))[:limit]
 
 
 def list_of_projects(
