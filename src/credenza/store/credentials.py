@@ -451,8 +451,9 @@ def of_project(
     connection: Connection, project_id: ProjectId, credential_ids: Sequence[CredentialId]
 ) -> tuple[CredentialId, ...]:
     """Keep of some credentials those that belong to the project."""
-    query = select(credentials.c.id).where(credentials.c.project_id == project_id, credentials.c.id.in_(credential_ids))
-    return tuple(CredentialId(each) for each in connection.execute(query).scalars())
+    # Asked for the project as well, SQLite would look through all that it has.
+    query = select(credentials.c.id, credentials.c.project_id).where(credentials.c.id.in_(credential_ids))
+    return tuple(CredentialId(each) for each, owner in connection.execute(query) if owner == project_id)
 
 
 def list_account_keys(
