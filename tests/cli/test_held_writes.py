@@ -92,3 +92,4 @@ def test_all_else_is_the_transports_own() -> None:
     wire = Wire()
 
     assert in_a_turn(lambda writes: HoldingTransport(wire, writes).is_closing()) == [False]
+    assert in_a_turn(lambda writes: HoldingTransport(wire, writes).get_extra_info("peername", "nobody")) == ["nobody"]

@@ -50,5 +50,9 @@ class HoldingTransport:
         self._writes.send()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        """Asked after every answer of uvicorn's way, and so not by `__getattr__`."""
+        return self._transport.is_closing()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
