@@ -35,10 +35,11 @@ def test_an_integer_is_positive_and_as_short_as_possible(number: int) -> None:
 
 
 @pytest.mark.parametrize("dotted", ["1.2.840.113549.1.1.1", "2.5.4.3", "2.999.1", "0.9.2342.19200300.100.1.25"])
-def test_an_object_identifier_reads_as_people_write_it(dotted: str) -> None:
+def test_an_object_identifier_is_read_and_written_as_people_write_it(dotted: str) -> None:
     usage = x509.ExtendedKeyUsage([x509.ObjectIdentifier(dotted)]).public_bytes()
 
     assert der.dotted(der.parse(usage, field="csr").children[0]) == dotted
+    assert der.encode_dotted(dotted) == der.parse(usage, field="csr").children[0].encoded
 
 
 def test_an_empty_object_identifier_reads_as_nobody_s() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
@@ -153,6 +154,28 @@ def certificates(authority: Authority, rsa_request, ec_request, p384_key) -> dic
         ),
         "RSA server leaf": authority.leaf(rsa_request, profile=SERVER_LEAF, hosts=(ip_address("::1"),)),
     }
+
+
+def test_what_is_signed_is_what_the_librarys_own_builder_writes(authority: Authority, certificates) -> None:
+    for issued in certificates.values():
+        builder = (
+            x509.CertificateBuilder(issued.issuer, issued.subject, issued.public_key(), issued.serial_number)
+            .not_valid_before(issued.not_valid_before_utc)
+            .not_valid_after(issued.not_valid_after_utc)
+        )
+        for each in issued.extensions:
+            builder = builder.add_extension(each.value, each.critical)
+        built = builder.sign(authority.issuing_key, SHA256())
+
+        assert issued.tbs_certificate_bytes == built.tbs_certificate_bytes
+
+
+def test_a_period_that_goes_beyond_2049_is_written_in_full(authority: Authority, ec_request) -> None:
+    until = datetime(2050, 1, 1, tzinfo=UTC)
+    issued = authority.leaf(ec_request, validity=issuance.validity(NOW, ends_at=until + SECOND))
+
+    assert issued.not_valid_after_utc == until
+    assert b"\x18\x0f20500101000000Z" in issued.tbs_certificate_bytes
 
 
 # Profiles

@@ -79,6 +79,19 @@ def encode_unsigned(number: int) -> bytes:
     return encode(INTEGER, number.to_bytes(number.bit_length() // 8 + 1))
 
 
+def encode_dotted(dotted: str) -> bytes:
+    """Write an OBJECT IDENTIFIER as `dotted` reads it."""
+    first, second, *rest = map(int, dotted.split("."))
+    return encode(OBJECT_IDENTIFIER, *map(_arc, (40 * first + second, *rest)))
+
+
+def _arc(number: int) -> bytes:
+    octets = [number & 0x7F]
+    while number := number >> 7:
+        octets.append(0x80 | number & 0x7F)
+    return bytes(reversed(octets))
+
+
 class _Reader:
     """Reads one document and counts its elements, so that the cost is bounded however they are nested."""
 

@@ -11,6 +11,7 @@ are called, so a key in a PKCS#11 token fits behind those two methods.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,14 +19,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeAlias
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from credenza.protocol import der, public_key, signature
 from credenza.protocol.errors import Refused
 from credenza.protocol.public_key import PublicKey
 
-IssuerKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+IssuerKey: TypeAlias = signature.IssuerKey
 
 SERIAL_RANDOM_BYTES: Final = 20
 
@@ -35,6 +35,9 @@ BACKDATING: Final = timedelta(minutes=5)
 
 _SECOND: Final = timedelta(seconds=1)
 _MOST_BEGUN: Final = 64
+
+_VERSION_3: Final = der.encode(0xA0, der.encode_unsigned(2))
+_EXTENSIONS: Final = 0xA3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,7 @@ def make_root(
 ) -> x509.Certificate:
     """Make a certificate that signs itself. `public_key` is the public half of `root_key`."""
     template = Template(Frame(ROOT), subject, public_key, serial_number, validity)
-    begun = _begin(template.frame, _key_identifier(public_key)).issuer_name(subject)
-    return _sign(template, root_key, begun)
+    return _sign(template, root_key, _begin(template.frame, subject, _key_identifier(public_key)))
 
 
 def make_issuing(
@@ -189,50 +191,68 @@ def sign_certificate(template: Template, issuer_key: IssuerKey, issuer: x509.Cer
     return _sign(template, issuer_key, _begun(template.frame, issuer))
 
 
-def _sign(template: Template, issuer_key: IssuerKey, begun: x509.CertificateBuilder) -> x509.Certificate:
-    builder = (
-        begun.subject_name(template.subject)
-        .public_key(template.public_key)
-        .serial_number(template.serial_number)
-        .not_valid_before(template.validity.not_before)
-        .not_valid_after(template.validity.not_after)
-        .add_extension(_key_identifier(template.public_key), critical=False)
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What all certificates of an issuer repeat that have a frame in common, as it is written (DER)."""
+
+    issuer_name: bytes
+    extensions: bytes
+
+
+def _sign(template: Template, issuer_key: IssuerKey, begun: _Begun) -> x509.Certificate:
+    algorithm = signature.algorithm(issuer_key)
+    to_be_signed = der.encode(
+        der.SEQUENCE,
+        _VERSION_3,
+        der.encode_unsigned(template.serial_number),
+        algorithm,
+        begun.issuer_name,
+        _encoded_validity(template.validity),
+        template.subject.public_bytes(),
+        public_key.spki_der(template.public_key),
+        der.encode(_EXTENSIONS, der.encode(der.SEQUENCE, begun.extensions, *_own_extensions(template))),
     )
+    signed = der.encode(der.SEQUENCE, to_be_signed, algorithm, signature.sign(issuer_key, to_be_signed))
+    return x509.load_der_x509_certificate(signed)
+
+
+def _encoded_validity(validity: Validity) -> bytes:
+    return der.encode(der.SEQUENCE, signature.time(validity.not_before), signature.time(validity.not_after))
+
+
+def _own_extensions(template: Template) -> Iterator[bytes]:
+    yield _extension(_key_identifier(template.public_key))
     if template.names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(template.names), critical=False)
-    return builder.sign(issuer_key, SHA256())
+        yield _extension(x509.SubjectAlternativeName(template.names))
 
 
 @lru_cache(maxsize=_MOST_BEGUN)
-def _begun(frame: Frame, issuer: x509.Certificate) -> x509.CertificateBuilder:
-    """What all certificates of an issuer say that have this in common. A builder is never changed, only followed."""
+def _begun(frame: Frame, issuer: x509.Certificate) -> _Begun:
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return _begin(frame, identifier).issuer_name(issuer.subject)
+    return _begin(frame, issuer.subject, identifier)
 
 
-def _begin(frame: Frame, issuer_key_identifier: x509.SubjectKeyIdentifier) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder()
+def _begin(frame: Frame, issuer_name: x509.Name, issuer_key_identifier: x509.SubjectKeyIdentifier) -> _Begun:
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_identifier)
-    for extension, critical in (*_constraints(frame.profile), (authority, False), *_references(frame)):
-        builder = builder.add_extension(extension, critical)
-    return builder
-
-
-def _constraints(profile: Profile) -> list[tuple[x509.ExtensionType, bool]]:
     # RFC 5280 4.2.1.9 and 4.2.1.3: critical, so that software which cannot read them refuses the certificate.
-    extensions: list[tuple[x509.ExtensionType, bool]] = [
-        (x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length), True),
-        (_key_usage(profile), True),
-    ]
+    constraints = (_extension(each, critical=True) for each in _constraints(frame.profile))
+    told = map(_extension, (*_purposes(frame.profile), authority, *_references(frame)))
+    return _Begun(issuer_name.public_bytes(), b"".join((*constraints, *told)))
+
+
+def _constraints(profile: Profile) -> Iterator[x509.ExtensionType]:
+    yield x509.BasicConstraints(ca=profile.is_ca, path_length=profile.path_length)
+    yield x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _KEY_USAGES})
+
+
+def _purposes(profile: Profile) -> Iterator[x509.ExtensionType]:
     if profile.extended_key_usage:
-        extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
+        yield x509.ExtendedKeyUsage(profile.extended_key_usage)
     if profile.no_check:
-        extensions.append((x509.OCSPNoCheck(), False))
-    return extensions
+        yield x509.OCSPNoCheck()
 
 
-def _references(frame: Frame) -> list[tuple[x509.ExtensionType, bool]]:
-    extensions: list[tuple[x509.ExtensionType, bool]] = []
+def _references(frame: Frame) -> Iterator[x509.ExtensionType]:
     access = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
         for method, url in (
@@ -242,16 +262,14 @@ def _references(frame: Frame) -> list[tuple[x509.ExtensionType, bool]]:
         if url is not None
     ]
     if access:
-        extensions.append((x509.AuthorityInformationAccess(access), False))
+        yield x509.AuthorityInformationAccess(access)
     if frame.crl_url is not None:
         location = x509.UniformResourceIdentifier(frame.crl_url)
-        point = x509.DistributionPoint([location], relative_name=None, reasons=None, crl_issuer=None)
-        extensions.append((x509.CRLDistributionPoints([point]), False))
-    return extensions
+        yield x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)])
 
 
-def _key_usage(profile: Profile) -> x509.KeyUsage:
-    return x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _KEY_USAGES})
+def _extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
+    return signature.extension(der.encode_dotted(value.oid.dotted_string), value.public_bytes(), critical=critical)
 
 
 def _key_identifier(public_key: PublicKey) -> x509.SubjectKeyIdentifier:

@@ -1,19 +1,21 @@
-"""What an authority signs besides certificates: an outer SEQUENCE of content, algorithm and signature (RFC 5280 4.1.1).
+"""What an authority signs: an outer SEQUENCE of content, algorithm and signature (RFC 5280 4.1.1).
 
-Revocation lists and OCSP answers are encoded here by hand: a list of 100,000 entries takes a library's builder minutes,
-and an answer has several parts that none of them offers.
+Certificates, revocation lists and OCSP answers are encoded by hand: a library's builder takes four times as long to
+write a certificate as to sign it, and minutes for a list of 100,000 entries; and an answer has several parts that none
+of them offers.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from credenza.protocol import der
-from credenza.protocol.issuance import IssuerKey
+
+IssuerKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 ENUMERATED: Final = 0x0A
 NULL: Final = b"\x05\x00"
