@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.gate.scene import Client
-from tests.installation import NOWHERE, CredenzaServer, furnish, settings
+from tests.installation import NOWHERE, CredenzaServer, full_settings, furnish
 
 from bench import load, signing
 from bench.load import Load
@@ -34,7 +34,7 @@ def gate(*, workers: int = 1, core: int | None = None, upstream: str = NOWHERE) 
     """A gate whose installation has been made before: `credenza serve --role gate`."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-bench-")))
-        chosen = settings(directory)
+        chosen = full_settings(directory)
         server = stack.enter_context(CredenzaServer(chosen, role="gate", workers=workers, core=core))
         installation = stack.enter_context(furnish(chosen, upstream=upstream))
         yield Gate(server, installation.add_project()[1])

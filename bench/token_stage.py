@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.installation import NOWHERE, SANDBOX, CredenzaServer, Installation, furnish, now, request_for, settings
+from tests.installation import NOWHERE, SANDBOX, CredenzaServer, Installation, full_settings, furnish, now, request_for
 
 from bench import load, stage, token_requests
 from bench.load import Load, raw_request
@@ -82,7 +82,7 @@ def token_gate(private_key: PrivateKey, *, workers: int = 1, core: int | None = 
     """`credenza serve --role gate` with the key-encryption key, so that it gives tokens."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-bench-")))
-        chosen = settings(directory)
+        chosen = full_settings(directory)
         with CredenzaServer(chosen):
             """The first start makes the installation, its keys included."""
         server = CredenzaServer(chosen, role="gate", workers=workers, core=core)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.installation import CredenzaServer, Installation, furnish, settings, upgrade
+from tests.installation import CredenzaServer, Installation, full_settings, furnish, upgrade
 from tests.servers import HOST, NginxServer, PostgreSQLServer, RedisServer
 
 from credenza.settings import Settings
@@ -46,7 +46,7 @@ def on_sqlite(
     """One machine: everything in `workers` processes. The others are as `CredenzaServer` has them."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-proof-")))
-        chosen = settings(directory, **changed)
+        chosen = full_settings(directory, **changed)
         server = stack.enter_context(
             CredenzaServer(chosen, workers=workers, program=program, wrapper=wrapper, environment=environment)
         )
@@ -90,7 +90,7 @@ def on_postgresql(
 def _on_one_directory(stack: ExitStack, database_url: str, changed: dict[str, Any]) -> Settings:
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-proof-")))
     (directory / "data").mkdir(mode=0o700)
-    return settings(directory, database_url=database_url, **changed)
+    return full_settings(directory, database_url=database_url, **changed)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, request_for, settings, upgrade
+from tests.installation import NOWHERE, CredenzaServer, Installation, full_settings, furnish, request_for, upgrade
 from tests.servers import PostgreSQLServer
 
 from bench import load
@@ -79,7 +79,7 @@ def measure() -> tuple[Line, ...]:
 def _credenza(**changed: Any) -> Iterator[_Credenza]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-bench-")))
-        chosen = settings(directory, oauth2_key_limit=_KEYS_A_PROJECT, **changed)
+        chosen = full_settings(directory, oauth2_key_limit=_KEYS_A_PROJECT, **changed)
         server = stack.enter_context(CredenzaServer(chosen, core=server_core()))
         installation = stack.enter_context(furnish(chosen))
         service = installation.add_service("Ledger", "/ledger", AuthenticationType.OAUTH2_FAPI, NOWHERE)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
-from tests.installation import CredenzaServer, furnish, request_for, settings
+from tests.installation import CredenzaServer, full_settings, furnish, request_for
 from tests.servers import HOST, Server, find_program
 
 from bench import load
@@ -104,7 +104,7 @@ def _status() -> Line:
     authority = Authority()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="credenza-bench-")))
-        chosen = settings(directory)
+        chosen = full_settings(directory)
         server = stack.enter_context(CredenzaServer(chosen, core=server_core()))
         installation = stack.enter_context(furnish(chosen))
         project, _ = installation.add_project()

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.gate.certificate_scene import foreign_anchor, issuing, leaf, server_of
-from tests.installation import CredenzaServer, furnish, settings
+from tests.installation import CredenzaServer, full_settings, furnish
 from tests.servers import HOST
 
 from bench.line import Line, judge, microseconds, rate
@@ -86,7 +86,7 @@ def _written(directory: Path) -> ssl.SSLContext:
 @contextmanager
 def _ours(directory: Path) -> Iterator[_Place]:
     files = {"tls_certificate": directory / "server.pem", "tls_private_key": directory / "server.key"}
-    chosen = settings(directory, **files)
+    chosen = full_settings(directory, **files)
     with CredenzaServer(chosen, role="gate", core=server_core()) as server, furnish(chosen) as installation:
         foreign_anchor(installation.platform.database, _AUTHORITY)
         yield _Place(server.port, server.worker_pids)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from tests.installation import CredenzaServer, Installation, furnish, now, settings, upgrade
+from tests.installation import CredenzaServer, Installation, full_settings, furnish, now, upgrade
 from tests.servers import PostgreSQLServer
 
 from bench import many_credentials
@@ -124,7 +124,7 @@ class _Place:
 
 @contextmanager
 def _opened(directory: Path, chosen: Mapping[str, str]) -> Iterator[_Place]:
-    wanted = settings(directory, **chosen)
+    wanted = full_settings(directory, **chosen)
     with CredenzaServer(wanted):
         pass  # the first start makes the installation
     with furnish(wanted) as ours:

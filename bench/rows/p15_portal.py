@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from sqlalchemy import insert
-from tests.installation import CredenzaServer, Installation, furnish, now, settings, upgrade
+from tests.installation import CredenzaServer, Installation, full_settings, furnish, now, upgrade
 from tests.servers import PostgreSQLServer
 
 from bench import many_credentials
@@ -52,7 +52,7 @@ def measure() -> tuple[Line, ...]:
 @contextmanager
 def _portal(directory: Path, chosen: Mapping[str, str]) -> Iterator[tuple[httpx.Client, Mapping[str, str]]]:
     """A client that is signed in, and the addresses that it looks at."""
-    wanted = settings(directory, **chosen)
+    wanted = full_settings(directory, **chosen)
     with CredenzaServer(wanted) as server, furnish(wanted) as installation:
         project, _ = installation.add_project()
         _fill(installation, project)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.installation import CredenzaServer, settings
+from tests.installation import CredenzaServer, full_settings
 
 from bench.line import Line, judge
 from bench.measure import ROUNDS, Figure, figure, progress, resident_bytes
@@ -52,7 +52,7 @@ def _idle(directory: Path, role: str) -> tuple[Figure, Figure]:
     sizes, seconds = [], []
     for number in range(ROUNDS + 1):
         progress(f"  start {number} of {ROUNDS}: {role}")
-        server = CredenzaServer(settings(directory), role=role)
+        server = CredenzaServer(full_settings(directory), role=role)
         began = time.perf_counter()
         with server:
             seconds.append(time.perf_counter() - began)

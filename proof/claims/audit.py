@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
-from tests.installation import Installation, furnish, now, settings
+from tests.installation import Installation, full_settings, furnish, now
 
 from credenza.actions import audit_log, organizations
 from credenza.cli import local
@@ -31,7 +31,10 @@ Damage: TypeAlias = Callable[[Connection, OrganizationId, random.Random], None]
 
 def any_damage_is_found(damages: int) -> str:
     chance = random.Random(damages)
-    with TemporaryDirectory(prefix="credenza-proof-") as directory, furnish(settings(Path(directory))) as installation:
+    with (
+        TemporaryDirectory(prefix="credenza-proof-") as directory,
+        furnish(full_settings(Path(directory))) as installation,
+    ):
         kept = _lengthen(installation)
         progress, found = Progress("damages", damages), Counter[str]()
         for number in range(damages):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from tests import pki_linters
-from tests.installation import NOWHERE, SANDBOX, Installation, furnish, now, settings
+from tests.installation import NOWHERE, SANDBOX, Installation, full_settings, furnish, now
 
 from credenza.actions import account_keys, authorities, certificates, projects, revocation_lists
 from credenza.actions.certificate_admission import NewRequest
@@ -67,7 +67,7 @@ def lint(volume: int) -> str:
 def _installation() -> Iterator[Installation]:
     with TemporaryDirectory(prefix="credenza-proof-") as directory:
         # RFC 5280 4.2.1.6: a URI has a fully qualified name, which localhost is not.
-        chosen = settings(Path(directory), manage_origin="https://manage.example.com")
+        chosen = full_settings(Path(directory), manage_origin="https://manage.example.com")
         chosen.data_dir.mkdir(mode=0o700)
         with local.database(chosen) as opened:
             migrate.upgrade(opened)
