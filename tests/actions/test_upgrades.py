@@ -96,6 +96,8 @@ def test_what_is_revoked_or_expired_is_in_no_upgrades_way(dual_shop: Shop) -> No
 
     assert {key.id for key in outlook.keys} == left
     assert outlook.fits
+    upgrade(dual_shop)
+    assert {row.id for row in dual_shop.stage.rows(credentials) if row.slot is not None} == left
 
 
 @pytest.mark.parametrize(("most", "found", "more"), [(None, 6, False), (1, 4, True), (5, 5, True), (6, 6, False)])

@@ -63,9 +63,8 @@ def _upgrade(platform: Platform, act: Act, project: Project, now: datetime) -> N
     places = lifecycle.upgrade(
         project,
         _services(act, project),
-        credentials.list_of_project(act.connection, project.id),
+        credentials.signing_keys_left(act.connection, project.id, limit=None, now=now),
         key_limit=platform.policy.oauth2_key_limit,
-        now=now,
     )
     projects.update_project(act.connection, replace(project, dual=True))
     for key_id, place in places.items():

@@ -92,9 +92,9 @@ def _run(work: Callable[[], None]) -> None:
     for number in _STOPPING:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    sys.exit(ending(partial(_exit_code, work)))
+    sys.exit(ending(partial(_done, work)))
 
 
-def _exit_code(work: Callable[[], None]) -> int:
+def _done(work: Callable[[], None]) -> int:
     work()
     return ExitCode.OK

@@ -28,6 +28,9 @@ from credenza.domain.model import (
 OAUTH2_KEY_LIMIT = 3
 """Default of the platform's setting: OAuth 2.0 keys per project, both environments together."""
 
+# Of the keys that are in the way of an upgrade. They may be thousands.
+_MOST_NAMED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -169,9 +172,10 @@ def admit_service(project: Project, authentication: AuthenticationType) -> None:
 
 
 def upgrade(
-    project: Project, services: Sequence[Service], keys: Sequence[Credential], *, key_limit: int, now: datetime
+    project: Project, services: Sequence[Service], left: Sequence[Credential], *, key_limit: int
 ) -> dict[CredentialId, int]:
-    """Let a project's keys work with OAuth 2.0 as well, and give those that are left their places (product row B12).
+    """Let a project's keys work with OAuth 2.0 as well, and give their places to those that are `left`: neither revoked
+    nor expired (product row B12).
 
     Refuses a project of another type, a service that takes OAuth 1.0a alone, and more keys than an OAuth 2.0 project
     may have, both environments together (settled 7).
@@ -188,12 +192,14 @@ def upgrade(
             "A project is upgraded when all of its services take both.",
             field="services",
         )
-    left = keys_left(keys, now=now)
     if len(left) > key_limit:
+        names = [_named(key) for key in left[:_MOST_NAMED]]
+        unnamed = len(left) - len(names)
         raise Refusal(
             Code.OAUTH2_KEY_LIMIT,
             f"An OAuth 2.0 project has at most {key_limit} keys, both environments together; this one has {len(left)}: "
-            f"{', '.join(_named(key) for key in left)}. Revoke those that are no longer used, then upgrade.",
+            f"{', '.join([*names, *([f'and {unnamed} more'] if unnamed else [])])}. "
+            "Revoke those that are no longer used, then upgrade.",
         )
     return {key.id: place for place, key in enumerate(left, start=1)}
 
@@ -201,12 +207,6 @@ def upgrade(
 def of_oauth1_alone(services: Sequence[Service]) -> tuple[Service, ...]:
     """The services that keep their projects from an upgrade."""
     return tuple(each for each in services if each.authentication is not AuthenticationType.DUAL_OAUTH)
-
-
-def keys_left(keys: Sequence[Credential], *, now: datetime) -> tuple[Credential, ...]:
-    """The signing keys that an upgrade gives places to: those neither revoked nor expired."""
-    ended = (Status.REVOKED, Status.EXPIRED)
-    return tuple(key for key in keys if key.kind is CredentialKind.SIGNING_KEY and key.status_at(now) not in ended)
 
 
 def _named(key: Credential) -> str:
