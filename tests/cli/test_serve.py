@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -152,6 +153,17 @@ def test_a_worker_that_dies_is_replaced_and_all_stop_with_their_parent(tmp_path:
     assert not [pid for pid in now if Path(f"/proc/{pid}").exists()]
 
 
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with CredenzaServer(settings(tmp_path), role="gate", workers=3) as server:
+        workers = server.worker_pids()
+        os.kill(_parent_of(workers), signal.SIGKILL)
+        for pid in workers:
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.05)
+
+    assert len(workers) == 3
+
+
 def test_a_server_ends_when_no_worker_of_it_can_serve(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     with CredenzaServer(chosen):
@@ -168,12 +180,16 @@ def test_a_server_ends_when_no_worker_of_it_can_serve(tmp_path: Path) -> None:
 
 def test_the_parent_of_workers_has_one_thread_and_no_database_open(tmp_path: Path) -> None:
     with CredenzaServer(settings(tmp_path), workers=2) as server:
-        parent = Path(f"/proc/{next(iter(server.worker_pids()))}/stat").read_text().rpartition(")")[2].split()[1]
+        parent = _parent_of(server.worker_pids())
         threads = list(Path(f"/proc/{parent}/task").iterdir())
         opened = [each.readlink() for each in Path(f"/proc/{parent}/fd").iterdir()]
 
     assert len(threads) == 1
     assert not [path for path in opened if path.is_relative_to(tmp_path)]
+
+
+def _parent_of(workers: Sequence[int]) -> int:
+    return int(Path(f"/proc/{workers[0]}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _naming_gate(directory: Path, *, workers: int) -> CredenzaServer:

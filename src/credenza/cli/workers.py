@@ -1,15 +1,17 @@
 """Worker processes: forked from a parent that has imported what they serve with, and shares it; restarted when they
-die, stopped together."""
+die, stopped together, and none outlives its parent."""
 
 from __future__ import annotations
 
 import mmap
 import multiprocessing
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from threading import Thread
 from types import FrameType
 
 import structlog
@@ -92,7 +94,16 @@ def _run(work: Callable[[], None]) -> None:
     for number in _STOPPING:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     sys.exit(ending(partial(_done, work)))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed stops nobody, and who starts it again would find workers of old at its ports."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers come here"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _done(work: Callable[[], None]) -> int:
