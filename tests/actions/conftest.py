@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from tests.actions.kept_stages import KeptStages
+from tests.actions.killer import Killer
 from tests.actions.stage import Shop, Stage
 from tests.clock import Clock
 
@@ -49,3 +50,9 @@ def mtls_shop(open_shops: dict[str, Shop], stage: Stage) -> Shop:
 @pytest.fixture
 def oauth2_shop(open_shops: dict[str, Shop], stage: Stage) -> Shop:
     return open_shops.get("oauth2_shop") or Shop(stage, ProjectType.OAUTH2_FAPI)
+
+
+@pytest.fixture(scope="session")
+def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
+    with Killer(tmp_path_factory.mktemp("killer")) as killer:
+        yield killer

@@ -1,9 +1,12 @@
-"""A process that asks for one action and is killed on the way: python -m tests.actions.crash_child FILE FAILPOINT
+"""Processes that ask for one action and are killed on the way, forked from a parent that has imported what they need:
+python -m tests.actions.crash_child, see `tests.actions.killer`.
 
-FILE holds a pickled `Errand`. This is the composition root of the crash tests: it alone gives a platform a failpoint
-that kills (settled 31).
+The parent has one thread, opens nothing, and forks one process after the other: a line FILE FAILPOINT starts one and
+is answered with its pid, an empty line with how it ended. FILE holds a pickled `Errand`. This is the composition root
+of the crash tests: it alone gives a platform a failpoint that kills (settled 31).
 """
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -11,11 +14,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# SQLAlchemy imports them when it first opens a database: in each process anew.
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 from tests.actions.repeatable import Request
 from tests.actions.stage import new_platform
 
 from credenza.actions.once import Once
 from credenza.store.engine import open_database
+
+_FORK = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,18 @@ class Errand:
     once: Once
 
 
-def main(errand: Errand, failpoint: str) -> None:
+def main() -> None:
+    for line in sys.stdin:
+        file, _, failpoint = line.rstrip("\n").rpartition(" ")
+        child = _FORK.Process(target=_run, args=(pickle.loads(Path(file).read_bytes()), failpoint))
+        child.start()
+        print(child.pid, flush=True)
+        sys.stdin.readline()
+        child.join()
+        print(child.exitcode, flush=True)
+
+
+def _run(errand: Errand, failpoint: str) -> None:
     def kill(reached: str) -> None:
         if reached == failpoint:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -35,4 +54,4 @@ def main(errand: Errand, failpoint: str) -> None:
 
 
 if __name__ == "__main__":
-    main(pickle.loads(Path(sys.argv[1]).read_bytes()), sys.argv[2])
+    main()

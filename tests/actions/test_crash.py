@@ -1,29 +1,20 @@
 """Killed at any point (SIGKILL, nothing is flushed): nothing signed is unrecorded, nothing is half done, and the same
 request under the same Idempotency-Key ends in the one certificate, however often it is repeated."""
 
-import pickle
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from tests.actions import repeatable
-from tests.actions.crash_child import Errand
+from tests.actions.killer import ONCE, Killer
 from tests.actions.repeatable import PATIENCE, Request
 from tests.actions.stage import Shop, Stage, new_platform
 
-from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.store.schema import certificate_subjects, certificates, credentials, idempotency
 
-ONCE = Once("crash", "a" * 64)
-MODULE = [sys.executable, "-m", "tests.actions.crash_child"]
-ROOT = Path(__file__).parents[2]
 FAILPOINTS = ["before_signature", "after_signature", "before_commit", "after_commit"]
 KILLS = 200
 CERTIFICATE_KILLS = 20
@@ -50,27 +41,17 @@ def ready(shop: Shop, make: Make) -> Request:
     return request
 
 
-def start(stage: Stage, request: Request, place: Path, failpoint: str) -> "subprocess.Popen[bytes]":
-    url = stage.platform.database.records.url.render_as_string(hide_password=False)
-    place.write_bytes(pickle.dumps(Errand(url.replace("+psycopg", ""), request, ONCE)))
-    return subprocess.Popen([*MODULE, str(place), failpoint], cwd=ROOT)
-
-
-def kill_at(failpoint: str, stage: Stage, request: Request, place: Path) -> None:
-    assert start(stage, request, place / "errand", failpoint).wait(240) == -signal.SIGKILL
-
-
 def states(stage: Stage) -> list[str]:
     return sorted(row.state for row in stage.rows(certificates))
 
 
 @issuing_action
 @pytest.mark.parametrize("failpoint", FAILPOINTS[:3])
-def test_killed_before_the_commit(shop: Shop, make: Make, failpoint: str, tmp_path: Path) -> None:
+def test_killed_before_the_commit(shop: Shop, make: Make, failpoint: str, killer: Killer) -> None:
     stage, request = shop.stage, ready(shop, make)
     facts, before = stage.facts(), stage.traces()
 
-    kill_at(failpoint, stage, request, tmp_path)
+    killer.kill_at(failpoint, stage, request)
 
     after = stage.facts()
     (reserved,) = after.pop("certificates") - facts.pop("certificates")
@@ -94,11 +75,11 @@ def test_killed_before_the_commit(shop: Shop, make: Make, failpoint: str, tmp_pa
 
 
 @issuing_action
-def test_killed_after_the_commit(shop: Shop, make: Make, tmp_path: Path) -> None:
+def test_killed_after_the_commit(shop: Shop, make: Make, killer: Killer) -> None:
     stage, request = shop.stage, ready(shop, make)
     before = stage.traces()
 
-    kill_at("after_commit", stage, request, tmp_path)
+    killer.kill_at("after_commit", stage, request)
     left = stage.dump()
 
     answer = request.ask(stage.platform, ONCE)
@@ -109,12 +90,12 @@ def test_killed_after_the_commit(shop: Shop, make: Make, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS[2:])
-def test_no_secret_is_half_shown(shop: Shop, failpoint: str, tmp_path: Path) -> None:
+def test_no_secret_is_half_shown(shop: Shop, failpoint: str, killer: Killer) -> None:
     """Stored and never shown, or shown and not stored: the repeated request gives the one secret that is stored."""
     stage, request = shop.stage, repeatable.access_token_create(shop)
     before = stage.traces()
 
-    kill_at(failpoint, stage, request, tmp_path)
+    killer.kill_at(failpoint, stage, request)
 
     issued = request.ask(stage.platform, ONCE)
     assert request.ask(stage.platform, ONCE) == issued
@@ -122,13 +103,13 @@ def test_no_secret_is_half_shown(shop: Shop, failpoint: str, tmp_path: Path) -> 
     assert len(stage.rows(idempotency)) == 1
 
 
-def test_killed_at_any_moment(shop: Shop, tmp_path: Path, scale: Callable[[int], int]) -> None:
+def test_killed_at_any_moment(shop: Shop, killer: Killer, scale: Callable[[int], int]) -> None:
     """kill -9 at random: whatever the moment was, the repeated request is done once."""
     stage, chance = shop.stage, random.Random(7)
     for _ in range(scale(KILLS)):
         request = repeatable.account_key_add(shop)
-        child = start(stage, request, tmp_path / "errand", "never")
-        time.sleep(chance.uniform(0.6, 1.6))
+        child = killer.start("never", stage, request)
+        time.sleep(chance.uniform(0.0, 0.4))
         child.kill()
         child.wait()
         stage.clock.advance(PATIENCE)
@@ -142,13 +123,13 @@ def test_killed_at_any_moment(shop: Shop, tmp_path: Path, scale: Callable[[int],
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
 def test_a_certificate_whose_issuance_was_killed_is_the_same_one_in_the_end(
-    shop: Shop, failpoint: str, tmp_path: Path, scale: Callable[[int], int]
+    shop: Shop, failpoint: str, killer: Killer, scale: Callable[[int], int]
 ) -> None:
     """Its subject is taken by nothing that was never issued: the retry has it, and nobody else can."""
     stage = shop.stage
     for _ in range(scale(CERTIFICATE_KILLS)):
         request = ready(shop, repeatable.certificate_add)
-        kill_at(failpoint, stage, request, tmp_path)
+        killer.kill_at(failpoint, stage, request)
         stage.clock.advance(PATIENCE)
 
         answer = request.ask(stage.platform, ONCE)

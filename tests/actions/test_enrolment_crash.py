@@ -4,13 +4,13 @@ the one certificate."""
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.actions.killer import Killer
 from tests.actions.repeatable import PATIENCE
 from tests.actions.stage import SANDBOX, Shop, new_platform
-from tests.actions.test_crash import FAILPOINTS, kill_at, states
+from tests.actions.test_crash import FAILPOINTS, states
 from tests.actions.test_enrolment import asked, nearly_ended, secret
 from tests.clock import Clock
 
@@ -52,7 +52,7 @@ def test_the_same_request_has_the_one_certificate_in_the_end(
     mtls_shop: Shop,
     make: Callable[[Shop, int], Request],
     failpoint: str,
-    tmp_path: Path,
+    killer: Killer,
     scale: Callable[[int], int],
 ) -> None:
     stage = mtls_shop.stage
@@ -61,7 +61,7 @@ def test_the_same_request_has_the_one_certificate_in_the_end(
         new_platform(stage.platform.database, now=stage.now)  # whoever starts makes what is due: not the one killed
         before = stage.traces()
 
-        kill_at(failpoint, stage, request, tmp_path)  # type: ignore[arg-type]  # asks as a Request does
+        killer.kill_at(failpoint, stage, request)  # type: ignore[arg-type]  # asks as a Request does
         stage.clock.advance(PATIENCE)
         answer = request.ask(stage.platform, None)
 
