@@ -9,23 +9,24 @@ Order of use: `parse` a token, judge its header and find the key, `check`, and o
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from binascii import Error, a2b_base64
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache, lru_cache
 from hashlib import sha256
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from credenza.protocol import public_key
+from credenza.protocol import ecdsa_signature, public_key
 from credenza.protocol.errors import Malformed, Refused
 from credenza.protocol.public_key import PublicKey
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -46,7 +47,6 @@ _SHA256 = SHA256()
 _PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=32)
 _ECDSA = ec.ECDSA(_SHA256)
 _COORDINATE_BYTES = 32
-_ES256_BYTES = 2 * _COORDINATE_BYTES
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -107,10 +107,10 @@ def check(token: Compact, key: PublicKey, algorithm: Algorithm) -> None:
     if token.header.alg != algorithm:
         raise Refused("algorithm", f"The token says {token.header.alg[:20]!r}; the key on record signs {algorithm}.")
     try:
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(_der_signature(token.signature), token.signing_input, _ECDSA)
-        else:
+        if _is_rsa(key):
             key.verify(token.signature, token.signing_input, _PSS, _SHA256)
+        else:
+            key.verify(ecdsa_signature.to_der(token.signature), token.signing_input, _ECDSA)
     except InvalidSignature as error:
         raise Refused("signature", "The signature does not match: another key signed, or the token changed.") from error
 
@@ -265,7 +265,8 @@ def decode(text: bytes, field: str) -> bytes:
 
 
 def encode(octets: bytes) -> bytes:
-    return urlsafe_b64encode(octets).rstrip(b"=")
+    # As a JSON string msgspec writes bytes in base64, in two thirds of the time that binascii takes.
+    return msgspec.json.encode(octets).strip(b'"=').replace(b"+", b"-").replace(b"/", b"_")
 
 
 def _not_base64url(field: str) -> Malformed:
@@ -279,6 +280,14 @@ def _not_base64url(field: str) -> Malformed:
 @cache
 def _algorithm(kind: type) -> Algorithm:
     return Algorithm.PS256 if issubclass(kind, (rsa.RSAPublicKey, rsa.RSAPrivateKey)) else Algorithm.ES256
+
+
+def _is_rsa(key: PublicKey) -> TypeIs[rsa.RSAPublicKey]:
+    return algorithm_of(key) is Algorithm.PS256
+
+
+def _is_private_rsa(key: PrivateKey) -> TypeIs[rsa.RSAPrivateKey]:
+    return algorithm_of(key) is Algorithm.PS256
 
 
 def _parse_key(found: _Jwk) -> PublicKey:
@@ -321,19 +330,10 @@ def _number(text: str) -> int:
     return int.from_bytes(decode(text.encode(), "jwk"))
 
 
-def _der_signature(signature: bytes) -> bytes:
-    # RFC 7518 3.4: r and s side by side, 32 bytes each. Zero is no signature, and cryptography refuses it.
-    if len(signature) != _ES256_BYTES:
-        raise InvalidSignature
-    r, s = signature[:_COORDINATE_BYTES], signature[_COORDINATE_BYTES:]
-    return encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
-
-
 def _signature(signing_input: bytes, key: PrivateKey) -> bytes:
-    if isinstance(key, rsa.RSAPrivateKey):
+    if _is_private_rsa(key):
         return key.sign(signing_input, _PSS, _SHA256)
-    r, s = decode_dss_signature(key.sign(signing_input, _ECDSA))
-    return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
+    return ecdsa_signature.of_der(key.sign(signing_input, _ECDSA))
 
 
 def _integer(number: int) -> str:
