@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from time import monotonic
 
@@ -21,8 +22,12 @@ from credenza.api.arrival import Door, Show, as_it_is
 from credenza.api.auth import Authentication, Verifier
 from credenza.api.metrics import Metrics
 from credenza.api.rate_limits import RateLimits, Rates
+from credenza.api.short_way import ShortWay
 from credenza.api.status_answers import RememberedAnswers, StatusAtOnce
 from credenza.gate.arrival import Networks
+
+_THREADS = 40
+"""As many as the framework's own."""
 
 
 def create_app(
@@ -60,6 +65,8 @@ def create_app(
     app.router.routes.extend(routes.router().routes)
     app.router.routes.extend([Route("/openapi.json", _document, include_in_schema=False), *pages])
     _answer_errors(app, show)
+    threads = ThreadPoolExecutor(_THREADS, "management")
+    app.add_middleware(ShortWay, platform=platform, routes=routes.protected(), threads=threads)
     app.add_middleware(RememberedAnswers, responder=status)  # behind the door
     app.state.at_once = StatusAtOnce(
         app, status, clock=clock, outages=outages, metrics=metrics, limits=limits, trusted_proxies=trusted_proxies

@@ -6,14 +6,15 @@ import hashlib
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Header, Request
+from starlette.types import Scope
 
 from credenza.actions.once import Once
-from credenza.api.arrival import arrival_of
+from credenza.api.arrival import Arrival, arrival_of
 from credenza.domain.errors import Code, Refusal
 
-_NAME = "Idempotency-Key"
-_KEY = Header(
-    alias=_NAME,
+NAME = "Idempotency-Key"
+_CHOSEN = Header(
+    alias=NAME,
     min_length=1,
     max_length=255,
     pattern=r"^[!-~]+$",
@@ -21,13 +22,19 @@ _KEY = Header(
     "body is answered as the first one was; with another body it is refused.",
 )
 
+Key: TypeAlias = Annotated[str, _CHOSEN]
 
-async def once(request: Request, key: Annotated[str | None, _KEY] = None) -> Once | None:
+
+async def once(request: Request, key: Annotated[str | None, _CHOSEN] = None) -> Once | None:
     if key is None:
         return None
-    if len(request.headers.getlist(_NAME)) > 1:
-        raise Refusal(Code.INVALID, "The header Idempotency-Key was sent more than once.", field=_NAME)
-    return Once(key, request_hash(request.method, request.url.path, arrival_of(request).body))
+    if len(request.headers.getlist(NAME)) > 1:
+        raise Refusal(Code.INVALID, "The header Idempotency-Key was sent more than once.", field=NAME)
+    return chosen(key, request.scope, arrival_of(request))
+
+
+def chosen(key: str, scope: Scope, arrival: Arrival) -> Once:
+    return Once(key, request_hash(scope["method"], scope["path"], arrival.body))
 
 
 def request_hash(method: str, path: str, body: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from credenza.api import (
     access_tokens,
@@ -348,6 +349,12 @@ def router() -> APIRouter:
             summary=_summary(row),
         )
     return made
+
+
+def protected() -> tuple[APIRoute, ...]:
+    """Those whose callers have to prove who they are, in the order of the table."""
+    named = {row.operation_id for row in PROTECTED}
+    return tuple(each for each in router().routes if isinstance(each, APIRoute) and each.operation_id in named)
 
 
 def _in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
