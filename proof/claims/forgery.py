@@ -280,9 +280,10 @@ CLAIMS = (
     Claim(
         "changed calls",
         "no call changed in method, target, body or an OAuth value is admitted",
-        10_000,
+        100_000,
         "calls",
         no_changed_call_is_admitted,
+        in_tests=100,
     ),
     Claim(
         "respelled calls",
