@@ -6,11 +6,11 @@ One form, each parameter once, nothing in the query; at the compat issuer a JSON
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, unquote_to_bytes
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from credenza.gate.token_faults import Denied, Fault
 from credenza.protocol import jose
-from credenza.protocol.client_assertion import ASSERTION_TYPE
 from credenza.protocol.errors import Malformed
 
 GRANT_TYPE = "client_credentials"
@@ -28,9 +28,8 @@ def parse(content_type: str, query: str, body: bytes) -> Mapping[str, str]:
     pairs = [each for each in _text(body).split("&") if each]
     if len(pairs) > _MOST_PARAMETERS:
         raise _unreadable(f"There are more than {_MOST_PARAMETERS} parameters.")
-    sent = [_USUAL.get(each) or _pair(each) for each in pairs]
-    found = dict(sent)
-    if len(found) != len(sent):
+    found = dict([_pair(each) for each in pairs])
+    if len(found) != len(pairs):
         raise _unreadable("A parameter comes more than once.")
     return _with_values(found)
 
@@ -61,9 +60,21 @@ def _is(content_type: str, media_type: str) -> bool:
 
 
 def _pair(sent: str) -> tuple[str, str]:
-    name, _, value = sent.partition("=")
     # Tokens and secrets, which are nearly all of a form, need no escapes.
-    return (name, value) if "%" not in sent and "+" not in sent else (_unescaped(name), _unescaped(value))
+    if "%" not in sent and "+" not in sent:
+        return sent.partition("=")[::2]
+    return _repeated(sent) if sent.startswith(_REPEATED) and len(sent) <= _LONGEST_REPEATED else _escaped(sent)
+
+
+def _escaped(sent: str) -> tuple[str, str]:
+    name, _, value = sent.partition("=")
+    return _unescaped(name), _unescaped(value)
+
+
+# What is no secret, and comes with escapes in request after request: to undo them takes as long as to read a proof.
+_REPEATED = ("scope=", "client_assertion_type=", "grant_type=")
+_LONGEST_REPEATED = 256
+_repeated = lru_cache(maxsize=1024)(_escaped)
 
 
 def _unescaped(sent: str) -> str:
@@ -83,14 +94,3 @@ def _with_values(sent: dict[str, str]) -> dict[str, str]:
 
 def _unreadable(told: str) -> Denied:
     return Denied(Fault.REQUEST, told=told)
-
-
-# Nearly every request for a token has these, and to undo their escapes takes as long as to read the assertion.
-_USUAL = {
-    each: _pair(each)
-    for each in (
-        f"grant_type={GRANT_TYPE}",
-        f"client_assertion_type={quote(ASSERTION_TYPE, safe='')}",
-        f"client_assertion_type={ASSERTION_TYPE}",
-    )
-}
