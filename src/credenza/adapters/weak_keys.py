@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 # checks are about style and reject sound keys.
 _CHECKS: Final = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smalld", "smallfactors", "xzbackdoor")
 
+# RFC 8017 A.1: what every RSA key says it is, and whatever else holds it is looked at like one.
+_RSA: Final = bytes.fromhex("06092a864886f70d010101")
+
 
 class WeakKeys:
     """Tell which weakness a key has.
@@ -27,6 +30,8 @@ class WeakKeys:
 
     def check(self, spki_der: bytes) -> str | None:
         """Return the name of the first weakness (`sharedprimes`, for one), or None when there is none that we know."""
+        if _RSA not in spki_der:
+            return None
         public_key = load_der_public_key(spki_der)
         if not isinstance(public_key, rsa.RSAPublicKey) or not self.installed:
             return None
