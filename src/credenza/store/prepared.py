@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
 Row: TypeAlias = Any
@@ -37,7 +39,7 @@ class Prepared:
         self._statement = statement
         self._sets = sets
         self._lists = lists
-        self._texts: dict[tuple[str, tuple[int, ...]], _Text] = {}
+        self._texts: dict[object, _Text] = {}
 
     def run(self, connection: Connection, values: Values = _NONE) -> int:
         """Execute it; returns how many rows it has touched."""
@@ -62,7 +64,7 @@ class Prepared:
     def _text_for(self, connection: Connection, values: Values) -> _Text:
         """It differs by database, and by how many values the lists have."""
         dialect = connection.dialect
-        form = (dialect.name, tuple([len(values[name]) for name in self._lists]))
+        form = (dialect.name, *[len(values[name]) for name in self._lists]) if self._lists else dialect.name
         text = self._texts.get(form)
         if text is None:
             lists = {name: values[name] for name in self._lists}
@@ -77,7 +79,7 @@ class _Text:
         self, statement: Statement, dialect: Dialect, sets: Sequence[str] | None, lists: Mapping[str, Sequence[Any]]
     ) -> None:
         self._keeps_cursor = dialect.name != "sqlite"
-        compiled: Any = statement.compile(dialect=dialect, column_keys=sets)
+        compiled: Any = _spelled_out(statement).compile(dialect=dialect, column_keys=sets)
         assert isinstance(statement, Select) or not (compiled.insert_prefetch or compiled.update_prefetch), (
             "no column is filled in"
         )
@@ -134,6 +136,18 @@ class _Text:
         for name, singles in self._lists:
             sent.update(zip(singles, sent.pop(name), strict=True))
         return sent if self._names is None else [sent[name] for name in self._names]
+
+
+def _spelled_out(statement: Statement) -> Any:
+    """Have the text name the values that never change. SQLite plans a statement anew at each run when a parameter
+    decides whether an index of some rows will do, and no database uses such an index without looking."""
+
+    def spell(element: object, **_: object) -> BindParameter[Any] | None:
+        if isinstance(element, BindParameter) and not element.required:
+            return element.render_literal_execute()
+        return None
+
+    return replacement_traverse(statement, {}, spell)
 
 
 def _writer(kind: TypeEngine[Any], dialect: Dialect) -> _Change | None:
