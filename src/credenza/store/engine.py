@@ -19,10 +19,21 @@ from sqlalchemy.engine import URL, Dialect
 
 from credenza.store.deadline import STATEMENT_DEADLINE
 from credenza.store.embedded_traces import traces_path
+from credenza.store.kept_connection import Questions
 from credenza.store.prepared import run_sql
 from credenza.store.turns import Turns
 
 POOL_SIZE = 10
+_KEPT = 2
+"""Connections that writers, and single questions, have to themselves."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    # What a savepoint would undo fills a file otherwise, made and removed for every writer.
+    "temp_store=MEMORY",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def asking(engine: Engine) -> Iterator[Connection]:
     """For one question alone: a single SELECT sees one state of the database without a transaction around it."""
-    with engine.connect().execution_options(**_question(engine.dialect)) as connection:
+    questions: Questions | None = engine.get_execution_options().get("credenza_questions")
+    if questions is not None:
+        with questions.ask(engine) as connection:
+            yield connection
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
 
 
@@ -91,31 +107,28 @@ def _snapshot(dialect: Dialect) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def _question(dialect: Dialect) -> dict[str, Any]:
-    if dialect.name == "sqlite":
-        return {"credenza_reading": True}
-    return {"isolation_level": "AUTOCOMMIT"}
-
-
 def _sqlite(url: URL) -> Engine:
+    turns, questions = Turns(), Questions()
     engine = create_engine(
         url,
         connect_args={"timeout": STATEMENT_DEADLINE.total_seconds(), "check_same_thread": False},
-        pool_size=POOL_SIZE,
+        pool_size=POOL_SIZE + _KEPT,
         max_overflow=0,
         pool_timeout=STATEMENT_DEADLINE.total_seconds(),
-        execution_options={"credenza_turns": Turns()},
+        execution_options={"credenza_turns": turns, "credenza_questions": questions},
         hide_parameters=True,  # what is stored must not stand in logs
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    for kept in (turns, questions):
+        event.listen(engine, "engine_disposed", lambda _engine, kept=kept: kept.close())
     return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction control begins late and commits before DDL; we begin ourselves.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from credenza.store.deadline import STATEMENT_DEADLINE
+from credenza.store.kept_connection import KeptConnection
 from credenza.store.prepared import run_sql
 
 _MOST_TOGETHER: Final = 32
@@ -34,18 +35,25 @@ class Turns:
         self._taken = False
         self._line: deque[Lock] = deque()
         self._together: _Together | None = None
+        self._kept = KeptConnection()
 
     @contextmanager
     def turn(self, engine: Engine) -> Iterator[Connection]:
         """Write inside; what was written is durable when the block has ended."""
         self._await_turn()
         try:
-            together = self._together = self._together or _Together(engine)
+            together = self._together = self._together or _Together(self._kept.open(engine))
             with together.member():
                 yield together.connection
         finally:
             self._pass_on()
         together.await_commit()
+
+    def close(self) -> None:
+        """Close the connection, unless somebody writes."""
+        with self._mutex:
+            if not self._taken:
+                self._kept.close()
 
     def _await_turn(self) -> None:
         with self._mutex:
@@ -86,23 +94,44 @@ class Turns:
 class _Together:
     """One transaction of several writers. Only who has the turn may touch it, but for `await_commit`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.connection = engine.connect()
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         try:
-            self._transaction = self.connection.begin()
+            self._transaction = connection.begin()
         except BaseException:
-            self.connection.close()
+            connection.close()
             raise
         self._ended = Event()
         self._members = 0
+        self._taken_back = False
         self._failure: Exception | None = None
 
     @property
     def is_open(self) -> bool:
-        return self._failure is None and self._members < _MOST_TOGETHER and self._driver.in_transaction
+        going_on = self._failure is None and not self._taken_back
+        return going_on and self._members < _MOST_TOGETHER and self._driver.in_transaction
 
     @contextmanager
     def member(self) -> Iterator[None]:
+        if not self._members:
+            with self._first():
+                yield
+        else:
+            with self._after_others():
+                yield
+        self._members += 1
+
+    @contextmanager
+    def _first(self) -> Iterator[None]:
+        """Without a savepoint, for which SQLite keeps a copy of every page: there is nobody whose work must stay."""
+        try:
+            yield
+        except BaseException:
+            self._taken_back = True
+            raise
+
+    @contextmanager
+    def _after_others(self) -> Iterator[None]:
         run_sql(self.connection, "SAVEPOINT member")
         try:
             yield
@@ -110,13 +139,12 @@ class _Together:
             self._undo(error)
             raise
         run_sql(self.connection, "RELEASE member")
-        self._members += 1
 
     def _undo(self, error: BaseException) -> None:
         if self._driver.in_transaction:
             run_sql(self.connection, "ROLLBACK TO member")
             run_sql(self.connection, "RELEASE member")
-        elif self._members:
+        else:
             # https://sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction": a full disk, for
             # one, takes all of it back, and with it what others were told was written.
             self._failure = OperationalError("COMMIT", None, error)
@@ -126,11 +154,13 @@ class _Together:
         try:
             if self._failure is None and self._members:
                 self._transaction.commit()
+            else:
+                self.connection.close()
         except Exception as error:  # noqa: BLE001 - raised to each of them
             self._failure = error
             self._driver.rollback()  # SQLAlchemy believes that a commit that failed has ended the transaction
-        finally:
             self.connection.close()
+        finally:
             self._ended.set()
 
     def await_commit(self) -> None:
