@@ -81,8 +81,8 @@ class CredenzaServer(Server):
         **changed: object,
     ) -> None:
         super().__init__()
-        self._role = role
-        self._workers = workers
+        self.role = role
+        self.workers = workers
         self._core = core
         self._program = program
         self._wrapper = wrapper
@@ -103,15 +103,18 @@ class CredenzaServer(Server):
         self._settings = {**_set(settings), **origins, **binds, **changed}
 
     def command(self) -> list[str]:
-        variables = [f"{name}={value}" for name, value in self._environment.items()]
-        variables += [f"CREDENZA_{name.upper()}={value}" for name, value in self._settings.items()]
+        variables = [f"{name}={value}" for name, value in self.variables().items()]
         pinned = [] if self._core is None else [find_program("taskset", "util-linux"), "-c", str(self._core)]
-        arguments = ["serve", "--role", self._role, "--workers", str(self._workers)]
+        arguments = ["serve", "--role", self.role, "--workers", str(self.workers)]
         program = [sys.executable, "-m", self._program]
         return [find_program("env", "coreutils"), *variables, *pinned, *self._wrapper, *program, *arguments]
 
+    def variables(self) -> dict[str, str]:
+        settings = {f"CREDENZA_{name.upper()}": str(value) for name, value in self._settings.items()}
+        return {**self._environment, **settings}
+
     def answers(self) -> bool:
-        port = self.decision_port if self._role == "gate" else self.manage_port
+        port = self.decision_port if self.role == "gate" else self.manage_port
         # Asked again and again while it starts: a client of httpx would read all certificates of the system each time.
         with closing(HTTPConnection(HOST, port, timeout=2)) as connection:
             try:

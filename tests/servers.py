@@ -23,7 +23,7 @@ from contextlib import suppress
 from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import IO, ClassVar, Protocol, Self
 
 import psycopg
 import redis
@@ -72,6 +72,16 @@ def free_port() -> int:
     raise OSError("no free port among 200 tried")
 
 
+class Process(Protocol):
+    """What a server asks of a subprocess.Popen."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+
+
 class Server:
     """What all of them share; a subclass says its command and how to see that it answers."""
 
@@ -81,7 +91,7 @@ class Server:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="credenza-server-"))
         self.log = self.directory / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({HOST}:{self.port})"
@@ -116,15 +126,18 @@ class Server:
         if self._process is not None:
             raise RuntimeError(f"{self} is running")
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [find_program("setpriv", "util-linux"), "--pdeathsig", "KILL", *self._credentials(), *self.command()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                start_new_session=True,
-            )
+            self._process = self.launch(log)
         self._await_answer()
+
+    def launch(self, log: IO[bytes]) -> Process:
+        return subprocess.Popen(
+            [find_program("setpriv", "util-linux"), "--pdeathsig", "KILL", *self._credentials(), *self.command()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            start_new_session=True,
+        )
 
     def kill(self) -> None:
         """End every process of the server at once, as a crash or the out-of-memory killer would."""
@@ -169,7 +182,7 @@ class Server:
     def _credentials(self) -> list[str]:
         return []
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         if self._process is None:
             raise RuntimeError(f"{self} is not running")
         return self._process

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from tests.cli.command import Ran, run
-from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
+from tests.forked import ForkedServer
+from tests.installation import NOWHERE, Installation, furnish, now, settings
 
 from credenza.actions import trusted_authorities
 from credenza.actions.trusted_authorities import NewTrust
@@ -27,7 +28,7 @@ _PATIENCE_S = 120
 
 
 class Desk(NamedTuple):
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     service: int
     directory: Path
@@ -53,7 +54,7 @@ class Desk(NamedTuple):
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     directory = tmp_path_factory.mktemp("cert")
     chosen = settings(directory)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         service = installation.add_service("Vault", "/vault", AuthenticationType.MTLS, NOWHERE)
         (directory / "password").write_text("correct horse battery")
         yield Desk(server, installation, service.id, directory)

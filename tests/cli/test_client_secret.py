@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from tests.cli.test_credential import Desk, Ran, Served
+from tests.forked import ForkedServer
 from tests.gate.street import Upstream, served
-from tests.installation import CredenzaServer, furnish, now, settings
+from tests.installation import furnish, now, settings
 
 from credenza.actions import accounts, services, workspaces
 from credenza.actions.services import NewService
@@ -59,7 +60,7 @@ class Street:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     chosen = settings(tmp_path_factory.mktemp("secrets"))
-    with served(Upstream()) as port, CredenzaServer(chosen) as server, furnish(chosen) as made:
+    with served(Upstream()) as port, ForkedServer(chosen) as server, furnish(chosen) as made:
         organization = (made.platform, made.actor, made.organization_id)
         account = accounts.create(*organization, name="Web", now=now())
         eu = workspaces.create(*organization, account_id=account.id, name="Web-EU", now=now())

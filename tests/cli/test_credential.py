@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.cli.command import Ran
-from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
+from tests.forked import ForkedServer
+from tests.installation import NOWHERE, Installation, furnish, now, settings
 
 from credenza.actions import accounts, services, workspaces
 from credenza.actions.services import NewService
@@ -59,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """With an organization that has two workspaces, and two APIs that take API credentials."""
     directory = tmp_path_factory.mktemp("credential")
     chosen = settings(directory)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         furnish_apis(installation)
         yield Served(server.manage_origin, installation.token)
 

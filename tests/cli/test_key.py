@@ -9,14 +9,15 @@ from typing import NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.cli.command import Ran, run
-from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, settings
+from tests.forked import ForkedServer
+from tests.installation import NOWHERE, Installation, furnish, settings
 
 from credenza.domain.model import AuthenticationType
 from credenza.protocol import csr
 
 
 class Desk(NamedTuple):
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     service: int
     directory: Path
@@ -34,7 +35,7 @@ class Desk(NamedTuple):
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     chosen = settings(tmp_path)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         service = installation.add_service("Vault", "/vault", AuthenticationType.OAUTH2_FAPI, NOWHERE)
         yield Desk(server, installation, service.id, tmp_path)
 

@@ -16,7 +16,8 @@ from sqlalchemy import update
 from standardwebhooks import Webhook
 from tests.adapters.mail_server import MailServer, mail_server
 from tests.cli.command import Ran, run
-from tests.installation import CredenzaServer, Installation, furnish, now, settings
+from tests.forked import ForkedServer
+from tests.installation import Installation, furnish, now, settings
 from tests.servers import HOST
 
 from credenza.settings import Settings
@@ -31,7 +32,7 @@ ALMOST_A_WEEK = timedelta(days=7, seconds=-5)
 class Place:
     """A server that sends to `mail` and to `hook`, and a key of the installation."""
 
-    server: CredenzaServer
+    server: ForkedServer
     chosen: Settings
     installation: Installation
     mail: MailServer
@@ -83,7 +84,7 @@ def hook() -> Iterator[Hook]:
 def place(tmp_path: Path, hook: Hook) -> Iterator[Place]:
     chosen = settings(tmp_path, webhook_allow_http=True)
     with mail_server() as mail:
-        server = CredenzaServer(
+        server = ForkedServer(
             chosen,
             smtp_host=HOST,
             smtp_port=mail.port,

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import pytest
 from tests.cli import command
 from tests.cli.command import Ran
-from tests.installation import NOWHERE, CredenzaServer, Installation, furnish, now, settings
+from tests.forked import ForkedServer
+from tests.installation import NOWHERE, Installation, furnish, now, settings
 
 from credenza.actions import services
 from credenza.actions.services import NewService
@@ -22,26 +23,26 @@ SCOPES = frozenset({"parcels:read", "parcels:write"})
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CredenzaServer, Installation, Path]]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ForkedServer, Installation, Path]]:
     directory = tmp_path_factory.mktemp("project")
     chosen = settings(directory)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         yield server, installation, directory
 
 
 @pytest.fixture
-def installation(desk: tuple[CredenzaServer, Installation, Path]) -> Installation:
+def installation(desk: tuple[ForkedServer, Installation, Path]) -> Installation:
     return desk[1]
 
 
 @pytest.fixture
-def run(desk: tuple[CredenzaServer, Installation, Path]) -> Run:
+def run(desk: tuple[ForkedServer, Installation, Path]) -> Run:
     server, installation, directory = desk
     return partial(command.run, at=directory, CREDENZA_URL=server.manage_origin, CREDENZA_TOKEN=installation.token)
 
 
 @pytest.fixture(scope="module")
-def parcels(desk: tuple[CredenzaServer, Installation, Path]) -> Service:
+def parcels(desk: tuple[ForkedServer, Installation, Path]) -> Service:
     places = tuple(ServiceEnvironment(each, "/parcels", NOWHERE, 13, None) for each in EnvironmentName)
     new = NewService("Parcels", AuthenticationType.DUAL_OAUTH, "By land and sea.", places, SCOPES)
     return services.create(desk[1].platform, local.OPERATOR, new, now=now())

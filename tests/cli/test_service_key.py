@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key, pkcs12
 from tests.cli.command import Ran
-from tests.installation import CredenzaServer, Installation, furnish, settings
+from tests.forked import ForkedServer
+from tests.installation import Installation, furnish, settings
 
 from credenza.cli.main import main
 from credenza.domain.model import Project
@@ -26,7 +27,7 @@ class Desk:
 
     def __init__(
         self,
-        place: tuple[CredenzaServer, Installation],
+        place: tuple[ForkedServer, Installation],
         directory: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
@@ -69,15 +70,15 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CredenzaServer, Installation]]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ForkedServer, Installation]]:
     chosen = settings(tmp_path_factory.mktemp("service-key"))
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         yield server, installation
 
 
 @pytest.fixture
 def desk(
-    place: tuple[CredenzaServer, Installation],
+    place: tuple[ForkedServer, Installation],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

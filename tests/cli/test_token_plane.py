@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.installation import CredenzaServer, settings
+from tests.forked import ForkedServer
+from tests.installation import settings
 
 from credenza.settings import Settings
 
@@ -19,7 +20,7 @@ WITHOUT_THE_KEY = (
 def chosen(tmp_path: Path) -> Settings:
     """An installation that has been started once, on the machine that keeps its key."""
     chosen = settings(tmp_path)
-    with CredenzaServer(chosen):
+    with ForkedServer(chosen):
         return chosen
 
 
@@ -28,7 +29,7 @@ def test_a_gate_told_to_sign_who_calls_does_not_start_without_the_key_encryption
     chosen: Settings, workers: int
 ) -> None:
     chosen.key_path.unlink()
-    server = CredenzaServer(chosen, role="gate", workers=workers, identity_life_s=60)
+    server = ForkedServer(chosen, role="gate", workers=workers, identity_life_s=60)
 
     with pytest.raises(RuntimeError, match="did not start") as ended:
         server.start()
@@ -40,7 +41,7 @@ def test_a_gate_told_to_sign_who_calls_does_not_start_without_the_key_encryption
 def test_a_gate_that_signs_nothing_starts_without_it(chosen: Settings) -> None:
     chosen.key_path.unlink()
 
-    with CredenzaServer(chosen, role="gate") as server:
+    with ForkedServer(chosen, role="gate") as server:
         assert server.answers()
 
 
@@ -48,5 +49,5 @@ def test_the_key_may_come_by_the_environment(chosen: Settings) -> None:
     key = chosen.key_path.read_text().strip()
     chosen.key_path.unlink()
 
-    with CredenzaServer(chosen, role="gate", identity_life_s=60, key_encryption_key=key) as server:
+    with ForkedServer(chosen, role="gate", identity_life_s=60, key_encryption_key=key) as server:
         assert server.answers()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from tests.cli.command import Ran, run
-from tests.installation import CredenzaServer, furnish, settings
+from tests.forked import ForkedServer
+from tests.installation import furnish, settings
 
 from credenza.cli.failure import ExitCode
 
@@ -36,7 +37,7 @@ class Line:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     directory: Path = tmp_path_factory.mktemp("tree")
     chosen = settings(directory)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         who = {"CREDENZA_URL": server.manage_origin, "CREDENZA_TOKEN": installation.token}
         yield Line(directory, who)
 

@@ -23,8 +23,9 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.forked import ForkedServer
 from tests.gate.street import Upstream, served
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings, upgrade
+from tests.installation import SANDBOX, Installation, furnish, request_for, settings, upgrade
 from tests.oidc_provider import NODE
 
 from credenza.actions import certificates, oauth_keys, projects, services
@@ -94,7 +95,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     parcels: Service
     letters: Service
@@ -219,7 +220,7 @@ def open_street(directory: Path, **changed: Any) -> Iterator[Street]:
         upgrade(chosen.database_url)
     with (
         served(Upstream()) as port,
-        CredenzaServer(chosen) as server,
+        ForkedServer(chosen) as server,
         furnish(chosen, upstream=f"http://127.0.0.1:{port}") as made,
     ):
         parcels = _service(made, "Parcels", PARCELS, SCOPES, port)

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, request_for, settings, upgrade
+from tests.forked import ForkedServer
+from tests.installation import SANDBOX, Installation, furnish, now, request_for, settings, upgrade
 
 from credenza.actions import authorities
 from credenza.cli import local
@@ -32,7 +33,7 @@ _PATIENCE_S = 120
 
 
 class Desk(NamedTuple):
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     project: Project
     directory: Path
@@ -69,7 +70,7 @@ class Desk(NamedTuple):
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     directory = tmp_path_factory.mktemp("authority")
     chosen = settings(directory)
-    with CredenzaServer(chosen) as server, furnish(chosen) as installation:
+    with ForkedServer(chosen) as server, furnish(chosen) as installation:
         project, _ = installation.add_project()
         yield Desk(server, installation, project, directory)
 
@@ -154,11 +155,11 @@ def test_a_revocation_turns_what_every_process_answers_on_open_connections(
     with ExitStack() as stack:
         if database.startswith("SQLite"):
             chosen = settings(tmp_path)
-            servers = [stack.enter_context(CredenzaServer(chosen, workers=2))]
+            servers = [stack.enter_context(ForkedServer(chosen, workers=2))]
         else:
             chosen = settings(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
             upgrade(chosen.database)
-            servers = [stack.enter_context(CredenzaServer(chosen)) for _ in range(2)]
+            servers = [stack.enter_context(ForkedServer(chosen)) for _ in range(2)]
         installation = stack.enter_context(furnish(chosen))
         project, _ = installation.add_project()
         desk = Desk(servers[0], installation, project, tmp_path)

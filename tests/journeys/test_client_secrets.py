@@ -17,8 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.forked import ForkedServer
 from tests.gate.street import Upstream, served
-from tests.installation import CredenzaServer, Installation, furnish, settings, upgrade
+from tests.installation import Installation, furnish, settings, upgrade
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, PATIENCE_S, now
 from tests.servers import PostgreSQLServer, find_program
 
@@ -41,7 +42,7 @@ needs_library = pytest.mark.skipif(
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    server: CredenzaServer
+    server: ForkedServer
     made: Installation
     upstream: Upstream
     authority: Path
@@ -99,7 +100,7 @@ def street(
     upstream = Upstream()
     with (
         served(upstream) as port,
-        CredenzaServer(chosen) as server,
+        ForkedServer(chosen) as server,
         furnish(chosen, upstream=f"http://127.0.0.1:{port}") as made,
     ):
         demo_catalog.seed(made.platform, upstream=f"http://127.0.0.1:{port}", now=now())

@@ -19,11 +19,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from tests.actions.stage import OPERATOR
+from tests.forked import ForkedServer
 from tests.gate import test_terminator_recipes as recipes
 from tests.gate.certificate_scene import server_of
 from tests.gate.street import Upstream, served
 from tests.gate.test_terminator_recipes import SECRET, SERVER
-from tests.installation import PRODUCTION, SANDBOX, CredenzaServer, Installation, furnish, now, settings
+from tests.installation import PRODUCTION, SANDBOX, Installation, furnish, now, settings
 from tests.journeys.test_mtls import HOST_NAME, PATIENCE_S, run
 
 from credenza.actions import authorities, certificates, enrolment_secrets, projects, services
@@ -90,7 +91,7 @@ def opened(directory: Path, make: Callable[[Path, int], Any] | None) -> Iterator
     with ExitStack() as stack:
         chosen = settings(directory, **(own if make is None else {"proxy_secret": SECRET}))
         changed = {} if make is None else {"proxy_secret": SECRET}
-        gate = stack.enter_context(CredenzaServer(chosen, **changed))
+        gate = stack.enter_context(ForkedServer(chosen, **changed))
         upstream = stack.enter_context(served(Upstream()))
         installation = stack.enter_context(furnish(chosen, upstream=f"http://127.0.0.1:{upstream}"))
         project_id = tills(installation, f"http://127.0.0.1:{upstream}")
@@ -216,7 +217,7 @@ def test_a_standard_client_enrols_and_re_enrols(way: Way, estclient: Path, tmp_p
 
 def test_a_gate_alone_serves_it_where_it_has_the_key_encryption_key(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    with CredenzaServer(chosen), CredenzaServer(chosen, role="gate") as gate, furnish(chosen) as installation:
+    with ForkedServer(chosen), ForkedServer(chosen, role="gate") as gate, furnish(chosen) as installation:
         answer = httpx.get(f"{gate.origin}/.well-known/est/cacerts", timeout=PATIENCE_S)
         found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer.content))
 

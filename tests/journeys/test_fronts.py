@@ -12,9 +12,10 @@ from typing import TypeAlias
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.forked import ForkedServer
 from tests.gate.street import Upstream, served
 from tests.gate.test_recipes import recipe
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, request_for, settings
+from tests.installation import SANDBOX, Installation, furnish, request_for, settings
 from tests.journeys.oauth2_street import PATIENCE_S, Partner, now
 from tests.servers import HOST, CaddyServer, NginxServer, Server, free_port
 
@@ -63,7 +64,7 @@ def opened(directory: Path, make: Make) -> Iterator[Front]:
         proxy = make({"127.0.0.1:8443": gate, "127.0.0.1:8082": decisions, "127.0.0.1:9000": api})
         origin, chosen = f"http://{HOST}:{proxy.port}", settings(directory, require_dpop_nonce=True)
         binds = {"sandbox_bind": f"{HOST}:{gate}", "decision_bind": f"{HOST}:{decisions}"}
-        with CredenzaServer(chosen, sandbox_origin=origin, **binds), furnish(chosen) as made, proxy:
+        with ForkedServer(chosen, sandbox_origin=origin, **binds), furnish(chosen) as made, proxy:
             yield Front(origin, upstream, made, partner_of(made))
 
 

@@ -17,10 +17,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509 import load_der_x509_certificate
+from tests.forked import ForkedServer
 from tests.gate.payload_scene import Teller
 from tests.gate.scene import Client
 from tests.gate.street import served
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, settings, upgrade
+from tests.installation import SANDBOX, Installation, furnish, now, settings, upgrade
 from tests.servers import PostgreSQLServer
 
 from credenza.actions import service_keys, services
@@ -66,7 +67,7 @@ Library = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Street:
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     upstream: Teller
     port: int
@@ -175,7 +176,7 @@ def street(
     chosen, upstream = settings(tmp_path_factory.mktemp("street"), **changed), Teller()
     if chosen.database_url:
         upgrade(chosen.database_url)
-    with served(upstream) as port, CredenzaServer(chosen) as server, furnish(chosen) as made:
+    with served(upstream) as port, ForkedServer(chosen) as server, furnish(chosen) as made:
         yield Street(server, made, upstream, port, tmp_path_factory.mktemp("partner"))
 
 

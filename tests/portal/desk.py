@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from playwright.sync_api import BrowserContext
-from tests.installation import PREFIX, CredenzaServer, Installation, furnish, now, settings
+from tests.forked import ForkedServer
+from tests.installation import PREFIX, Installation, furnish, now, settings
 from tests.static_site import static_site
 
 from credenza.actions import people, sessions
@@ -32,7 +33,7 @@ SIGNER = ROOT / "tests" / "protocol" / "mastercard_oauth1_signer.py"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    server: CredenzaServer
+    server: ForkedServer
     installation: Installation
     project: Project
 
@@ -70,7 +71,7 @@ def open_desk(directory: Path) -> Iterator[Desk]:
     chosen = settings(directory)
     with (
         static_site({PREFIX: "an order"}) as upstream,
-        CredenzaServer(chosen) as server,
+        ForkedServer(chosen) as server,
         furnish(chosen, upstream=upstream.origin) as installation,
     ):
         project, _ = installation.add_project()
