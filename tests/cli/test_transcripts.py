@@ -4,6 +4,9 @@ In a transcript, text at the margin explains. Indented lines are a session: afte
 it prints without blank lines, then stderr with `! ` before each line, and in brackets the exit code when it is not 0.
 What differs from run to run is written in capitals (HEX, TIME, HOME, ...). Each session starts in an empty home.
 
+A Python that imports Credenza takes many times as long as most commands take. So the commands of a session are forked
+from a process that has imported all of them; those of the sessions that `STARTED` names start on their own.
+
 CREDENZA_REWRITE_TRANSCRIPTS=1 writes down what was printed instead of comparing it; read the difference before you
 commit it.
 """
@@ -17,7 +20,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.answering_server import AnsweringServer
+from tests.forked import forked_command
 
+STARTED = {"habits"}
 FOLDER = Path(__file__).parent / "transcripts"
 REWRITE = "CREDENZA_REWRITE_TRANSCRIPTS" in os.environ
 CONSUMER_KEY = f"{'c' * 48}!{'0' * 48}"
@@ -39,11 +44,23 @@ def server() -> Iterator[AnsweringServer]:
         yield server
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
-def test_a_session_goes_as_its_transcript_says(path: Path, tmp_path: Path, server: AnsweringServer) -> None:
-    written = path.read_text().splitlines()
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of a `credenza` whose process is a fork."""
+    directory = tmp_path_factory.mktemp("commands")
+    with forked_command(directory, _environment()):
+        yield directory
 
-    played = list(_played(written, tmp_path, server.url))
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_session_goes_as_its_transcript_says(
+    path: Path, tmp_path: Path, server: AnsweringServer, commands: Path
+) -> None:
+    written = path.read_text().splitlines()
+    programs = () if path.stem in STARTED else (commands,)
+    environment = _environment(*programs) | {"HOME": str(tmp_path), "SERVER": server.url, "CONSUMER_KEY": CONSUMER_KEY}
+
+    played = list(_played(written, tmp_path, environment))
 
     if REWRITE:
         path.write_text("\n".join(played) + "\n")
@@ -70,14 +87,12 @@ def _modules_after(*arguments: str) -> set[str]:
     return set(ended.stdout.splitlines()[-1].split())
 
 
-def _played(written: list[str], home: Path, server_url: str) -> Iterator[str]:
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
-        "SERVER": server_url,
-        "CONSUMER_KEY": CONSUMER_KEY,
-    }
+def _environment(*programs: Path) -> dict[str, str]:
+    places = [*map(str, programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return {"PATH": ":".join(places), "LC_ALL": "C.UTF-8"}
+
+
+def _played(written: list[str], home: Path, environment: Mapping[str, str]) -> Iterator[str]:
     for line in written:
         if not line.startswith("  "):
             yield line
