@@ -23,6 +23,7 @@ from joserfc.jwk import JWKRegistry
 from playwright.sync_api import Browser, Error, Page
 from pydantic import TypeAdapter, ValidationError
 from tests import browser as browsers
+from tests import java
 from tests.static_site import Site, static_site
 
 from credenza.protocol import csr, distinguished_name, issuance
@@ -55,7 +56,7 @@ POLICY = "default-src 'none'; script-src 'self'; img-src data:; base-uri 'none'"
 
 NOW = datetime(2025, 1, 31, 12, tzinfo=UTC)
 KINDS = ("RSA-2048", "RSA-3072", "RSA-4096", "EC-P256")
-KEYTOOL = ("keytool", "-J-Dfile.encoding=UTF-8", "-J-Dstdout.encoding=UTF-8")
+KEYTOOL = (*java.KEYTOOL, "-J-Dfile.encoding=UTF-8", "-J-Dstdout.encoding=UTF-8")
 PASSWORD = "keystore password ~!"
 ALIAS = "schlüssel 鍵"
 
@@ -261,7 +262,7 @@ def test_java_opens_a_key_store_and_decrypts_its_key(tmp_path: Path, made: Made,
     listed = run(*KEYTOOL, "-list", "-v", "-keystore", store_file, "-storepass", PASSWORD)
     copy = tmp_path / "copy.p12"
     passwords = ["-srcstorepass", PASSWORD, "-deststorepass", PASSWORD]
-    run("keytool", "-importkeystore", "-srckeystore", store_file, "-destkeystore", copy, *passwords)
+    run(*KEYTOOL, "-importkeystore", "-srckeystore", store_file, "-destkeystore", copy, *passwords)
 
     assert "Entry type: PrivateKeyEntry" in listed
     assert "Certificate chain length: 3" in listed
@@ -275,7 +276,7 @@ def test_a_wrong_password_opens_nothing(made: Made, store_file: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         run("openssl", "pkcs12", "-in", store_file, "-nodes", "-passin", "pass:something else")
     with pytest.raises(subprocess.CalledProcessError):
-        run("keytool", "-list", "-keystore", store_file, "-storepass", "something else")
+        run(*KEYTOOL, "-list", "-keystore", store_file, "-storepass", "something else")
     with pytest.raises(ValueError):
         load_pem_private_key(made.encrypted_pem.encode(), b"something else")
 

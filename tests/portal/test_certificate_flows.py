@@ -17,6 +17,7 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.browser import Complaints, findings
 from tests.gate.test_terminator_recipes import SERVER
 from tests.installation import SANDBOX, now
+from tests.java import JVM
 from tests.journeys.test_mtls import Way, opened
 from tests.portal.desk import sign_in
 from tests.protocol.authorities import CLIENT, NOW, Party
@@ -103,6 +104,7 @@ def check_commands(page: Page, directory: Path) -> None:
         each.replace("PASSWORD", f"'{PASSWORD}'").replace("127.0.0.1", "localhost") for each in blocks
     )
     environment = 'export CURL_CA_BUNDLE="$PWD/root.pem" SSL_CERT_FILE="$PWD/root.pem"\n'
+    quickly = f"export JAVA_TOOL_OPTIONS='{' '.join(JVM)}'\n"
     for name in ("openssl", "curl", "keytool"):
         find_program(name, {"keytool": "default-jre-headless"}.get(name, name))
 
@@ -115,8 +117,8 @@ def check_commands(page: Page, directory: Path) -> None:
     )
     assert run(directory, f"{sys.executable} call.py").strip() == "200"
     listed, _, runs = java.partition("\n\n")
-    assert "PrivateKeyEntry" in run(directory, listed)
-    assert "imported" in run(directory, imported)
+    assert "PrivateKeyEntry" in run(directory, quickly + listed)
+    assert "imported" in run(directory, quickly + imported)
     assert "javax.net.ssl.keyStore=my-application.p12" in runs
 
 

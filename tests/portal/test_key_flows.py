@@ -13,6 +13,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.browser import Complaints, findings
 from tests.installation import new_key
+from tests.java import KEYTOOL
 from tests.portal.desk import CLIENTS_PYTHON, Desk, call_with, open_desk
 from tests.servers import find_program
 
@@ -89,7 +90,7 @@ def check_files(page: Page, store: bytes, directory: Path) -> None:
     path = directory / "store.p12"
     path.write_bytes(store)
     info = run("openssl", "pkcs12", "-in", path, "-info", "-noout", "-passin", f"pass:{PASSWORD}")
-    listed = run("keytool", "-list", "-keystore", path, "-storepass", PASSWORD)
+    listed = run(*KEYTOOL, "-list", "-keystore", path, "-storepass", PASSWORD)
     pem = load_pem_private_key(save(page, "Encrypted PEM"), PASSWORD.encode())
     certificates = load_pem_x509_certificates(save(page, "Certificate"))
     again = pkcs12.load_key_and_certificates(save(page, "Save again"), PASSWORD.encode())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
+from tests.java import KEYTOOL
 from tests.protocol import forge
 
 from credenza.protocol import der, distinguished_name, issuance
@@ -106,10 +107,10 @@ def test_openssl_opens_a_key_store_and_reports_100_000_iterations_throughout(sto
 
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="keytool comes with a JDK, and none is installed")
 def test_java_opens_a_key_store_and_decrypts_its_key(tmp_path: Path, store_file: Path) -> None:
-    listed = run("keytool", "-J-Dfile.encoding=UTF-8", "-list", "-v", "-keystore", store_file, "-storepass", PASSWORD)
+    listed = run(*KEYTOOL, "-J-Dfile.encoding=UTF-8", "-list", "-v", "-keystore", store_file, "-storepass", PASSWORD)
     copy = tmp_path / "copy.p12"
     passwords = ["-srcstorepass", PASSWORD, "-deststorepass", PASSWORD]
-    run("keytool", "-importkeystore", "-srckeystore", store_file, "-destkeystore", copy, *passwords)
+    run(*KEYTOOL, "-importkeystore", "-srckeystore", store_file, "-destkeystore", copy, *passwords)
 
     assert "Entry type: PrivateKeyEntry" in listed
     assert "Certificate chain length: 2" in listed
