@@ -76,6 +76,28 @@ def test_a_key_is_first_seen_once(replay: LmdbReplay) -> None:
     assert [replay.first_seen(key, NOW) for key in (b"a", b"a", b"b")] == [True, False, True]
 
 
+def test_keys_that_are_asked_together_are_used_up_each_by_itself(replay: LmdbReplay) -> None:
+    replay.first_seen(b"b", NOW)
+
+    together = replay.first_seen_each([b"a", b"b", b"c", b"c"], NOW)
+
+    assert together == (True, False, True, False)
+    assert not any(replay.first_seen(key, NOW) for key in (b"a", b"b", b"c"))
+    assert replay.first_seen_each([b"a", b"c"], NOW + 610) == (False, False)
+
+
+def test_a_memory_without_room_for_all_keys_takes_none(tmp_path: Path) -> None:
+    replay = open_replay(tmp_path, capacity=10)
+    for number in range(9):
+        replay.first_seen(b"%d" % number, NOW)
+
+    with pytest.raises(ReplayUnavailable, match="full"):
+        replay.first_seen_each([b"a", b"b"], NOW)
+
+    assert replay.first_seen(b"b", NOW)
+    replay.close()
+
+
 def test_a_key_is_remembered_for_the_whole_window_wherever_in_a_generation_it_came(replay: LmdbReplay) -> None:
     for start in range(0, 1_800, 100):
         key = f"seen after {start} s".encode()
@@ -332,6 +354,16 @@ async def test_questions_of_one_tick_travel_together(redis_server: RedisServer, 
         reads = client.info("stats")["total_reads_processed"] - before
 
     assert reads < 10
+
+
+@pytest.mark.anyio
+async def test_redis_uses_keys_up_each_by_itself(redis_replay: RedisReplay) -> None:
+    await redis_replay.first_seen(b"b", NOW)
+
+    together = await redis_replay.first_seen_each([b"a", b"b", b"c", b"c"], NOW)
+
+    assert together == (True, False, True, False)
+    assert not await redis_replay.first_seen(b"a", NOW)
 
 
 @pytest.mark.anyio

@@ -225,7 +225,7 @@ class CompatServer:
             raise Denied(Fault.NO_SIGNING_KEY)
         claims = self._claims(call, client, secret, audience, life_s, now)
         token = access_token.issue(claims, signing.private, kid=signing.key.kid)
-        return Granted(token, claims.exp - claims.iat, None, client.key, "Bearer")
+        return Granted(token, claims.exp - claims.iat, None, client.key, "Bearer", now)
 
     def _audience(self, environment: EnvironmentName, asked: str | None) -> str:
         if asked is None:

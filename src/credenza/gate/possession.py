@@ -5,7 +5,7 @@ A client keeps one nonce for both (RFC 9449 8.2), and a proof that one of them h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +21,8 @@ class ReplayMemory(Protocol):
     remembers_since: float
 
     def first_seen(self, key: bytes, now: float) -> bool | Awaitable[bool]: ...
+
+    def first_seen_each(self, keys: Sequence[bytes], now: float) -> tuple[bool, ...] | Awaitable[tuple[bool, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)

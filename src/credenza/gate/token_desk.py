@@ -82,7 +82,7 @@ class TokenDesk:
         answer = await self._server.grant(call, clock=self._clock)
         if isinstance(answer, Granted):
             self._metrics.token(call.environment, "granted")
-            self._count(answer.record, call, self._clock(), admitted=True)
+            self._count(answer.record, call, answer.at, admitted=True)
         else:
             self._note(answer, call)
         return answer

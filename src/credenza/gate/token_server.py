@@ -66,6 +66,7 @@ class Granted(msgspec.Struct, frozen=True):
     scope: str | None
     record: KeyRecord
     token_type: str
+    at: datetime
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -101,6 +102,14 @@ class _Asked(msgspec.Struct, frozen=True):
     client: _Client
     proof: Proof | None
     scopes: frozenset[str]
+
+
+class _Use(msgspec.Struct, frozen=True):
+    """What is good once: its name in the replay memory, and by its own account when it was made."""
+
+    key: bytes
+    own_time_s: float
+    replayed: Fault
 
 
 class TokenServer:
@@ -148,9 +157,7 @@ class TokenServer:
             assert entry is not None  # unreachable: nobody has the private half of nobody's key
             binding = entry if asked.proof is not None else await self._binding(asked.client, entry, call, now)
             scope = self._scope(asked.scopes, entry.record)
-            await self._first_use(asked.client, entry, now)
-            if asked.proof is not None:
-                await self._first_seen(replay_key(asked.proof), asked.proof.claims.iat, Fault.PROOF_REPLAYED, now)
+            await self._use_up((*_of_client(asked.client, entry), *_of_proof(asked.proof)), now)
             return self._issue(call, asked, entry, binding, scope, clock())
         except Denied as denied:
             record = None if entry is None else entry.record
@@ -169,7 +176,7 @@ class TokenServer:
         try:
             self._prove_client(client, entry, call.environment, now)
             assert entry is not None  # as in grant
-            await self._first_use(client, entry, now)
+            await self._use_up(_of_client(client, entry), now)
             self._look_last(entry)
         except Denied as denied:
             denied.record = None if entry is None else entry.record
@@ -287,25 +294,21 @@ class TokenServer:
 
     # ----------------------------------------------------------------------------------------------- remember and sign
 
-    async def _first_use(self, client: _Client, entry: Entry, now: datetime) -> None:
-        """Use an assertion's `jti` up. What TLS has protected comes once."""
-        if isinstance(client, TlsClient):
+    async def _use_up(self, uses: tuple[_Use, ...], now: datetime) -> None:
+        """See that nothing of it was used before. What a memory cannot vouch for is refused, whatever it said
+        (`store.replay`)."""
+        if not uses:
             return
-        key = f"assertion {entry.record.client_id} {client.jti}".encode()
-        earliest_s = max(client.earliest_s, client.expires_s - _LONGEST_LIFE_S)
-        await self._first_seen(key, earliest_s, Fault.ASSERTION_REPLAYED, now)
-
-    async def _first_seen(self, key: bytes, own_time_s: float, replayed: Fault, now: datetime) -> None:
-        """Use a key up. What a memory cannot vouch for is refused, whatever it said (`store.replay`)."""
         try:
-            answer = self._replay.first_seen(key, now.timestamp())
-            first = answer if isinstance(answer, bool) else await answer
+            answer = self._replay.first_seen_each([use.key for use in uses], now.timestamp())
+            first = answer if isinstance(answer, tuple) else await answer
         except ReplayUnavailable:
             raise Denied(Fault.REPLAY_UNAVAILABLE) from None
-        if own_time_s <= self._replay.remembers_since:
-            raise Denied(Fault.REPLAY_UNAVAILABLE)
-        if not first:
-            raise Denied(replayed)
+        for use, is_first in zip(uses, first, strict=True):
+            if use.own_time_s <= self._replay.remembers_since:
+                raise Denied(Fault.REPLAY_UNAVAILABLE)
+            if not is_first:
+                raise Denied(use.replayed)
 
     def _issue(
         self, call: TokenCall, asked: _Asked, entry: Entry, binding: Entry, scope: str, now: datetime
@@ -319,7 +322,7 @@ class TokenServer:
             raise Denied(Fault.NO_SIGNING_KEY)
         claims = self._claims(call, _confirmation(asked.proof, call.certificate), entry.record, scope, now)
         token_type = claims.cnf.token_type
-        return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record, token_type)
+        return Granted(_signed(claims, signing), claims.exp - claims.iat, scope, entry.record, token_type, now)
 
     def _look(self) -> None:
         """Make sure that what is remembered is true now; also at first, or a key would be judged as it was."""
@@ -392,6 +395,19 @@ def _check_times(client: _Client, issuer: str, now: datetime) -> None:
         client_assertion.check_claims(client, issuer=issuer, now=now)
     except Refused as refused:
         raise Denied(Fault(refused.reason), told=str(refused)) from refused
+
+
+def _of_client(client: _Client, entry: Entry) -> tuple[_Use, ...]:
+    """An assertion is used up by its `jti`. What TLS has protected comes once."""
+    if isinstance(client, TlsClient):
+        return ()
+    key = f"assertion {entry.record.client_id} {client.jti}".encode()
+    earliest_s = max(client.earliest_s, client.expires_s - _LONGEST_LIFE_S)
+    return (_Use(key, earliest_s, Fault.ASSERTION_REPLAYED),)
+
+
+def _of_proof(proof: Proof | None) -> tuple[_Use, ...]:
+    return () if proof is None else (_Use(replay_key(proof), proof.claims.iat, Fault.PROOF_REPLAYED),)
 
 
 def _unfit(record: KeyRecord, environment: EnvironmentName, now: datetime) -> Fault | None:

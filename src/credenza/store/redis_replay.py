@@ -85,12 +85,12 @@ class RedisReplay:
             raise ReplayUnavailable("cannot establish replay memory") from error
 
     async def first_seen(self, key: bytes, now: float) -> bool:
-        digest = blake2b(key, digest_size=DIGEST_BYTES).digest()
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question(digest, now, answer))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        return bool(await answer)
+        return bool(await self._question(key, now))
+
+    async def first_seen_each(self, keys: Sequence[bytes], now: float) -> tuple[bool, ...]:
+        """Ask about several keys, which travel together."""
+        answers = await asyncio.gather(*[self._question(key, now) for key in keys])
+        return tuple(map(bool, answers))
 
     async def warnings(self) -> tuple[str, ...]:
         """What in this Redis's configuration lets it forget; for `credenza doctor`."""
@@ -111,6 +111,14 @@ class RedisReplay:
             self._flushing.cancel()
             await asyncio.wait([self._flushing])
         await self._client.aclose()
+
+    def _question(self, key: bytes, now: float) -> asyncio.Future[bool]:
+        digest = blake2b(key, digest_size=DIGEST_BYTES).digest()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Question(digest, now, answer))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return answer
 
     async def _flush(self) -> None:
         while batch := self._take():
