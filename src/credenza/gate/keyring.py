@@ -34,7 +34,9 @@ _CAPACITY = 100_000
 _UNKNOWN_CAPACITY = 10_000
 # A key that is ready to verify takes 2.1 kB, seven times its DER. Getting it ready again costs half a verification.
 _READY_CAPACITY = 4_000
+_UNITED_CAPACITY = 1_000
 _LOAD_ATTEMPTS = 8
+_NO_SCOPES: Final[frozenset[str]] = frozenset()
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 
@@ -278,6 +280,7 @@ class RouteTable:
     def __init__(self) -> None:
         self._routes: dict[EnvironmentName, dict[str, Route]] = {}
         self._scopes: dict[tuple[EnvironmentName, int], frozenset[str]] = {}
+        self._united: dict[tuple[EnvironmentName, frozenset[int]], frozenset[str]] = {}
         self._longest = 0
         self._matchers: dict[int, Matcher] = {}
         self._by_secret: dict[EnvironmentName, tuple[Route, ...]] = {}
@@ -288,6 +291,7 @@ class RouteTable:
         for route in snapshot.routes:
             self._routes[route.environment][route.path_prefix] = route
         self._scopes = {(route.environment, route.service_id): route.scopes for route in snapshot.routes}
+        self._united = {}
         self._longest = max((len(route.path_prefix) for route in snapshot.routes), default=0)
         entries = {route.service_id: route.entry for route in snapshot.routes}
         self._matchers = {service: Matcher(entry.routes) for service, entry in entries.items() if entry is not NO_ENTRY}
@@ -300,10 +304,18 @@ class RouteTable:
 
     def scopes(self, environment: EnvironmentName | None, services: frozenset[int]) -> frozenset[str]:
         """What a token may be narrowed to by whoever may call these services."""
-        nothing: frozenset[str] = frozenset()
         if environment is None:
-            return nothing
-        return nothing.union(*(self._scopes.get((environment, service), nothing) for service in services))
+            return _NO_SCOPES
+        known = self._united.get((environment, services))
+        return self._unite(environment, services) if known is None else known
+
+    def _unite(self, environment: EnvironmentName, services: frozenset[int]) -> frozenset[str]:
+        """Projects have few sets of services, which every request for a token asks about."""
+        united = _NO_SCOPES.union(*(self._scopes.get((environment, service), _NO_SCOPES) for service in services))
+        self._united[environment, services] = united
+        if len(self._united) > _UNITED_CAPACITY:
+            del self._united[next(iter(self._united))]
+        return united
 
     def match(self, route: Route, method: str, raw_path: str) -> Match:
         """Find which route of the catalog entry a call takes to the service that its path belongs to."""

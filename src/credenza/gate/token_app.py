@@ -86,6 +86,15 @@ class _Told(NamedTuple):
     headers: Sequence[tuple[str, str]]
 
 
+class _TokenAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 6749 5.1. `scope` is left out where none is asked for, and not where none was granted."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str | None = None
+
+
 class TokenApp:
     """Serves one issuer. `origin` is as the outside spells it, without a path; `mutual_tls` the one where clients
     present certificates, which may be the same; None where they cannot."""
@@ -154,7 +163,7 @@ class TokenApp:
         if arrived.path == self._places.token:
             answer = await self._desk.grant(call)
             if isinstance(answer, Granted):
-                return _told(200, _granted(answer), tuple(self._nonce(needed=False)))
+                return _Told(200, _granted(answer), self._nonce(needed=False))
             return self._denied(call, answer)
         asks = arrived.path == self._places.introspect
         said = await (self._desk.introspect(call) if asks else self._desk.revoke(call))
@@ -174,10 +183,9 @@ class TokenApp:
         lasting = ("Cache-Control", f"public, max-age={CACHE_TIME.seconds}")
         await send_answer(send, 200, [("Content-Type", JSON), lasting, ("Correlation-Id", call_id)], body)
 
-    def _nonce(self, *, needed: bool) -> Iterator[tuple[str, str]]:
+    def _nonce(self, *, needed: bool) -> tuple[tuple[str, str], ...]:
         """Clients keep one nonce for token server and gate, from whichever answer they saw last."""
-        if needed or self._desk.requires_nonce:
-            yield DPOP_NONCE, self._desk.nonce()
+        return ((DPOP_NONCE, self._desk.nonce()),) if needed or self._desk.requires_nonce else ()
 
     def _origin(self, arrived: Arrival) -> str:
         """Of the origins that are ours, the one that was called: a proof names it. Host chooses, and names none."""
@@ -252,13 +260,10 @@ def _error(description: str) -> dict[str, object]:
     return {"error": "invalid_request", "error_description": description}
 
 
-def _granted(granted: Granted) -> dict[str, object]:
-    said = {
-        "access_token": granted.access_token,
-        "token_type": granted.token_type,
-        "expires_in": granted.expires_in_s,
-    }
-    return said if granted.scope is None else {**said, "scope": granted.scope}
+def _granted(granted: Granted) -> bytes:
+    return msgspec.json.encode(
+        _TokenAnswer(granted.access_token, granted.token_type, granted.expires_in_s, granted.scope)
+    )
 
 
 def _denied(denial: Denial) -> dict[str, object]:

@@ -21,6 +21,7 @@ USUAL_LIFE: Final = timedelta(seconds=90)
 SKEW: Final = timedelta(seconds=10)
 """FAPI 2.0 5.3.2.1-13: clocks 10 s ahead must be accepted, 60 s refused; nothing in between is asked for."""
 
+_SKEW_S, _LONGEST_LIFE_S = SKEW.total_seconds(), LONGEST_LIFE.total_seconds()
 _LONGEST_ID = 128
 # RFC 7523 2.2 asks for no `typ`; one that names another kind of token is that token, sent to the wrong place.
 _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
@@ -76,23 +77,21 @@ def check_claims(assertion: ClientAssertion, *, issuer: str, now: datetime) -> N
     now_s = now.timestamp()
     if assertion.audience != issuer:
         raise Refused("audience", f"aud is {assertion.audience[:200]!r}; it has to be {issuer!r}, as one string.")
-    if assertion.expires_s <= now_s - SKEW.total_seconds():
+    if assertion.expires_s <= now_s - _SKEW_S:
         raise Refused(
             "expired", f"exp is {now_s - assertion.expires_s:.0f} s past by the server's clock, {now:%FT%TZ}."
         )
-    if assertion.earliest_s > now_s + SKEW.total_seconds():
+    if assertion.earliest_s > now_s + _SKEW_S:
         ahead = assertion.earliest_s - now_s
         raise Refused("not_yet", f"iat or nbf is {ahead:.0f} s ahead of the server's clock, {now:%FT%TZ}.")
-    if assertion.expires_s > now_s + LONGEST_LIFE.total_seconds():
+    if assertion.expires_s > now_s + _LONGEST_LIFE_S:
         left = assertion.expires_s - now_s
-        raise Refused(
-            "too_long", f"exp is {left:.0f} s away; at most {LONGEST_LIFE.total_seconds():.0f} s are accepted."
-        )
+        raise Refused("too_long", f"exp is {left:.0f} s away; at most {_LONGEST_LIFE_S:.0f} s are accepted.")
 
 
 def remembered_until(assertion: ClientAssertion) -> float:
     """Until when, in seconds since 1970, the `jti` must not come again."""
-    return assertion.expires_s + SKEW.total_seconds()
+    return assertion.expires_s + _SKEW_S
 
 
 def write(*, client_id: str, kid: str | None, issuer: str, key: PrivateKey, jti: str, now: datetime) -> str:
