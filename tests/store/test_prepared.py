@@ -3,6 +3,7 @@
 from sqlalchemy import bindparam, event, insert, select
 
 from credenza.domain.model import PLATFORM
+from credenza.store.changes import ChangeKind
 from credenza.store.engine import Database, writing
 from credenza.store.prepared import Prepared
 from credenza.store.schema import changes
@@ -14,16 +15,18 @@ def test_what_never_changes_stands_in_the_text(database: Database) -> None:
     added = Prepared(insert(changes), sets=("organization_id", "number", "kind", "subject"))
     found = Prepared(
         select(changes.c.subject).where(
-            changes.c.kind.in_(["it's", "CREDENTIAL"]), changes.c.number == 7, changes.c.subject != bindparam("but")
+            changes.c.kind.in_(["it's", ChangeKind.CREDENTIAL]),
+            changes.c.number == 7,
+            changes.c.subject != bindparam("but"),
         )
     )
 
     with writing(database.records) as connection:
-        for subject in ("one", "two"):
-            row = {"organization_id": PLATFORM, "number": 7 + len(texts) * 10, "kind": "CREDENTIAL", "subject": subject}
+        for number, subject in ((7, "one"), (8, "two")):
+            row = {"organization_id": PLATFORM, "number": number, "kind": ChangeKind.CREDENTIAL, "subject": subject}
             added.run(connection, row)
         rows = found.all(connection, {"but": "two"})
 
     assert [row.subject for row in rows] == ["one"]
-    assert "IN ('it''s', 'CREDENTIAL')" in texts[-1]
+    assert f"IN ('it''s', '{ChangeKind.CREDENTIAL}')" in texts[-1]
     assert "= 7" in texts[-1]
