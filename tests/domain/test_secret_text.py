@@ -29,3 +29,13 @@ def test_a_secret_with_a_letter_changed_is_none() -> None:
 
     assert secret_text.is_well_formed("czs_sbx_", secret)
     assert not secret_text.is_well_formed("czs_sbx_", secret.replace(secret[20], "!", 1))
+
+
+@pytest.mark.parametrize("place", range(-6, 0))
+def test_a_check_that_is_spelled_otherwise_fits_nothing(place: int) -> None:
+    secret = secret_text.write("czs_sbx_", bytes(range(secret_text.RANDOM_BYTES)))
+    others = {chr(code) for code in range(256)} - {secret[place]}
+
+    changed = {secret[:place] + other + secret[len(secret) + place + 1 :] for other in others}
+
+    assert not [each for each in changed if secret_text.is_well_formed("czs_sbx_", each)]

@@ -37,6 +37,8 @@ class TokenBuckets:
 
     def wait_s(self, key: str, *, now: float) -> float:
         """Say in how many seconds there is a token, 0 when there is one, and take none."""
+        if key not in self._full_at_ns:
+            return 0.0  # full, as nearly all are
         wait_ns = self._full_after_one(key, now) - self._capacity_ns - int(now * _SECOND_NS)
         return max(wait_ns, 0) / _SECOND_NS
 
