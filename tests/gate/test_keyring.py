@@ -430,3 +430,19 @@ def test_a_call_is_matched_below_the_prefix_of_its_service() -> None:
     assert isinstance(matched, Matched)
     assert (matched.rule, matched.variables) == (entry.routes[0], {"id": "7"})
     assert routes.match(profiles, "GET", "/profiles/v2/7") == UNMAPPED == routes.match(other, "GET", "/other/v1/7")
+
+
+def test_what_can_be_asked_for_is_what_the_services_have_by_the_last_table() -> None:
+    routes = RouteTable()
+    orders, other = (
+        replace(route("/a", 1), scopes=frozenset({"a:read"})),
+        replace(route("/b", 2), scopes=frozenset("b")),
+    )
+    routes.replace(RouteSnapshot(ChangeNumber(1), (orders, other)))
+
+    before = [routes.scopes(SANDBOX, frozenset(each)) for each in ((1, 2), (1, 2), (2,), (), (3,))]
+    routes.replace(RouteSnapshot(ChangeNumber(2), (other,)))
+
+    assert [{"a:read", "b"}, {"a:read", "b"}, {"b"}, set(), set()] == before
+    assert routes.scopes(SANDBOX, frozenset({1, 2})) == {"b"}
+    assert routes.scopes(PRODUCTION, frozenset({1, 2})) == set()
