@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tests.installation import SANDBOX, settings, upgrade
+from sqlalchemy import update
+from tests.installation import SANDBOX
 from tests.journeys.oauth2_street import CLIENTS_PYTHON, SCOPES, Partner, Street, now, open_street
 from tests.servers import PostgreSQLServer
 
@@ -21,11 +22,14 @@ from credenza.cli import local
 from credenza.cli.main import main
 from credenza.client.auth import OAuth1Auth
 from credenza.client.errors import TokenRefused
-from credenza.domain.model import EnvironmentName, ProjectType
+from credenza.domain.model import PLATFORM, EnvironmentName, ProjectType
 from credenza.domain.token_keys import ROTATION
 from credenza.protocol import access_token, client_assertion
 from credenza.protocol.jose import PrivateKey
-from credenza.store.replay import LmdbReplay
+from credenza.store import changes, schema
+from credenza.store import token_keys as store
+from credenza.store.changes import ChangeKind
+from credenza.store.engine import writing
 
 needs_library = pytest.mark.skipif(
     not CLIENTS_PYTHON.exists(),
@@ -295,19 +299,18 @@ def test_the_command_line_gets_a_token_and_calls(
 # ------------------------------------------------------------------------------------------------ keys that sign tokens
 
 
-def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQLServer
-) -> None:
-    # An installation that is as old as a key signs, but for a few seconds.
-    with monkeypatch.context() as patch:
-        url = postgresql.create_database()
-        chosen = settings(tmp_path, database_url=url)
-        upgrade(url)
-        began = now() - ROTATION + timedelta(seconds=45)  # a busy machine may take long until the first call
-        patch.setattr(local, "now", lambda: began)
-        with local.platform(chosen):
-            LmdbReplay.establish(chosen.data_dir / "replay")
-    with open_street(tmp_path, database_url=url) as street:
+def let_keys_be_older(street: Street, by: timedelta) -> None:
+    """As if the installation had been made so much earlier."""
+    ends = ("published_at", "signs_from", "signs_until", "published_until")
+    with writing(street.installation.platform.database.records) as connection:
+        for key in store.list_all(connection):
+            times = {name: at - by for name in ends if (at := getattr(key, name)) is not None}
+            connection.execute(update(schema.token_keys).where(schema.token_keys.c.kid == key.kid).values(times))
+            changes.record(connection, PLATFORM, ChangeKind.ISSUER, key.kid)
+
+
+def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(tmp_path: Path, postgresql_url: str) -> None:
+    with open_street(tmp_path, database_url=postgresql_url) as street:
         partner = street.partner(ec_key())
         signed_by: list[str] = []
         with street.client() as http:
@@ -318,6 +321,8 @@ def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(
                 token, _ = access_token.parse(answer.request.headers["authorization"].partition(" ")[2])
                 assert (answer.status_code, token.header.kid in published) == (200, True)
                 signed_by.append(token.header.kid or "")
+                if len(signed_by) == 1:
+                    let_keys_be_older(street, ROTATION - timedelta(seconds=3))
                 if len(signed_by) % 10 == 0:
                     token_keys.rotate_due(street.installation.platform, now=now())
 
