@@ -1,7 +1,9 @@
 """Every rule of the seeds about the life of a credential, under the seed's own words."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -67,6 +69,13 @@ def refusal(call: object, *arguments: object, **named: object) -> Code:
 )
 def test_a_key_is_admitted(standing: Standing, taken: set[int], slot: int | None) -> None:
     assert lifecycle.admit(SIGNING_KEY, replace(standing, taken_slots=frozenset(taken))).slot == slot
+
+
+@pytest.mark.parametrize(("ended", "must_be_freed"), [(set(), False), ({2}, True), ({3}, False)])
+def test_the_place_of_a_key_that_has_ended_is_freed_when_it_comes_next(ended: set[int], must_be_freed: bool) -> None:
+    standing = replace(OAUTH2, taken_slots=frozenset({1}), ended_slots=frozenset(ended))
+
+    assert lifecycle.admit(SIGNING_KEY, standing) == lifecycle.Admission(2, must_be_freed=must_be_freed)
 
 
 @pytest.mark.parametrize(
@@ -428,3 +437,175 @@ def test_a_service_credential_that_payloads_do_without_is_revoked(key: Credentia
 )
 def test_a_service_credential_that_payloads_need_is_not_revoked(key: Credential, others: int, code: Code) -> None:
     assert refusal(lifecycle.revoke_service_key, key, other_active=others, now=NOON) is code
+
+
+# ------------------------------------------------------------------- what a refusal says
+
+HELD = replace(READER, status=Status.INACTIVE)
+CERTIFICATE = replace(KEY, kind=CredentialKind.MTLS_CERTIFICATE)
+CARDS, LOANS = (
+    Service(ServiceId(1), name, AuthenticationType.OAUTH10A, ServiceStatus.LIVE, "", ()) for name in ("Cards", "Loans")
+)
+
+
+@pytest.mark.parametrize(
+    ("refused_call", "field", "message"),
+    [
+        pytest.param(
+            partial(lifecycle.admit, SIGNING_KEY, MTLS),
+            "type",
+            "An MTLS project does not use this type of credential; it uses "
+            "MTLS_CERTIFICATE, RESPONSE_ENCRYPTION, REQUEST_ENCRYPTION, REQUEST_SIGNATURE.",
+            id="a kind that the project does not use",
+        ),
+        pytest.param(
+            partial(lifecycle.admit, SIGNING_KEY, replace(OAUTH2, taken_slots=frozenset({1, 2, 3}))),
+            "",
+            "The project already has 3 OAuth 2.0 keys, both environments together. "
+            "Revoke one that is no longer used, then add the new key.",
+            id="too many keys",
+        ),
+        pytest.param(
+            partial(lifecycle.admit_key_algorithm, "EC-P256", OAUTH1),
+            "csr",
+            "OAuth 1.0a needs an RSA key, this one is EC-P256. Make one with: "
+            "openssl req -new -newkey rsa:2048 -noenc -keyout key.pem -out request.csr -subj '/CN=my-application'",
+            id="a key that OAuth 1.0a cannot sign with",
+        ),
+        pytest.param(
+            partial(lifecycle.admit_service, PROJECT, AuthenticationType.MTLS),
+            "serviceId",
+            "This project cannot use a service that takes MTLS; it can use DUAL_OAUTH, OAUTH10A.",
+            id="a service of another type",
+        ),
+        pytest.param(
+            partial(lifecycle.admit_service, replace(PROJECT, dual=True), AuthenticationType.OAUTH10A),
+            "serviceId",
+            "This project cannot use a service that takes OAUTH10A; it can use DUAL_OAUTH.",
+            id="a service that is behind the project",
+        ),
+        pytest.param(
+            partial(upgrade, replace(PROJECT, type=ProjectType.MTLS)),
+            "type",
+            "An MTLS project is not upgraded: only OAuth 1.0a projects are.",
+            id="an upgrade of another type",
+        ),
+        pytest.param(
+            partial(lifecycle.upgrade, PROJECT, [CARDS, LOANS], (), key_limit=3),
+            "services",
+            "These services do not take OAuth 2.0 yet: Cards, Loans. "
+            "A project is upgraded when all of its services take both.",
+            id="an upgrade ahead of the services",
+        ),
+        pytest.param(
+            partial(lifecycle.upgrade, PROJECT, (), (numbered(1), numbered(2)), key_limit=1),
+            "",
+            "An OAuth 2.0 project has at most 1 keys, both environments together; this one has 2: "
+            f"key 1 (SANDBOX, {1:048x}), key 2 (SANDBOX, {2:048x}). "
+            "Revoke those that are no longer used, then upgrade.",
+            id="an upgrade with too many keys",
+        ),
+        pytest.param(
+            partial(lifecycle.renew, EXPIRING, OAUTH2, now=NOON),
+            "",
+            "An OAuth 2.0 key is never renewed: add a new key and switch to it.",
+            id="a renewal of an OAuth 2.0 key",
+        ),
+        pytest.param(
+            partial(lifecycle.renew, EXPIRED, OAUTH1, now=NOON),
+            "",
+            "The key is EXPIRED; only an ACTIVE key is renewed. Add a new key.",
+            id="a renewal that comes too late",
+        ),
+        pytest.param(
+            partial(lifecycle.renew, replace(KEY, not_after=NOON + 91 * DAY), OAUTH1, now=NOON),
+            "",
+            f"The key is valid until {NOON + 91 * DAY:%Y-%m-%d %H:%M} UTC; it can be renewed in its last 90 days. "
+            "Rotate it if you want a new key today.",
+            id="a renewal that comes too early",
+        ),
+        pytest.param(
+            partial(lifecycle.rotate, KEY, OAUTH2, now=NOON),
+            "",
+            "This project's keys are OAuth 2.0 keys and are not rotated: add a new key and switch.",
+            id="a rotation of an OAuth 2.0 key",
+        ),
+        pytest.param(
+            partial(lifecycle.rotate, REVOKED, OAUTH1, now=NOON),
+            "",
+            "The key is revoked; add a new key instead of rotating it.",
+            id="a rotation of a revoked key",
+        ),
+        *(
+            pytest.param(
+                partial(change, replace(KEY, kind=kind), OAUTH1, now=NOON),
+                "",
+                f"This {name} is neither renewed nor rotated: add a new one beside it, switch to that, and revoke this "
+                "one when nobody uses it any more.",
+                id=f"{change.__name__}: {name}",
+            )
+            for change, (kind, name) in product(
+                (lifecycle.renew, lifecycle.rotate),
+                (
+                    (CredentialKind.MTLS_CERTIFICATE, "certificate"),
+                    (CredentialKind.ACCOUNT_KEY, "account-level key"),
+                    (CredentialKind.CLIENT_SECRET, "credential"),
+                ),
+            )
+        ),
+        *(
+            pytest.param(
+                partial(lifecycle.revoke, key, other_active=0, keep_last=True, now=NOON),
+                "",
+                f"This is the last active {name} here: after the revocation every call of the project with a {name} "
+                f"in this environment is refused. Add another {name} first, or repeat the request without the header "
+                "Credenza-Keep-Last.",
+                id=f"the last {name}",
+            )
+            for key, name in ((KEY, "key"), (CERTIFICATE, "certificate"))
+        ),
+        pytest.param(
+            partial(lifecycle.activate, OURS, now=NOON),
+            "type",
+            "Client encryption keys are not activated: each is active from the beginning until it is revoked or "
+            "expires, so that clients can go over from one to the next.",
+            id="an activation of ours",
+        ),
+        pytest.param(
+            partial(lifecycle.activate, replace(READER, **ENDED), now=NOON),
+            "credentialId",
+            f"The key expired on {NOON - SECOND:%Y-%m-%d %H:%M} UTC. Add a new one and activate that.",
+            id="an activation of an expired key",
+        ),
+        pytest.param(
+            partial(lifecycle.activate, replace(READER, **GONE), now=NOON),
+            "credentialId",
+            "The key is revoked and stays so. Add a new one and activate that.",
+            id="an activation of a revoked key",
+        ),
+        pytest.param(
+            partial(lifecycle.activate, HELD, now=NOON),
+            "credentialId",
+            "The key is held since the database was restored. An operator of the platform can release it.",
+            id="an activation of a key that is held",
+        ),
+        pytest.param(
+            partial(lifecycle.revoke_service_key, READER, other_active=1, now=NOON),
+            "credentialId",
+            "The key is active. Activate another one first, then revoke this one.",
+            id="a revocation of the active key",
+        ),
+        pytest.param(
+            partial(lifecycle.revoke_service_key, OURS, other_active=0, now=NOON),
+            "credentialId",
+            "This is the last active client encryption key for the service here. Add another one first, have requests "
+            "encrypted with that, then revoke this one.",
+            id="a revocation of the last key of ours",
+        ),
+    ],
+)
+def test_a_refusal_names_its_field_and_the_cure(refused_call: Callable[[], object], field: str, message: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        refused_call()
+
+    assert (refused.value.field, refused.value.message) == (field, message)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from credenza.actions import issuers
 from credenza.actions.context import Act, Attempt, Platform, acting, recording
 from credenza.actions.issuers import Issuer, Places
-from credenza.actions.once import Once, check_open, outrun
+from credenza.actions.once import Once, outrun
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName
 from credenza.protocol import csr, distinguished_name, issuance, public_key
@@ -240,10 +240,10 @@ def _completing(
     serials = [_serial(each.reservation, each.subject) for each in issued]
     try:
         with acting(platform, attempt) as act:
-            check_open(act, attempt.actor, once, encoded)
-            yield act
+            # First, so that a slow attempt whose twin has answered, or was refused, is told so and nothing else.
             for serial, each in zip(serials, issued, strict=True):
                 _store(act, serial, each.der)
+            yield act
     except Exception:
         try:
             _give_up(platform, attempt, once, serials, encoded)
@@ -253,7 +253,7 @@ def _completing(
 
 
 def _store(act: Act, serial: certificates.Serial, der: bytes) -> None:
-    """Store the certificate, unless a twin of this attempt has given the serial up."""
+    """Store the certificate, unless a twin of this attempt has done so, or has given the serial up."""
     if not certificates.mark_issued(act.connection, serial, der):
         raise outrun()
 

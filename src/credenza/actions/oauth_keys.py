@@ -223,7 +223,7 @@ def insert_key(
 ) -> Credential:
     """Store a signed key. It is admitted again under the lock: only now is its place in the project taken."""
     admission = admit_key(platform, act, project, request, now=attempt.now)
-    if admission.slot is not None:
+    if admission.must_be_freed:
         credentials.free_expired_slots(act.connection, project.id, now=attempt.now)
     credential = Credential(
         id=reservation.key_id,
@@ -296,12 +296,9 @@ def _reserve(
 
 
 def _standing(platform: Platform, act: Act, project: Project, *, now: datetime) -> lifecycle.Standing:
-    return lifecycle.Standing(
-        project.type,
-        project.dual,
-        credentials.taken_slots(act.connection, project.id, now=now),
-        platform.policy.oauth2_key_limit,
-    )
+    slots = credentials.slots(act.connection, project.id, now=now)
+    limit = platform.policy.oauth2_key_limit
+    return lifecycle.Standing(project.type, project.dual, slots.taken, slots.ended, limit)
 
 
 def _signing_key(act: Act, key_id: CredentialId) -> Credential:

@@ -141,12 +141,6 @@ def settle(
     return answer
 
 
-def check_open(act: Act, actor: Actor, once: Once | None, reservation: str) -> None:
-    """Stop a slow attempt whose twin has answered, or was refused, in the meantime."""
-    if once is not None and not idempotency.is_open(act.connection, actor.id, once.key_hash, reservation):
-        raise outrun()
-
-
 def outrun() -> Refusal:
     return Refusal(
         Code.IDEMPOTENCY_IN_PROGRESS,

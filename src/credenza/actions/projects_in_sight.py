@@ -82,7 +82,7 @@ def in_sight(platform: Platform, actor: Actor, project_id: ProjectId, *, now: da
             if permission.on in _NEAR and access.allowed(actor, each, act.standing)
         )
         counts = project.dual or project.type is ProjectType.OAUTH2_FAPI
-        taken = credentials.taken_slots(act.connection, project_id, now=now) if counts else frozenset()
+        taken = credentials.slots(act.connection, project_id, now=now).taken if counts else frozenset()
         return ProjectInSight(project, allowed, platform.policy.oauth2_key_limit if counts else None, len(taken))
 
 

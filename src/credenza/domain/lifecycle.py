@@ -98,11 +98,12 @@ COMPATIBLE: dict[ProjectType, frozenset[AuthenticationType]] = {
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a project already holds, read under its row lock: the slots of its OAuth 2.0 keys that are neither
-    revoked nor expired."""
+    revoked nor expired, and of those that have ended by themselves since."""
 
     project_type: ProjectType
     dual: bool
     taken_slots: frozenset[int] = frozenset()
+    ended_slots: frozenset[int] = frozenset()
     key_limit: int = OAUTH2_KEY_LIMIT
 
     @property
@@ -112,9 +113,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a new credential starts with. `slot` is None where no limit counts."""
+    """What a new credential starts with. `slot` is None where no limit counts; a key that has ended may be in it
+    still."""
 
     slot: int | None
+    must_be_freed: bool = False
 
 
 def admit(kind: CredentialKind, standing: Standing) -> Admission:
@@ -122,7 +125,7 @@ def admit(kind: CredentialKind, standing: Standing) -> Admission:
     if standing.project_type not in RULES[kind].project_types:
         raise Refusal(
             Code.KEY_TYPE,
-            f"A {standing.project_type} project does not use this type of credential; it uses "
+            f"An {standing.project_type} project does not use this type of credential; it uses "
             f"{_kinds_of(standing.project_type)}.",
             field="type",
         )
@@ -135,7 +138,8 @@ def admit(kind: CredentialKind, standing: Standing) -> Admission:
             f"The project already has {standing.key_limit} OAuth 2.0 keys, both environments together. "
             "Revoke one that is no longer used, then add the new key.",
         )
-    return Admission(slot=min(set(range(1, standing.key_limit + 1)) - standing.taken_slots))
+    slot = min(set(range(1, standing.key_limit + 1)) - standing.taken_slots)
+    return Admission(slot, must_be_freed=slot in standing.ended_slots)
 
 
 def _kinds_of(project_type: ProjectType) -> str:
@@ -162,10 +166,9 @@ def admit_service(project: Project, authentication: AuthenticationType) -> None:
     """All services of a project share its authentication type; a dual service fits both OAuth types, and is the only
     one that fits a project that was upgraded."""
     if authentication not in accepted(project):
-        what = "project that was upgraded to OAuth 2.0" if project.dual else f"{project.type} project"
         raise Refusal(
             Code.PROJECT_TYPE,
-            f"A {what} cannot use a service that takes {authentication}; "
+            f"This project cannot use a service that takes {authentication}; "
             f"it can use {', '.join(sorted(accepted(project)))}.",
             field="serviceId",
         )
@@ -182,7 +185,7 @@ def upgrade(
     """
     if project.type is not ProjectType.OAUTH10A:
         raise Refusal(
-            Code.PROJECT_TYPE, f"A {project.type} project is not upgraded: only OAuth 1.0a projects are.", field="type"
+            Code.PROJECT_TYPE, f"An {project.type} project is not upgraded: only OAuth 1.0a projects are.", field="type"
         )
     single = of_oauth1_alone(services)
     if single:
@@ -269,8 +272,8 @@ def rotate(credential: Credential, standing: Standing, *, now: datetime) -> None
 def _add_another(credential: Credential) -> Refusal:
     return Refusal(
         Code.NOT_RENEWABLE,
-        f"A {_NAMES.get(credential.kind, 'credential of this type')} is neither renewed nor rotated: add a new one "
-        "beside it, switch to that, and revoke this one when nobody uses it any more.",
+        f"This {_NAMES.get(credential.kind, 'credential')} is neither renewed nor rotated: add a new one beside it, "
+        "switch to that, and revoke this one when nobody uses it any more.",
     )
 
 

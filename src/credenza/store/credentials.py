@@ -16,7 +16,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    String,
     bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -77,6 +79,12 @@ _COLUMNS = (
     credentials.c.inactive_since,
 )
 
+
+def _listed_slots(condition: ColumnElement[bool]) -> ColumnElement[str]:
+    """In one row, which is read ten times as fast as a row for each."""
+    return func.aggregate_strings(cast(credentials.c.slot, String), ",").filter(condition)
+
+
 _SAME_KEY = Prepared(
     select(credentials.c.id).where(
         credentials.c.spki_sha256 == bindparam("of_spki"),
@@ -91,7 +99,12 @@ _HOLDS_SLOT = (credentials.c.project_id == bindparam("of_project"), credentials.
 _FREE_SLOTS = Prepared(
     update(credentials).where(*_HOLDS_SLOT, credentials.c.not_after < bindparam("now")).values(slot=None)
 )
-_TAKEN_SLOTS = Prepared(select(credentials.c.slot).where(*_HOLDS_SLOT, credentials.c.not_after >= bindparam("now")))
+_SLOTS = Prepared(
+    select(
+        _listed_slots(credentials.c.not_after >= bindparam("now")).label("taken"),
+        _listed_slots(credentials.c.not_after < bindparam("now")).label("ended"),
+    ).where(*_HOLDS_SLOT)
+)
 _FIND = Prepared(select(*_COLUMNS).where(credentials.c.id == bindparam("of_id")))
 _INSERT = Prepared(insert(credentials), sets=credentials.c.keys())
 
@@ -477,9 +490,22 @@ def take_slot(connection: Connection, credential_id: CredentialId, slot: int) ->
     connection.execute(update(credentials).where(credentials.c.id == credential_id).values(slot=slot))
 
 
-def taken_slots(connection: Connection, project_id: ProjectId, *, now: datetime) -> frozenset[int]:
-    """The places of OAuth 2.0 keys that are neither revoked nor expired."""
-    return frozenset(row.slot for row in _TAKEN_SLOTS.all(connection, {"of_project": project_id, "now": now}))
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The places of a project's OAuth 2.0 keys that are not revoked: of those that live, and of those that have ended
+    and give theirs back when it is needed."""
+
+    taken: frozenset[int]
+    ended: frozenset[int]
+
+
+def slots(connection: Connection, project_id: ProjectId, *, now: datetime) -> Slots:
+    row = _SLOTS.one(connection, {"of_project": project_id, "now": now})
+    return Slots(_numbers(row.taken), _numbers(row.ended))
+
+
+def _numbers(listed: str | None) -> frozenset[int]:
+    return frozenset(map(int, listed.split(","))) if listed else frozenset()
 
 
 def count_other_active(connection: Connection, credential: Credential, *, now: datetime) -> int:

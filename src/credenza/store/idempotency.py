@@ -37,7 +37,6 @@ _FIND = Prepared(
 )
 _RESERVE = Prepared(update(idempotency).where(*_IS), sets=("reservation",))
 _TOUCH = Prepared(update(idempotency).where(*_IS), sets=("touched_at",))
-_FIND_OPEN = Prepared(select(idempotency.c.key_hash).where(*_IS_OPEN))
 _ANSWER = Prepared(
     update(idempotency).where(*_IS, idempotency.c.sealed_answer.is_(None)), sets=("sealed_answer", "answer_until")
 )
@@ -107,12 +106,6 @@ def _claim(dialect: str) -> Prepared:
 def reserve(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> None:
     """Keep with the key what the request has put on record, for an attempt that has to go on with it."""
     _RESERVE.run(connection, {**_is(actor_id, key_hash), "reservation": reservation})
-
-
-def is_open(connection: Connection, actor_id: str, key_hash: str, reservation: str) -> bool:
-    """Say whether the request that reserved this is still under way."""
-    found = _FIND_OPEN.first(connection, {**_is(actor_id, key_hash), "of_reservation": reservation})
-    return found is not None
 
 
 def touch(connection: Connection, actor_id: str, key_hash: str, *, now: datetime) -> None:
