@@ -261,6 +261,13 @@ def test_base64url_reads_what_it_wrote_and_no_other_spelling(octets: bytes) -> N
         jose.decode(written + b"=", "x")
 
 
+@pytest.mark.parametrize("octet", sorted(set(range(256)) - set(b"-_") - {c for c in range(128) if chr(c).isalnum()}))
+def test_nothing_else_is_base64url_whatever_it_means_to_json(octet: int) -> None:
+    for text in (b"%cAAA", b"AAA%c", b"A%cAA", b"AAAA%c", b"%c", b"\\u0041%c", b'AAAA"%c'):
+        with pytest.raises(Malformed):
+            jose.decode(text % octet, "x")
+
+
 @given(st.text(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", max_size=12))
 def test_two_spellings_never_mean_the_same_bytes(text: str) -> None:
     try:

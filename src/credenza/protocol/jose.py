@@ -9,7 +9,6 @@ Order of use: `parse` a token, judge its header and find the key, `check`, and o
 from __future__ import annotations
 
 import json
-from binascii import Error, a2b_base64
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -247,9 +246,15 @@ def thumbprint(key: PublicKey) -> str:
 
 # RFC 7515 2: no padding, no white space, no other alphabet. What is not base64url becomes a character that no decoder
 # takes. The last character of a group that is not full must not carry bits that nobody reads (RFC 4648 3.5).
-_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = (b"", b"", b"==", b"=")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_BASE64 = bytes(octet if octet in _ALPHABET else ord("!") for octet in range(256)).translate(
+    bytes.maketrans(b"-_", b"+/")
+)
+_PADDING = (b'"', b"", b'=="', b'="')
 _LAST = (None, b"", b"AQgw", b"AEIMQUYcgkosw048")
+
+# As JSON strings msgspec reads and writes bytes in base64, in two thirds of the time that binascii takes.
+_BASE64 = msgspec.json.Decoder(bytes)
 
 
 def decode(text: bytes, field: str) -> bytes:
@@ -259,13 +264,12 @@ def decode(text: bytes, field: str) -> bytes:
     if allowed is not None and text[-1] not in allowed:
         raise _not_base64url(field)
     try:
-        return a2b_base64(text.translate(_TO_BASE64) + _PADDING[rest], strict_mode=True)
-    except Error as error:
+        return _BASE64.decode(b'"' + text.translate(_TO_BASE64) + _PADDING[rest])
+    except msgspec.DecodeError as error:
         raise _not_base64url(field) from error
 
 
 def encode(octets: bytes) -> bytes:
-    # As a JSON string msgspec writes bytes in base64, in two thirds of the time that binascii takes.
     return msgspec.json.encode(octets).strip(b'"=').replace(b"+", b"-").replace(b"/", b"_")
 
 
