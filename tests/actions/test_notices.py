@@ -1,5 +1,6 @@
 """Notices of what expires: each once, to whom it concerns, and silent when there is nothing to say any more."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -28,14 +29,15 @@ def office() -> PostOffice:
     return PostOffice()
 
 
-def live_on(shop: Shop, office: PostOffice, *, until: timedelta, step: timedelta = 6 * HOUR) -> None:
+def live_on(shop: Shop, office: PostOffice, *, until: timedelta, step: timedelta = 12 * HOUR) -> None:
     """Let time pass step by step, planning and sending at each; week by week while no key is near its end."""
     end = shop.stage.now + until
     ends = [row.not_after for row in shop.stage.rows(schema.credentials)]
-    while shop.stage.now < end:
-        near = any(-WEEK < each - shop.stage.now < NOTICE_DAYS[0] * DAY + WEEK for each in ends)
-        shop.stage.clock.advance(step if near else WEEK)
-        turn(shop.stage.platform, office, now=shop.stage.now)
+    with asyncio.Runner() as runner:
+        while shop.stage.now < end:
+            near = any(-WEEK < each - shop.stage.now < NOTICE_DAYS[0] * DAY + WEEK for each in ends)
+            shop.stage.clock.advance(step if near else WEEK)
+            turn(shop.stage.platform, office, now=shop.stage.now, run=runner.run)
 
 
 def days_told(shop: Shop, key: Credential) -> list[int]:
@@ -301,7 +303,7 @@ def test_notices_stop_when_the_successor_is_in_use_and_the_old_key_is_quiet(shop
     successor = rotate(shop, shop.key)
     call_with(shop, successor)
 
-    live_on(shop, office, until=71 * HOUR)
+    live_on(shop, office, until=71 * HOUR, step=6 * HOUR)
     assert days_told(shop, shop.key) == [90]
     live_on(shop, office, until=90 * DAY, step=DAY)
 
