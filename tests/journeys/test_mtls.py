@@ -20,12 +20,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.forked import ForkedServer
 from tests.gate import test_terminator_recipes as recipes
 from tests.gate.certificate_scene import issuing, leaf, server_of
 from tests.gate.street import Upstream, served
 from tests.gate.test_terminator_recipes import SECRET, SERVER
-from tests.installation import SANDBOX, CredenzaServer, Installation, furnish, now, settings, upgrade
-from tests.servers import PostgreSQLServer, RedisServer, find_program
+from tests.installation import SANDBOX, Installation, furnish, now, settings, upgrade
+from tests.java import JVM, KEYTOOL
+from tests.servers import RedisServer, find_program
 
 from credenza.actions import certificates, projects
 from credenza.actions.certificate_admission import NewRequest
@@ -113,7 +115,7 @@ def opened(directory: Path, make: Callable[[Path, int], Any] | None) -> Iterator
     with ExitStack() as stack:
         chosen = settings(directory, **(own if make is None else {"proxy_secret": SECRET}))
         changed = {} if make is None else {"proxy_secret": SECRET}
-        gate = stack.enter_context(CredenzaServer(chosen, **changed))
+        gate = stack.enter_context(ForkedServer(chosen, **changed))
         port = stack.enter_context(served(upstream))
         installation = stack.enter_context(furnish(chosen, upstream=f"http://127.0.0.1:{port}"))
         project_id = mtls_project(installation, f"http://127.0.0.1:{port}")
@@ -223,51 +225,99 @@ class KeyStores:
     trusted: Path
 
 
+@dataclass(frozen=True)
+class Shop:
+    """What a Java shop has before it knows any gate: key pairs with requests, and whom it trusts."""
+
+    directory: Path
+    trusted: Path
+
+    def keys(self, name: str) -> tuple[Path, bytes]:
+        return self.directory / f"{name}.p12", (self.directory / f"{name}.pem").read_bytes()
+
+
+STORE = ("-storetype", "PKCS12", "-alias", "till")
+
+
 def keytool(*arguments: object) -> None:
-    run("keytool", *arguments, "-storepass", PASSWORD, "-noprompt")
+    run(*KEYTOOL, *arguments, "-storepass", PASSWORD, "-noprompt")
 
 
-def made_by_keytool(way: Way, name: str) -> KeyStores:
-    """What a Java shop does: key pair and request by keytool, the certificate's whole chain imported as the reply."""
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Made by keytool: the pairs `java` and `stored`, and a store with the authority of the servers."""
+    at = tmp_path_factory.mktemp("shop")
+    for name in ("java", "stored"):
+        keys = at / f"{name}.p12"
+        pair = ("-keyalg", "EC", "-groupname", "secp256r1", "-dname", f"CN={name},O=Acme")
+        keytool("-genkeypair", "-keystore", keys, *STORE, *pair)
+        keytool("-certreq", "-keystore", keys, *STORE, "-file", at / f"{name}.pem")
+    (at / "server.pem").write_bytes(SERVER.chain[0].public_bytes(Encoding.PEM))
+    trusted = at / "trusted.p12"
+    keytool("-importcert", "-keystore", trusted, "-storetype", "PKCS12", "-alias", "api", "-file", at / "server.pem")
+    return Shop(at, trusted)
+
+
+def certified(way: Way, shop: Shop, name: str) -> KeyStores:
+    """What a Java shop does with a request of keytool: the certificate's whole chain is imported as the reply."""
     at = way.directory / name
     at.mkdir()
-    keys, trusted, request = at / "keys.p12", at / "trusted.p12", at / "request.pem"
-    store = ("-keystore", keys, "-storetype", "PKCS12", "-alias", "till")
-    pair = ("-keyalg", "EC", "-groupname", "secp256r1", "-dname", f"CN={name},O=Acme")
-    keytool("-genkeypair", *store, *pair)
-    keytool("-certreq", *store, "-file", request)
-    held = way.add(name, request.read_bytes())
+    made, request = shop.keys(name)
+    keys = Path(shutil.copy(made, at / "keys.p12"))
+    held = way.add(name, request)
     above = x509.load_pem_x509_certificates(httpx.get(f"{way.pki}/sandbox/chain.pem", timeout=PATIENCE_S).content)
     (root,) = (each for each in above if each.subject == each.issuer)
     (at / "root.pem").write_bytes(root.public_bytes(Encoding.PEM))
     (at / "reply.pem").write_bytes(
         pem(held.certificate_der) + b"".join(each.public_bytes(Encoding.PEM) for each in above)
     )
-    (at / "server.pem").write_bytes(SERVER.chain[0].public_bytes(Encoding.PEM))
     keytool("-importcert", "-keystore", keys, "-alias", "root", "-file", at / "root.pem")
-    keytool("-importcert", *store, "-file", at / "reply.pem")
-    keytool("-importcert", "-keystore", trusted, "-storetype", "PKCS12", "-alias", "api", "-file", at / "server.pem")
-    return KeyStores(held, keys, trusted)
+    keytool("-importcert", "-keystore", keys, *STORE, "-file", at / "reply.pem")
+    return KeyStores(held, keys, shop.trusted)
 
 
-@pytest.mark.skipif(shutil.which("javac") is None, reason="a JRE runs no source; Debian package default-jdk-headless")
-def test_java_reaches_the_api_with_a_key_store_of_keytool(way: Way) -> None:
-    stores = made_by_keytool(way, "java")
-    program = Path(__file__).with_name("MtlsClient.java")
-
-    def call() -> tuple[int, Any]:
-        status, body = run("java", program, way.url, stores.keys, stores.trusted, PASSWORD).split("\n", maxsplit=1)
-        return int(status), json.loads(body)
-
-    status, told = call()
-    assert (status, dict(map(tuple, told["headers"]))["x-credenza-key-id"]) == (200, stores.held.id)
-    way.revoke(stores.held)
-    status, told = call()
-    assert (status, told["Errors"]["Error"][0]["ReasonCode"]) == (422, "INVALID_CLIENT_CERT")
+@pytest.fixture(scope="module")
+def stores(way: Way, shop: Shop) -> KeyStores:
+    """Of a certificate that no test revokes."""
+    return certified(way, shop, "stored")
 
 
-def test_curl_reaches_the_api_with_a_key_store_of_keytool(way: Way) -> None:
-    stores, trusted = made_by_keytool(way, "p12"), partner(way, "beside").trusted
+needs_javac = pytest.mark.skipif(
+    shutil.which("javac") is None, reason="a JRE compiles nothing; Debian package default-jdk-headless"
+)
+
+
+@pytest.fixture(scope="module")
+def java_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the compiled MtlsClient."""
+    compiled = tmp_path_factory.mktemp("java")
+    run("javac", *(f"-J{option}" for option in JVM), "-d", compiled, Path(__file__).with_name("MtlsClient.java"))
+    return compiled
+
+
+@needs_javac
+def test_java_reaches_the_api_with_a_key_store_of_keytool(way: Way, shop: Shop, java_client: Path) -> None:
+    mine = certified(way, shop, "java")
+    program = [find_program("java", "default-jdk-headless"), *JVM, "-cp", java_client, "MtlsClient"]
+    with subprocess.Popen(
+        [*program, mine.keys, mine.trusted, PASSWORD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+
+        def call() -> tuple[int, Any]:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            print(way.url, file=client.stdin, flush=True)
+            return int(client.stdout.readline()), json.loads(client.stdout.readline())
+
+        status, told = call()
+        assert (status, dict(map(tuple, told["headers"]))["x-credenza-key-id"]) == (200, mine.held.id)
+        way.revoke(mine.held)
+        status, told = call()
+        assert (status, told["Errors"]["Error"][0]["ReasonCode"]) == (422, "INVALID_CLIENT_CERT")
+
+
+def test_curl_reaches_the_api_with_a_key_store_of_keytool(way: Way, stores: KeyStores) -> None:
+    trusted = partner(way, "beside").trusted
     files = ("--cert-type", "P12", "--cert", f"{stores.keys}:{PASSWORD}", "--cacert", trusted)
 
     status, told = curl(way, *files)
@@ -315,10 +365,10 @@ def test_the_command_line_calls_with_a_certificate_until_it_is_revoked(way: Way,
 
 
 def test_the_command_line_reads_key_stores_and_pairs_of_files(
-    way: Way, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Way, stores: KeyStores, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other test's command leaves anything
-    client, stores = partner(way, "in two files"), made_by_keytool(way, "stored")
+    client = partner(way, "in two files")
     (tmp_path / "password").write_text(PASSWORD)
 
     pairs = [
@@ -360,30 +410,34 @@ def test_a_certificate_that_the_handshake_refuses_is_said_to_be_the_reason(comma
 # --------------------------------------------------------------------------------------------------- more than one gate
 
 
-@contextmanager
-def on_sqlite(directory: Path) -> Iterator[tuple[Installation, list[int], Upstream]]:
-    upstream, chosen = Upstream(), settings(directory, **own_tls(directory))
+Place: TypeAlias = tuple[Installation, list[int], Upstream]
+
+
+@pytest.fixture
+def four_workers(tmp_path: Path) -> Iterator[Place]:
+    upstream, chosen = Upstream(), settings(tmp_path, **own_tls(tmp_path))
     with (
-        CredenzaServer(chosen, workers=4) as server,
+        ForkedServer(chosen, workers=4) as server,
         served(upstream) as port,
         furnish(chosen, upstream=f"http://127.0.0.1:{port}") as installation,
     ):
         yield installation, [server.port] * 4, upstream
 
 
-@contextmanager
-def on_postgresql(directory: Path) -> Iterator[tuple[Installation, list[int], Upstream]]:
+@pytest.fixture
+def two_gates(tmp_path: Path, postgresql_url: str, redis_server: RedisServer) -> Iterator[Place]:
     upstream = Upstream()
-    with ExitStack() as stack:
-        database = stack.enter_context(PostgreSQLServer())
-        replay = stack.enter_context(RedisServer())
-        (directory / "data").mkdir(mode=0o700)
-        chosen = settings(directory, database_url=upgraded(database), replay_url=replay.url, **own_tls(directory))
-        stack.enter_context(CredenzaServer(chosen, role="manage"))
-        gates = [stack.enter_context(CredenzaServer(chosen, role="gate")) for _ in range(2)]
-        port = stack.enter_context(served(upstream))
-        installation = stack.enter_context(furnish(chosen, upstream=f"http://127.0.0.1:{port}"))
-        yield installation, [gate.port for gate in gates], upstream
+    upgrade(postgresql_url)
+    (tmp_path / "data").mkdir(mode=0o700)
+    chosen = settings(tmp_path, database_url=postgresql_url, replay_url=redis_server.url, **own_tls(tmp_path))
+    with (
+        ForkedServer(chosen, role="manage"),
+        ForkedServer(chosen, role="gate") as one,
+        ForkedServer(chosen, role="gate") as other,
+        served(upstream) as port,
+        furnish(chosen, upstream=f"http://127.0.0.1:{port}") as installation,
+    ):
+        yield installation, [one.port, other.port], upstream
 
 
 def own_tls(directory: Path) -> dict[str, Path]:
@@ -393,31 +447,33 @@ def own_tls(directory: Path) -> dict[str, Path]:
     return {"tls_certificate": directory / "server.pem", "tls_private_key": directory / "server.key"}
 
 
-def upgraded(database: PostgreSQLServer) -> str:
-    url = database.create_database()
-    upgrade(url)
-    return url
+PLACES = [
+    pytest.param("four_workers", id="SQLite, 4 workers"),
+    pytest.param("two_gates", id="PostgreSQL, two gates"),
+]
 
 
-@pytest.mark.parametrize("place", [on_sqlite, on_postgresql], ids=["SQLite, 4 workers", "PostgreSQL, two gates"])
-def test_a_revoke_reaches_every_gate_on_open_connections_and_new_ones(place: Any, tmp_path: Path) -> None:
-    with place(tmp_path) as (installation, ports, upstream):
-        project_id = mtls_project(installation, installation.service.environments[0].upstream)
-        ways = [Way(tmp_path, installation, upstream, port, project_id) for port in ports]
-        client = partner(ways[0], "everywhere")
-        with ExitStack() as stack:
-            open_ones = [
-                (way, stack.enter_context(httpx.Client(verify=client.context(), timeout=PATIENCE_S)))
-                for way in ways
-                for _ in range(3)
-            ]
-            for way, session in open_ones:
-                await_admission(session, way.url)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_revoke_reaches_every_gate_on_open_connections_and_new_ones(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installation, ports, upstream = request.getfixturevalue(place)
+    project_id = mtls_project(installation, installation.service.environments[0].upstream)
+    ways = [Way(tmp_path, installation, upstream, port, project_id) for port in ports]
+    client = partner(ways[0], "everywhere")
+    with ExitStack() as stack:
+        open_ones = [
+            (way, stack.enter_context(httpx.Client(verify=client.context(), timeout=PATIENCE_S)))
+            for way in ways
+            for _ in range(3)
+        ]
+        for way, session in open_ones:
+            await_admission(session, way.url)
 
-            ways[0].revoke(client.held)
+        ways[0].revoke(client.held)
 
-            assert {session.get(way.url).status_code for way, session in open_ones} == {422}
-        assert {by_httpx(way, client)[0] for way in ways} == {422}
+        assert {session.get(way.url).status_code for way, session in open_ones} == {422}
+    assert {by_httpx(way, client)[0] for way in ways} == {422}
 
 
 def await_admission(session: httpx.Client, url: str) -> None:
