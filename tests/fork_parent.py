@@ -33,7 +33,8 @@ def servers() -> None:
     for name in ("roles", "workers", "serve", "preparing", "management_plane", "postgresql_plane"):
         import_module(f"credenza.cli.{name}")
     import_module("credenza.api.routes").router()
-    import_module("credenza.store.migrate")
+    for name in ("anyio._backends._asyncio", "credenza.cli.logs", "credenza.gate.exposition", "credenza.store.migrate"):
+        import_module(name)
 
 
 def commands() -> None:
