@@ -1,5 +1,6 @@
 """Installations on both databases, for operators' commands."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,10 +28,19 @@ def on_migrated_postgresql(
     return Installation(tmp_path / "on-postgresql", monkeypatch, capsys, database_url=migrated_postgresql_url)
 
 
+@pytest.fixture
+def migrated_installation(installation: Installation, sqlite_template: Path) -> Installation:
+    """As `installation`, on the files of an empty database of this release."""
+    installation.directory.mkdir(mode=0o700)
+    for each in sqlite_template.glob("*.db"):
+        shutil.copy(each, installation.directory)
+    return installation
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest) -> Installation:
     """An empty installation of this release, on either database."""
-    name = "installation" if request.param == "sqlite" else "on_migrated_postgresql"
+    name = "migrated_installation" if request.param == "sqlite" else "on_migrated_postgresql"
     found: Installation = request.getfixturevalue(name)
     found.done("db", "upgrade")
     return found
