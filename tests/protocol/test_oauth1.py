@@ -259,6 +259,7 @@ def test_the_signature_may_be_encoded_or_not(spelled: str) -> None:
         "AA=",
         "AA",
         "AAAA=",
+        "AAAA====",
         "AA==AA==",
         "AB==",
         "AAB=",
@@ -356,6 +357,20 @@ def test_an_unknown_oauth_parameter_cannot_be_added_taken_or_changed(reading: Re
     ):
         with pytest.raises(Refused, match="oauth_signature"):
             checked(rsa_key, forged, REQUEST)
+
+
+@pytest.mark.parametrize("reading", oauth1.READINGS, ids=READING_NAMES)
+@pytest.mark.parametrize("length", [1, 300])
+def test_what_is_remembered_of_a_target_is_that_target_s_alone(
+    length: int, reading: Reading, rsa_key: RSAPrivateKey
+) -> None:
+    one, other = (f"https://api.example.com/a/{letter * length}?p=1&x={letter * length}" for letter in "bc")
+    authorization = signed_by_hand(rsa_key, request_for(one), PARAMETERS, reading)
+
+    for _ in range(2):
+        checked(rsa_key, authorization, request_for(one))
+        with pytest.raises(Refused, match="oauth_signature"):
+            checked(rsa_key, authorization, request_for(other))
 
 
 def test_a_value_cannot_pose_as_two_parameters(rsa_key: RSAPrivateKey) -> None:

@@ -40,6 +40,8 @@ MAX_FORM_LENGTH = 16_384
 EMPTY_BODY_SHA256 = sha256(b"").digest()
 
 Pair: TypeAlias = tuple[str, str]
+Spell: TypeAlias = Callable[[str], list[str]]
+Order: TypeAlias = Callable[[str], tuple[str, ...]] | None
 
 
 class SignatureMethod(StrEnum):
@@ -49,10 +51,8 @@ class SignatureMethod(StrEnum):
     RSA_PSS = "RSA-PSS"  # SHA-256, MGF1 with SHA-256, salt of 32 bytes
 
 
-_PADDING: dict[SignatureMethod, padding.AsymmetricPadding] = {
-    SignatureMethod.RSA_SHA256: padding.PKCS1v15(),
-    SignatureMethod.RSA_PSS: padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32),
-}
+_PKCS1V15 = padding.PKCS1v15()
+_PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
 _SHA256 = SHA256()
 _SIGNATURE_METHODS = {method.value: method for method in SignatureMethod}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -75,6 +75,9 @@ _SKELETON = re.compile(rf"(?i:oauth)[ \t]+({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)[ \t
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _USUAL = _UNRESERVED + b"%&=/+!:"
+# What is remembered of targets, whoever sends them, is no longer than this.
+_SHORT = 256
+_KINDS = bytes([ord("a" if octet in _USUAL else " ") for octet in range(256)])
 
 
 class MissingParameter(Malformed):
@@ -102,8 +105,7 @@ class SignedCall(msgspec.Struct, frozen=True):
     """What an Authorization header claims; nothing of it is proven before `check`.
 
     A consumer key of the wrong shape has empty halves: it names no key, as an unknown one does.
-    `names` and `values` are the signed parameters that RFC 5849 and the body-hash extension name, `further` any
-    others, all decoded.
+    `further` are the signed parameters that neither RFC 5849 nor the body-hash extension names, decoded.
     """
 
     consumer_key: str
@@ -115,8 +117,6 @@ class SignedCall(msgspec.Struct, frozen=True):
     signature: bytes
     body_hash: str | None
     version: str | None
-    names: tuple[str, ...]
-    values: tuple[str, ...]
     further: tuple[Pair, ...]
 
 
@@ -148,8 +148,6 @@ def parse(authorization: str) -> SignedCall:
         _parse_signature(sent[layout.signature]),
         values[0] if layout.names[0] == "oauth_body_hash" else None,
         values[-1] if layout.names[-1] == "oauth_version" else None,
-        layout.names,
-        values,
         tuple([(name, _decode(sent[place])) for name, place in layout.further]) if layout.further else (),
     )
 
@@ -220,12 +218,15 @@ def _parse_signature(text: str) -> bytes:
     """Percent-decode strict base64. Current signers send it encoded, a few old ones did not."""
     try:
         # Quoted-printable is percent-encoding with another sign, and decoded in C: a third of the time.
-        base64 = a2b_qp(text.replace("=", "%3D").replace("%", "="))
-        signature = a2b_base64(base64)
+        base64 = a2b_qp((text.replace("=", "%3D") if "=" in text else text).replace("%", "="))
+        signature = a2b_base64(base64, strict_mode=True)
     except ValueError as error:
         raise Malformed("oauth_signature", "oauth_signature is not base64.") from error
-    # One signature has one spelling; and quoted-printable would let a broken escape at the end pass.
-    if b2a_base64(signature, newline=False) != base64 or text.endswith("%"):
+    # One signature has one spelling, and only its last group of three bytes can still have another (RFC 4648 3.5).
+    last = (len(signature) - 1) // 3 * 3
+    if len(base64) != last // 3 * 4 + 4 or b2a_base64(signature[last:], newline=False) != base64[-4:]:
+        raise Malformed("oauth_signature", "oauth_signature is not canonical base64.")
+    if text.endswith("%"):  # quoted-printable lets a broken escape at the end pass
         raise Malformed("oauth_signature", "oauth_signature is not canonical base64.")
     return signature
 
@@ -238,9 +239,9 @@ def _decode(text: str) -> str:
 def _encode(text: str) -> str:
     """Percent-encode as RFC 5849 3.6 wants it, a byte for each character."""
     octets = text.encode("latin-1")
-    if octets.translate(None, _USUAL):
+    if text and not octets.translate(_KINDS).isalpha():
         return quote_from_bytes(octets, safe="")
-    # Nearly no base string has other characters, and quote_from_bytes() takes ten times as long.
+    # Nearly no text has other characters, and quote_from_bytes() takes ten times as long.
     text = text.replace("%", "%25").replace("&", "%26").replace("=", "%3D").replace("/", "%2F")
     return text.replace("+", "%2B").replace("!", "%21").replace(":", "%3A")
 
@@ -258,14 +259,9 @@ class Reading:
 
     name: str
     oauth: Callable[[SignedCall], str]
-    query: Callable[[str], list[str]]
-    order: Callable[[str], tuple[str, ...]] | None
+    query: Spell
+    order: Order
     authority: Callable[[str, str], str]
-
-
-@lru_cache  # there are four sets of names: with and without oauth_body_hash, with and without oauth_version
-def _template(names: tuple[str, ...]) -> str:
-    return "%%26".join([f"{name}%%3D%s" for name in names])
 
 
 def _verbatim(call: SignedCall) -> str:
@@ -278,10 +274,20 @@ def _encoded(call: SignedCall) -> str:
 
 
 def _spelled(call: SignedCall, exclamation: str, plus: str, slash: str, equals: str) -> str:
-    # Neither the template nor a value of `_VALUES` has another character to encode, but for a consumer key that
-    # cannot exist: its base string is a little off, and no signature can fit it for want of a key.
-    text = _template(call.names) % call.values
-    text = text.replace("!", exclamation).replace("+", plus).replace("/", slash).replace("=", equals)
+    # No value of `_VALUES` has another character to encode, but for a consumer key that cannot exist: its base string
+    # is a little off, and no signature can fit it for want of a key.
+    body_hash, nonce, version = call.body_hash, call.nonce, call.version
+    key = call.consumer_key.replace("!", exclamation).replace("+", plus).replace("/", slash).replace("=", equals)
+    if body_hash is not None:
+        body_hash = body_hash.replace("+", plus).replace("/", slash).replace("=", equals)
+    if not nonce.isalnum():
+        nonce = nonce.replace("+", plus).replace("/", slash).replace("=", equals)
+    text = (
+        f"{'' if body_hash is None else f'oauth_body_hash%3D{body_hash}%26'}"
+        f"oauth_consumer_key%3D{key}%26oauth_nonce%3D{nonce}"
+        f"%26oauth_signature_method%3D{call.signature_method}%26oauth_timestamp%3D{call.timestamp}"
+        f"{'' if version is None else f'%26oauth_version%3D{version}'}"
+    )
     if not call.further:
         return text
     # These may have any value, and left verbatim one could pose as two.
@@ -311,7 +317,7 @@ def _normalized_if_escaped(query: str) -> list[str]:
     return _chosen(_normalized_if_escaped, query)(query)
 
 
-def _chosen(spell: Callable[[str], list[str]], query: str) -> Callable[[str], list[str]]:
+def _chosen(spell: Spell, query: str) -> Spell:
     """What a way of spelling comes down to for this query."""
     if spell is not _normalized_if_escaped:
         return spell
@@ -366,9 +372,8 @@ def signature_base_string(request: Request, call: SignedCall, reading: Reading) 
     query = _signed_query(request, call)
     if not query:
         return _base_string(request, reading, reading.oauth(call))
-    encoded, place = _encoded_items(query, reading.query, reading.order)
-    encoded.insert(place, reading.oauth(call))
-    return _base_string(request, reading, "%26".join(encoded))
+    before, after = _items(query, reading.query, reading.order)
+    return _base_string(request, reading, f"{before}{reading.oauth(call)}{after}")
 
 
 def _signed_query(request: Request, call: SignedCall) -> str:
@@ -386,8 +391,16 @@ def _signed_query(request: Request, call: SignedCall) -> str:
 
 
 def _base_string(request: Request, reading: Reading, parameters: str) -> str:
-    origin = _origin(reading, request.scheme, request.authority)
-    return f"{request.method.upper()}&{origin}{_encode(request.path or '/')}&{parameters}"
+    resource = _resource if len(request.path) <= _SHORT else _resource.__wrapped__
+    uri = resource(reading, request.scheme, request.authority, request.path)
+    return f"{request.method.upper()}&{uri}&{parameters}"
+
+
+# Calls to an API have few paths between them but for those that name a thing.
+@lru_cache(maxsize=1024)
+def _resource(reading: Reading, scheme: str, authority: str, path: str) -> str:
+    """RFC 5849 3.4.1.2, encoded for the base string."""
+    return f"{_origin(reading, scheme, authority)}{_encode(path or '/')}"
 
 
 # Few for each gate, and asked for with every call.
@@ -397,10 +410,15 @@ def _origin(reading: Reading, scheme: str, authority: str) -> str:
     return _encode(f"{scheme.lower()}://{reading.authority(scheme.lower(), authority.lower())}")
 
 
-def _encoded_items(
-    query: str, spell: Callable[[str], list[str]], order: Callable[[str], tuple[str, ...]] | None
-) -> tuple[list[str], int]:
-    """RFC 5849 3.4.1.3.2, encoded for the base string; and the place of the header's parameters among the items."""
+def _items(query: str, spell: Spell, order: Order) -> Pair:
+    # As with paths: most calls that ask for much ask for the same. A stranger's shall not take much memory.
+    encoded_items = _encoded_items if len(query) <= _SHORT else _encoded_items.__wrapped__
+    return encoded_items(query, spell, order)
+
+
+@lru_cache(maxsize=1024)
+def _encoded_items(query: str, spell: Spell, order: Order) -> Pair:
+    """RFC 5849 3.4.1.3.2, encoded for the base string: what is before the header's parameters, and what after."""
     items = sorted(spell(query), key=order)
     # In either order the header's parameters stay together: nothing else may begin with `oauth_`.
     place = bisect_left(items, "oauth_")
@@ -409,7 +427,8 @@ def _encoded_items(
     if place < len(items) and items[place].startswith("oauth_"):
         raise Malformed("target", "OAuth parameters belong into the Authorization header, not into query or form.")
     # No item contains an `&`, and a `%` becomes `%25`: `%26` stands between items only.
-    return (_encode("&".join(items)).split("%26") if items else []), place
+    encoded = _encode("&".join(items)).split("%26") if items else []
+    return "".join([f"{item}%26" for item in encoded[:place]]), "".join([f"%26{item}" for item in encoded[place:]])
 
 
 class _Readings:
@@ -420,7 +439,7 @@ class _Readings:
         self._call = call
         self._query = _signed_query(request, call)
         self._oauth: dict[object, str] = {}
-        self._items: dict[object, tuple[list[str], int]] = {}
+        self._items: dict[object, Pair] = {}
 
     def variant(self, reading: Reading) -> tuple[object, ...]:
         """What of a reading matters for this call: readings that agree in it build the same text."""
@@ -438,9 +457,9 @@ class _Readings:
         spell = _chosen(reading.query, self._query)
         known = self._items.get((spell, reading.order))
         if known is None:
-            known = self._items[spell, reading.order] = _encoded_items(self._query, spell, reading.order)
-        encoded, place = known
-        return _base_string(self._request, reading, "%26".join([*encoded[:place], oauth, *encoded[place:]]))
+            known = self._items[spell, reading.order] = _items(self._query, spell, reading.order)
+        before, after = known
+        return _base_string(self._request, reading, f"{before}{oauth}{after}")
 
 
 def acceptable_base_string(request: Request, call: SignedCall) -> str:
@@ -565,17 +584,21 @@ def _fitting(call: SignedCall, key: RSAPublicKey) -> Callable[[str], bool]:
         return lambda _: True  # PSS is salted (RFC 8017 9.1.1): there is nothing to compare with
     signed = b""
     with suppress(InvalidSignature):
-        signed = key.recover_data_from_signature(call.signature, _PADDING[call.signature_method], _SHA256)
+        signed = key.recover_data_from_signature(call.signature, _PKCS1V15, _SHA256)
     return lambda base_string: sha256(base_string.encode("latin-1")).digest() == signed
 
 
 def _is_signed(base_string: str, call: SignedCall, key: RSAPublicKey) -> bool:
     try:
         # Latin-1 because a consumer key that cannot exist may be beyond ASCII; then this is about time, not truth.
-        key.verify(call.signature, base_string.encode("latin-1"), _PADDING[call.signature_method], _SHA256)
+        key.verify(call.signature, base_string.encode("latin-1"), _padding(call.signature_method), _SHA256)
     except InvalidSignature:
         return False
     return True
+
+
+def _padding(method: SignatureMethod) -> padding.AsymmetricPadding:
+    return _PSS if method is SignatureMethod.RSA_PSS else _PKCS1V15
 
 
 def sign(
@@ -607,5 +630,5 @@ def sign(
     spell = str if reading.oauth is _verbatim else _encode
     header = "OAuth " + ",".join([f'{name}="{spell(value)}"' for name, value in unsigned.items()])
     base_string = signature_base_string(request, parse(f'{header},oauth_signature=""'), reading)
-    signature = key.sign(base_string.encode("ascii"), _PADDING[signature_method], _SHA256)
+    signature = key.sign(base_string.encode("ascii"), _padding(signature_method), _SHA256)
     return f'{header},oauth_signature="{_encode(b2a_base64(signature, newline=False).decode("ascii"))}"'
