@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol, Guest):
     def data_received(self, data: bytes) -> None:
         # The parser keeps what is not complete, a header or a trailer that never ends.
         self._unread_bytes += len(data)
-        super().data_received(data)
+        HttpToolsProtocol.data_received(self, data)  # what is done for every call does without `super`, here and below
         if self._unread_bytes > self._limits.head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
@@ -108,21 +108,21 @@ class Connection(HttpToolsProtocol, Guest):
             self._wait(self._limits.head_s)
 
     def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._most_head_bytes:
+            self._refuse_head()
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """As uvicorn's, and counted: it comes so often that calling that one, too, is felt."""
+        """As uvicorn's, and counted: it comes so often that whatever can be done once for all of them is."""
         self._head_bytes += len(name) + len(value) + _HEADER_OVERHEAD_BYTES
         if self._head_bytes > self._most_head_bytes:
             self._refuse_head()
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._unread_bytes = 0
+        self.expect_100_continue = self._is_awaiting_100()
         self._wait(self._limits.body_s)
         if not self.url.startswith(b"/"):
             self.scope[REQUEST_TARGET] = self.url  # type: ignore[literal-required] # uvicorn keeps the path alone
@@ -178,10 +178,9 @@ class Connection(HttpToolsProtocol, Guest):
         self.waiting_since = self.loop.time()
         self._deadline = self.waiting_since + seconds
 
-    def _count_head(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > self._most_head_bytes:
-            self._refuse_head()
+    def _is_awaiting_100(self) -> bool:
+        """RFC 9110 10.1.1."""
+        return any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
 
     def _refuse_head(self) -> None:
         self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)

@@ -37,7 +37,7 @@ class FormConnection(QuickConnection):
         self._form: bytes | None = None
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        QuickConnection.data_received(self, data)
         if self._form is not None:
             self._pass_on(None)
 
@@ -66,7 +66,7 @@ class FormConnection(QuickConnection):
             return False
         if (
             self.client_certificate
-            or self.expect_100_continue
+            or self._is_awaiting_100()
             or self.parser.get_method() != b"POST"
             or self.parser.should_upgrade()
         ):

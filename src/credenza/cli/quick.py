@@ -44,23 +44,28 @@ class QuickConnection(Connection):
         self._at_once = at_once
         self._promised: Coroutine[None, None, Reply] | None = None
         self._is_timed = True
+        self._http_version = ""
         self._dated: tuple[Headers, bytes] = ([], b"")
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        Connection.data_received(self, data)
         if not self._is_timed:
-            self._wait(self._awaited_s())
+            self._is_timed = True
+            Connection._wait(self, self._awaited_s())  # noqa: SLF001 - its own
 
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._head_bytes, self._begun = 0, True
         if self._received:  # as in the class above
             self._is_timed = False
 
     def on_headers_complete(self) -> None:
-        answer = self._ask() if self._is_free else None
+        cycle = self.cycle
+        is_over = cycle is None or cycle.response_complete  # type: ignore[redundant-expr] # as in the class above
+        # A client that does not read must not make us pile up.
+        is_free = is_over and not self.flow.write_paused
+        answer = self._ask() if is_free and self.parser.get_method() == b"GET" else None
         if isinstance(answer, Reply):
             self._answer(answer)
             return
@@ -88,9 +93,9 @@ class QuickConnection(Connection):
 
     def _make_scope(self) -> None:
         """Begin a request that has been read, as uvicorn begins one."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         HttpToolsProtocol.on_message_begin(self)
-        self.url, self.expect_100_continue = url, expects
+        self.url = url
         self.headers += headers
 
     def _ask(self) -> Reply | Coroutine[None, None, Reply] | None:
@@ -99,11 +104,6 @@ class QuickConnection(Connection):
         except Exception as error:  # noqa: BLE001 - thrown here it would look like a fault of the request
             return _fail(error)
 
-    @property
-    def _is_free(self) -> bool:
-        """Whether a GET that has come may be answered now. A client that does not read must not make us pile up."""
-        return self._unfinished_cycle is None and not self.flow.write_paused and self.parser.get_method() == b"GET"
-
     def _answer(self, reply: Reply) -> None:
         """Do what uvicorn does from here to the last of an answer."""
         self._unread_bytes = 0
@@ -111,8 +111,9 @@ class QuickConnection(Connection):
         self._is_timed = False
         self.server_state.total_requests += 1
         self.cycle = _ANSWERED
-        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        self._write(reply, keep_alive=keep_alive)
+        # Asked for once: it takes as long as all that is read of a request, and a client has one version.
+        self._http_version = self._http_version or self.parser.get_http_version()
+        self._write(reply, keep_alive=self._http_version != "1.0" and self.parser.should_keep_alive())
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         promised, self._promised = self._promised, None
@@ -130,16 +131,19 @@ class QuickConnection(Connection):
 
     def _write(self, reply: Reply, *, keep_alive: bool) -> None:
         end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-        self.transport.write(b"".join([STATUS_LINE[reply.status], self._date(), reply.fields, end, reply.body]))
+        # The fields that uvicorn adds to every answer; it makes a new list of them each second.
+        headers, date = self._dated
+        if headers is not self.server_state.default_headers:
+            date = self._date()
+        self.transport.write(b"".join([STATUS_LINE[reply.status], date, reply.fields, end, reply.body]))
         if not keep_alive:
             self.transport.close()
 
     def _date(self) -> bytes:
-        """The fields that uvicorn adds to every answer; it makes a new list of them each second."""
         headers = self.server_state.default_headers
-        if headers is not self._dated[0]:
-            self._dated = (headers, b"".join([b"%b: %b\r\n" % header for header in headers]))
-        return self._dated[1]
+        date = b"".join([b"%b: %b\r\n" % header for header in headers])
+        self._dated = (headers, date)
+        return date
 
 
 async def _fail(error: Exception) -> Reply:

@@ -130,12 +130,12 @@ class DecisionApp:
         if self._secret is not None and not compare_digest(asked.last(b"credenza-gate-secret"), self._secret):
             return None
         call = self._sub_request(next(self._ids), origin, asked, scheme)
-        if isinstance(call, Refused):
+        if not isinstance(call, Call):  # what nearly always is the case is asked for: to ask for the rest takes longer
             return reply(*_refused(call))
         decision = self._desk.decide_now(call)
-        if isinstance(decision, Pending):
-            return self._later(call, decision)
-        return _reply(call.id, decision)
+        if isinstance(decision, Admitted):
+            return _welcomed(call.id, decision)
+        return self._later(call, decision) if isinstance(decision, Pending) else reply(*_refused(decision))
 
     async def _later(self, call: Call, pending: Pending) -> Reply:
         return _reply(call.id, await self._desk.finish(call, pending))
@@ -181,10 +181,11 @@ class _Asked:
         self._repeats = len(self._last) != len(headers)
 
     def all(self, name: bytes) -> tuple[str, ...]:
-        if name not in self._last:
+        last = self._last.get(name)
+        if last is None:
             return ()
         if not self._repeats:
-            return (self._last[name].decode("latin-1"),)
+            return (last.decode("latin-1"),)
         return tuple([value.decode("latin-1") for each, value in self._headers if each == name])
 
     def last(self, name: bytes) -> bytes:
@@ -192,10 +193,10 @@ class _Asked:
 
     def only(self, name: bytes) -> str:
         """Read what the proxy overwrites. Twice would mean that it does not."""
-        values = self.all(name)
-        if len(values) != 1:
+        last = self._last.get(name)
+        if last is None or (self._repeats and len(self.all(name)) != 1):
             raise BadRequest(f"The proxy has to set {name.decode()} to one value; see the recipes.")
-        return values[0]
+        return last.decode("latin-1")
 
 
 def _call_of_proxy(call_id: str, origin: Origin, asked: _Asked, scheme: str, certificate: bytes) -> Call:
@@ -255,15 +256,17 @@ def _check_target(target: str) -> None:
 
 
 def _reply(call_id: str, decision: Decision) -> Reply:
-    if isinstance(decision, Refused):
-        return reply(*_refused(decision))
-    claimed = decision.claimed_body_hash or ""
+    return _welcomed(call_id, decision) if isinstance(decision, Admitted) else reply(*_refused(decision))
+
+
+def _welcomed(call_id: str, admitted: Admitted) -> Reply:
+    claimed = admitted.claimed_body_hash or ""
     # No value can end a line: an id is made here, a hash is base64, and so are the parts of a JWT.
     own = f"{decisions.REQUEST_ID}: {call_id}\r\n{decisions.CLAIMED_BODY_HASH}: {claimed}\r\ncontent-length: 0\r\n"
     # Empty rather than absent: Caddy would hand on the name of a header that did not come.
-    own += f"{decisions.SIGNED_IDENTITY}: {decision.signed}\r\n{decisions.PAYLOAD}: {' '.join(_steps(decision))}\r\n"
-    added = fields(encoded(decision.headers)) if decision.headers else b""
-    return Reply(200, _known_fields(decision.identity) + own.encode("ascii") + added, b"")
+    own += f"{decisions.SIGNED_IDENTITY}: {admitted.signed}\r\n{decisions.PAYLOAD}: {' '.join(_steps(admitted))}\r\n"
+    added = fields(encoded(admitted.headers)) if admitted.headers else b""
+    return Reply(200, _known_fields(admitted.identity) + own.encode("ascii") + added, b"")
 
 
 def _admitted(call_id: str, admitted: Admitted) -> list[tuple[bytes, bytes]]:

@@ -119,11 +119,11 @@ class Desk:
         return self._signer.sign(call, outcome, now=self._clock())
 
     def _noted(self, call: Call, decision: Decision, now: datetime, started: float) -> Decision:
-        if isinstance(decision, Refused):
+        if isinstance(decision, Admitted):
+            self._count(call, decision, now)
+            self.metrics.decided_in(perf_counter() - started)
+        else:
             self.note(decision, _environment(call))
-            return decision
-        self._count(call, decision, now)
-        self.metrics.decided_in(perf_counter() - started)
         return decision
 
     def _count(self, call: Call, admitted: Admitted, now: datetime) -> None:

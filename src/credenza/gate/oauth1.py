@@ -133,9 +133,9 @@ class Verifier:
         if judged is not None:
             return judged
         verdict = self._examine(call, now)
-        if isinstance(verdict, _Load):
+        if not isinstance(verdict, _Verdict):  # asked in this way since asking for another class of ours takes longer
             return verdict
-        if isinstance(verdict.decision, Refused):
+        if not isinstance(verdict.decision, Admitted):
             return self._settle(verdict, call, now, remembered=False)
         try:
             answer = self._replay.first_seen(_replay_key(verdict.claim), now.timestamp())
