@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from tests import browser as browsers
-from tests.actions.kept_stages import KeptStages
+from tests.actions.kept_stages import KeptStages, SqliteRoom
 from tests.browser import Complaints
 from tests.clock import Clock
 from tests.portal.house import House
@@ -120,5 +120,25 @@ def check_narrow(screenshot: Callable[[Page, str], None]) -> Check:
 
 @pytest.fixture
 def house(stages_on_sqlite: KeptStages, clock: Clock) -> House:
-    """A portal with nobody in it yet: `house.found()` or `house.furnish(tmp_path)`."""
+    """A portal with nobody in it yet: `house.found()`. One that is full is `furnished`."""
     return House(stages_on_sqlite.stage(clock).platform.database, clock)
+
+
+@pytest.fixture(scope="session")
+def furnished_once(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> Iterator[tuple[SqliteRoom, House]]:
+    """A furnished house, and the room that has its rows: to furnish one makes eight RSA keys."""
+    room = SqliteRoom(tmp_path_factory.mktemp("houses"), sqlite_template)
+    first = House(room.first("furnished"), Clock())
+    first.furnish(tmp_path_factory.mktemp("partner"))
+    first.platform.database.close()
+    yield room, first
+    room.close()
+
+
+@pytest.fixture
+def furnished(furnished_once: tuple[SqliteRoom, House], clock: Clock) -> House:
+    """A portal filled as the demo is filled, of the test's own."""
+    room, first = furnished_once
+    return first.again(room.renewed("furnished"), clock)

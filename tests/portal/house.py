@@ -93,6 +93,12 @@ class House:
             notices.plan(self.platform, now=now - days * _DAY)
         return self.person("Ada")
 
+    def again(self, database: Database, clock: Clock) -> House:
+        """Another portal, over a copy of the rows that this one was furnished with."""
+        house = House(database, clock)
+        house.organization_id, house.keys = self.organization_id, dict(self.keys)
+        return house
+
     def person(self, name: str) -> User:
         with reading(self.platform.database.records) as connection:
             row = connection.execute(select(schema.users).where(schema.users.c.name == name)).one()

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -22,8 +21,8 @@ def actions(text: str) -> list[str]:
     return re.findall(r'<td class="mono">([a-z_.]+)</td>', text)
 
 
-def test_entries_stand_newest_first_with_who_and_what(house: House, tmp_path: Path) -> None:
-    page = house.visit(house.furnish(tmp_path)).get(house.path("/activity")).text
+def test_entries_stand_newest_first_with_who_and_what(furnished: House) -> None:
+    page = furnished.visit(furnished.person("Ada")).get(furnished.path("/activity")).text
 
     assert actions(page)[:2] == ["account_key.add", "access_token.create"]
     assert "laptop stolen" in page
@@ -43,8 +42,8 @@ def test_entries_stand_newest_first_with_who_and_what(house: House, tmp_path: Pa
         ("outcome=nonsense&action=key.rotate", ["key.rotate"]),
     ],
 )
-def test_entries_are_narrowed(house: House, tmp_path: Path, query: str, found: list[str]) -> None:
-    page = house.visit(house.furnish(tmp_path)).get(house.path(f"/activity?{query}"))
+def test_entries_are_narrowed(furnished: House, query: str, found: list[str]) -> None:
+    page = furnished.visit(furnished.person("Ada")).get(furnished.path(f"/activity?{query}"))
 
     assert actions(page.text) == found
 
@@ -53,10 +52,10 @@ def test_a_day_that_is_none_is_refused(house: House) -> None:
     assert house.visit(house.found()).get(house.path("/activity?since=yesterday")).status_code == 400
 
 
-def test_pages_follow_each_other(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_follow_each_other(furnished: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "_PAGE", 5)
-    visit = house.visit(house.furnish(tmp_path))
-    first = visit.get(house.path("/activity?until=2025-02-01")).text
+    visit = furnished.visit(furnished.person("Ada"))
+    first = visit.get(furnished.path("/activity?until=2025-02-01")).text
     older = re.search(r'rel="next" href="([^"]+)"', first)
 
     assert older is not None
@@ -66,11 +65,11 @@ def test_pages_follow_each_other(house: House, tmp_path: Path, monkeypatch: pyte
     assert "The newest" in second
 
 
-def test_the_chain_is_checked_and_its_checkpoint_taken_away(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
+def test_the_chain_is_checked_and_its_checkpoint_taken_away(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
 
-    checked = visit.get(house.path("/activity/check")).text
-    checkpoint = visit.get(house.path("/activity/checkpoint.json"))
+    checked = visit.get(furnished.path("/activity/check")).text
+    checkpoint = visit.get(furnished.path("/activity/checkpoint.json"))
 
     head = json.loads(checkpoint.text)
     assert f"Yes: all {head['sequence']} entries, unbroken" in checked
@@ -79,23 +78,23 @@ def test_the_chain_is_checked_and_its_checkpoint_taken_away(house: House, tmp_pa
     assert head["signature"]
 
 
-def test_an_altered_entry_is_named(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
-    one = (audit_entries.c.organization_id == house.organization_id) & (audit_entries.c.sequence == 3)
-    with writing(house.platform.database.records) as connection:
+def test_an_altered_entry_is_named(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
+    one = (audit_entries.c.organization_id == furnished.organization_id) & (audit_entries.c.sequence == 3)
+    with writing(furnished.platform.database.records) as connection:
         connection.execute(update(audit_entries).where(one).values(detail="never happened"))
 
-    page = visit.get(house.path("/activity/check")).text
+    page = visit.get(furnished.path("/activity/check")).text
 
     assert "No. Entry 3 is the first that is wrong." in page
     assert 'role="alert"' in page
 
 
-def test_it_is_exported_as_lines_and_as_a_table(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
+def test_it_is_exported_as_lines_and_as_a_table(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
 
-    lines = visit.get(house.path("/activity/export.jsonl")).text.splitlines()
-    table = list(csv.DictReader(visit.get(house.path("/activity/export.csv")).text.splitlines()))
+    lines = visit.get(furnished.path("/activity/export.jsonl")).text.splitlines()
+    table = list(csv.DictReader(visit.get(furnished.path("/activity/export.csv")).text.splitlines()))
 
     assert len(lines) == len(table) + 1
     assert json.loads(lines[-1])["sequence"] == len(table)

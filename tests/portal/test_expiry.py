@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from tests.actions.stage import OPERATOR, SANDBOX, request
@@ -40,9 +39,9 @@ def aliases(text: str) -> list[str]:
     ],
 )
 def test_the_list_is_narrowed_and_the_nearest_comes_first(
-    house: House, tmp_path: Path, query: str, found: list[str] | None
+    furnished: House, query: str, found: list[str] | None
 ) -> None:
-    page = house.visit(house.furnish(tmp_path)).get(house.path(f"/expiry{query}"))
+    page = furnished.visit(furnished.person("Ada")).get(furnished.path(f"/expiry{query}"))
 
     assert page.status_code == 200
     assert found is None or aliases(page.text) == found
@@ -50,11 +49,11 @@ def test_the_list_is_narrowed_and_the_nearest_comes_first(
 
 @pytest.mark.parametrize("order", ["ends", "-ends"])
 def test_the_list_goes_on_where_the_page_before_ended(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+    furnished: House, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setattr(expiry, "_PAGE", 2)
-    visit = house.visit(house.furnish(tmp_path))
-    shown, path = [], house.path(f"/expiry?within=395&sort={order}")
+    visit = furnished.visit(furnished.person("Ada"))
+    shown, path = [], furnished.path(f"/expiry?within=395&sort={order}")
     for _ in range(9):
         page = visit.get(path).text
         shown += aliases(page)
@@ -73,16 +72,15 @@ def test_a_cursor_of_somebody_s_own_making_is_refused(house: House) -> None:
     assert page.status_code == 400
 
 
-def test_others_projects_are_not_listed(house: House, tmp_path: Path) -> None:
-    house.furnish(tmp_path)
-    page = house.visit(house.join("Nobody", OrganizationRole.USER)).get(house.path("/expiry"))
+def test_others_projects_are_not_listed(furnished: House) -> None:
+    page = furnished.visit(furnished.join("Nobody", OrganizationRole.USER)).get(furnished.path("/expiry"))
 
     assert "Nothing ends here in this time." in page.text
     assert "checkout" not in page.text.lower()
 
 
-def test_the_month_names_what_ends_on_its_days(house: House, tmp_path: Path) -> None:
-    page = house.visit(house.furnish(tmp_path)).get(house.path("/expiry/calendar?month=2025-02")).text
+def test_the_month_names_what_ends_on_its_days(furnished: House) -> None:
+    page = furnished.visit(furnished.person("Ada")).get(furnished.path("/expiry/calendar?month=2025-02")).text
 
     assert "February 2025" in page
     assert "2 keys end" in page
@@ -99,11 +97,11 @@ def test_a_month_that_is_none_is_refused_and_far_ones_are_bounded(house: House, 
     assert page.status_code == status
 
 
-def test_a_feed_s_address_is_shown_once_and_dies_with_the_feed(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
-    made = visit.post(house.path("/expiry/feeds"))
+def test_a_feed_s_address_is_shown_once_and_dies_with_the_feed(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
+    made = visit.post(furnished.path("/expiry/feeds"))
     address = re.search(r'id="feed-url">([^<]+)<', made.text)
-    listed = visit.get(house.path("/expiry")).text
+    listed = visit.get(furnished.path("/expiry")).text
     revoke = re.search(r'action="([^"]+/feeds/[^"]+/revoke)"', listed)
 
     assert address is not None
@@ -111,23 +109,23 @@ def test_a_feed_s_address_is_shown_once_and_dies_with_the_feed(house: House, tmp
     assert made.headers["cache-control"] == "no-store"
     assert address[1] not in listed
     assert visit.post(revoke[1]).status_code == 303
-    assert "/revoke" not in visit.get(house.path("/expiry")).text
+    assert "/revoke" not in visit.get(furnished.path("/expiry")).text
 
 
-def test_a_double_click_shows_the_one_feed_that_it_made(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
-    drawn = re.findall(r'name="once" value="([^"]+)"', visit.get(house.path("/expiry")).text)[0]
+def test_a_double_click_shows_the_one_feed_that_it_made(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
+    drawn = re.findall(r'name="once" value="([^"]+)"', visit.get(furnished.path("/expiry")).text)[0]
 
-    clicks = [visit.post(house.path("/expiry/feeds"), once=drawn).text for _ in range(2)]
-    house.clock.advance(timedelta(minutes=1))
-    reloaded = visit.post(house.path("/expiry/feeds"), once=drawn).text
+    clicks = [visit.post(furnished.path("/expiry/feeds"), once=drawn).text for _ in range(2)]
+    furnished.clock.advance(timedelta(minutes=1))
+    reloaded = visit.post(furnished.path("/expiry/feeds"), once=drawn).text
 
     addresses = [re.findall(r'id="feed-url">([^<]+)<', each) for each in clicks]
     assert len(addresses[0]) == 1
     assert addresses[0] == addresses[1]
     assert "This form was sent already" in reloaded
     assert "feed-url" not in reloaded
-    assert visit.get(house.path("/expiry")).text.count("/revoke") == 1
+    assert visit.get(furnished.path("/expiry")).text.count("/revoke") == 1
 
 
 def test_names_that_others_chose_stay_text(house: House) -> None:

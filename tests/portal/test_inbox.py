@@ -1,7 +1,6 @@
 """The inbox: what was told, how much of it is unread, and marking it read."""
 
 import re
-from pathlib import Path
 
 from tests.portal.house import House
 
@@ -18,8 +17,8 @@ def test_nothing_to_tell_says_what_would_stand_here(house: House) -> None:
     assert unread(page) == 0
 
 
-def test_notices_are_read_one_by_one_and_all_at_once(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
+def test_notices_are_read_one_by_one_and_all_at_once(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
     page = visit.get("/inbox").text
     one = re.search(r'action="(/inbox/[^"]+/read)"', page)
 
@@ -31,12 +30,12 @@ def test_notices_are_read_one_by_one_and_all_at_once(house: House, tmp_path: Pat
     assert unread(visit.get("/help").text) == 0
 
 
-def test_a_notice_of_somebody_else_stays_unread(house: House, tmp_path: Path) -> None:
-    admin = house.furnish(tmp_path)
-    mine = re.search(r'action="(/inbox/[^"]+/read)"', house.visit(admin).get("/inbox").text)
+def test_a_notice_of_somebody_else_stays_unread(furnished: House) -> None:
+    admin = furnished.person("Ada")
+    mine = re.search(r'action="(/inbox/[^"]+/read)"', furnished.visit(admin).get("/inbox").text)
     assert mine is not None
-    before = unread(house.visit(admin).get("/inbox").text)
+    before = unread(furnished.visit(admin).get("/inbox").text)
 
-    house.visit(house.person("Linus")).post(mine[1])
+    furnished.visit(furnished.person("Linus")).post(mine[1])
 
-    assert unread(house.visit(admin).get("/inbox").text) == before
+    assert unread(furnished.visit(admin).get("/inbox").text) == before

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from tests.portal.house import House
@@ -14,11 +13,11 @@ from credenza.domain.model import EnvironmentName, OrganizationRole
 ADDRESS = "https://hooks.example.com/credenza"
 
 
-def test_the_catalog_and_its_policies_are_shown(house: House, tmp_path: Path) -> None:
-    visit = house.visit(house.furnish(tmp_path))
+def test_the_catalog_and_its_policies_are_shown(furnished: House) -> None:
+    visit = furnished.visit(furnished.person("Ada"))
 
-    services = visit.get(house.path("/settings")).text
-    policies = visit.get(house.path("/settings/policies")).text
+    services = visit.get(furnished.path("/settings")).text
+    policies = visit.get(furnished.path("/settings/policies")).text
 
     assert "https://sandbox.example.com/payments" in services
     assert "OAuth 1.0a and 2.0" in services
