@@ -44,6 +44,8 @@ def route(routes: RouteTable, environment: EnvironmentName, path: str) -> Route 
 
 def has_token(request: Request) -> bool:
     """RFC 6750 2: a token is sent in one way. What the upstream might take for one is not passed on beside ours."""
+    if "access_token=" not in request.query and not request.form:
+        return False  # nearly always, and at a tenth of the price
     sent = request.query.encode("ascii"), request.form or b""
     return any(_TOKEN_PARAMETER.search(each) is not None for each in sent)
 
