@@ -364,13 +364,16 @@ def test_an_unknown_oauth_parameter_cannot_be_added_taken_or_changed(reading: Re
 def test_what_is_remembered_of_a_target_is_that_target_s_alone(
     length: int, reading: Reading, rsa_key: RSAPrivateKey
 ) -> None:
-    one, other = (f"https://api.example.com/a/{letter * length}?p=1&x={letter * length}" for letter in "bc")
-    authorization = signed_by_hand(rsa_key, request_for(one), PARAMETERS, reading)
+    one, *others = (
+        request_for(f"https://api.example.com/a/{path * length}?p=1&x={query * length}")
+        for path, query in ("bb", "cb", "bc")
+    )
+    authorization = signed_by_hand(rsa_key, one, PARAMETERS, reading)
 
-    for _ in range(2):
-        checked(rsa_key, authorization, request_for(one))
+    for other in (*others, *others):
+        checked(rsa_key, authorization, one)
         with pytest.raises(Refused, match="oauth_signature"):
-            checked(rsa_key, authorization, request_for(other))
+            checked(rsa_key, authorization, other)
 
 
 def test_a_value_cannot_pose_as_two_parameters(rsa_key: RSAPrivateKey) -> None:
