@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs. A server starts when it is first asked for."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -41,6 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests start hundreds of processes of ours: what one has compiled serves the next.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Without the garbage collector, which would look through what is collected again and again, then and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _has_room(place: Path) -> bool:
