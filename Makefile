@@ -12,7 +12,8 @@ UV      := .uv/.in-step
 VENV    := .venv/.in-step
 CLIENTS := .clients/.in-step
 ASSETS  := assets/node_modules/.in-step
-WORKERS ?= 2
+# Tests wait for servers and browsers a third of their time: one more of them at once than there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: setup check test run bench proof docs languages lock clean
 .DEFAULT_GOAL := check
