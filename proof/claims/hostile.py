@@ -7,7 +7,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +40,10 @@ class _Asked:
     def first_seen(self, key: bytes, now: float) -> bool:
         self.times += 1
         return self._memory.first_seen(key, now)
+
+    def first_seen_each(self, keys: Sequence[bytes], now: float) -> tuple[bool, ...]:
+        self.times += 1
+        return self._memory.first_seen_each(keys, now)
 
     def close(self) -> None:
         self._memory.close()
