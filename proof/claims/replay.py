@@ -9,6 +9,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from tests.servers import RedisServer
 
 from proof import stage
 from proof.calls import ADMITTED, Line, signed
-from proof.claim import Claim, Progress, hold
+from proof.claim import Broken, Claim, Progress, hold
 from proof.stage import Stage
 from proof.token_calls import TOKEN, Partner, Partners
 
@@ -24,6 +25,8 @@ _COPIES = 16
 _CALLS_AT_ONCE = 4
 _DISTURB_EVERY = 500
 _TOKEN_LASTS = 500
+_TRIES = 100
+_PAUSE_S = 0.1
 _SENT_AFTER_A_LOSS = 10
 _AWAY = 503
 
@@ -162,11 +165,19 @@ class _Tokens:
 
     async def current(self) -> str:
         if self._left == 0:
-            async with Line(self._port) as line:
-                self._token = await self._partner.fetch(line)
+            self._token = await self._fetch()
             self._left = _TOKEN_LASTS
         self._left -= 1
         return self._token
+
+    async def _fetch(self) -> str:
+        """Workers are killed meanwhile, and with them those that would answer: it is asked for again."""
+        for _ in range(_TRIES):
+            async with Line(self._port) as line:
+                with suppress(OSError, EOFError):
+                    return await self._partner.fetch(line)
+            await asyncio.sleep(_PAUSE_S)
+        raise Broken(f"no token was given in {_TRIES} tries")
 
 
 # ---------------------------------------------------------------------------------------------------- lines and kills
