@@ -28,6 +28,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
                 "BEGIN SELECT RAISE(ROLLBACK, 'all is taken back'); END"
             )
         )
+        connection.execute(
+            text(
+                "CREATE TRIGGER wrong BEFORE INSERT ON things WHEN new.name = 'wrong' "
+                "BEGIN SELECT RAISE(ABORT, 'nothing but this is taken back'); END"
+            )
+        )
     yield database.records
     database.close()
 
@@ -169,3 +175,13 @@ def test_after_a_failure_the_next_writer_has_its_turn(engine: Engine) -> None:
     write(engine, "done")
 
     assert names(engine) == {"done"}
+
+
+def test_a_first_writer_that_fails_leaves_nothing_to_those_who_follow(engine: Engine) -> None:
+    with meeting(engine, lambda: write(engine, "second"), at_last="wrong") as (first, (second,)):
+        pass
+
+    with pytest.raises(IntegrityError, match="nothing but this"):
+        first.result(_PATIENCE_S)
+    second.result(_PATIENCE_S)
+    assert names(engine) == {"second"}

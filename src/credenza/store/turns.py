@@ -103,32 +103,22 @@ class _Together:
             raise
         self._ended = Event()
         self._members = 0
-        self._taken_back = False
         self._failure: Exception | None = None
 
     @property
     def is_open(self) -> bool:
-        going_on = self._failure is None and not self._taken_back
-        return going_on and self._members < _MOST_TOGETHER and self._driver.in_transaction
+        # Asked when a member has ended: without any the first has failed, and all of it is taken back.
+        return self._failure is None and 0 < self._members < _MOST_TOGETHER and self._driver.in_transaction
 
     @contextmanager
     def member(self) -> Iterator[None]:
-        if not self._members:
-            with self._first():
-                yield
-        else:
+        if self._members:
             with self._after_others():
                 yield
-        self._members += 1
-
-    @contextmanager
-    def _first(self) -> Iterator[None]:
-        """Without a savepoint, for which SQLite keeps a copy of every page: there is nobody whose work must stay."""
-        try:
+        else:
+            # Without a savepoint, for which SQLite keeps a copy of every page: there is nobody whose work must stay.
             yield
-        except BaseException:
-            self._taken_back = True
-            raise
+        self._members += 1
 
     @contextmanager
     def _after_others(self) -> Iterator[None]:
