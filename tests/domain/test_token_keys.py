@@ -155,3 +155,14 @@ def test_a_settled_line_needs_no_change() -> None:
 
     assert token_keys.succession(line.line(), now=line.now) == ()
     assert token_keys.missing(line.line(), rotation=ROTATION, now=line.now) is None
+
+
+def test_a_clock_that_is_behind_does_not_put_off_the_first_key() -> None:
+    """Two nodes start at once: one has read its clock, and finds what the other has made since."""
+    line = begun()
+
+    line.now -= timedelta(milliseconds=1)
+    line.settle()
+
+    line.now = NOON
+    assert line.signing() == ["key 1"]
