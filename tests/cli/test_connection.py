@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ PATIENT = Limits(head_s=60, body_s=60, idle_s=60, head_bytes=16_384, connections
 GOOD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 BEGUN = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
-PATIENCE_S = 30
+PATIENCE_S = 120
 MANY = 500
 
 
@@ -68,15 +68,21 @@ BOTH_KINDS = [pytest.param(Application, id="by a task"), pytest.param(QuickAppli
 
 
 class Place:
-    def __init__(self, port: int, application: Application) -> None:
+    def __init__(self, port: int, application: Application, limits: Limits) -> None:
         self.port = port
         self.application = application
+        self._limits = limits
         self._opened = ExitStack()
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        made = self._opened.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S))
-        made.sendall(sent)
-        return made
+        """A connection whose first bytes are on their way in time: on a busy machine not every one is."""
+        while True:
+            began = time.monotonic()
+            made = self._opened.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S))
+            with suppress(ConnectionError):
+                made.sendall(sent)
+            if time.monotonic() - began < self._limits.head_s / 4:
+                return made
 
     def close(self) -> None:
         self.application.released.set()
@@ -99,7 +105,7 @@ def placed(limits: Limits, kind: type[Application] = Application) -> Iterator[Pl
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        place = Place(bound.getsockname()[1], application)
+        place = Place(bound.getsockname()[1], application, limits)
         try:
             yield place
         finally:
@@ -216,11 +222,13 @@ def test_a_connection_without_a_request_is_closed_without_a_word(short: Place, s
     assert said == b""
 
 
-def test_the_second_request_of_a_connection_has_a_deadline_of_its_own(short: Place) -> None:
-    connection = short.connect(GOOD)
-    assert read_answer(connection) == b"HTTP/1.1 200 OK"
+@pytest.mark.parametrize("kind", BOTH_KINDS)
+def test_the_second_request_of_a_connection_has_a_deadline_of_its_own(kind: type[Application]) -> None:
+    with placed(replace(SHORT, idle_s=60), kind) as place:
+        connection = place.connect(GOOD)
+        assert read_answer(connection) == b"HTTP/1.1 200 OK"
 
-    assert dribble(connection, b"G").startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 "))
+        assert dribble(connection, b"G").startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 "))
 
 
 def test_an_answer_that_is_not_read_is_cut(short: Place) -> None:

@@ -15,7 +15,7 @@ from credenza.cli import listeners
 from credenza.cli.listeners import Listener
 from credenza.gate.answers import Reply, reply
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 class Application:

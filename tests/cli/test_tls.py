@@ -34,7 +34,7 @@ from credenza.store.lookup import TrustedCertificate, TrustSnapshot
 
 SANDBOX = EnvironmentName.SANDBOX
 PATIENT = Limits(head_s=60, body_s=60, idle_s=60, connections=1_000)
-PATIENCE_S = 30
+PATIENCE_S = 120
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b"
 OURS, OTHERS, SERVER = issuing("Ours"), issuing("Others"), issuing("Server CA")
@@ -468,9 +468,10 @@ def test_a_handshake_that_does_not_end_is_closed(tmp_path: Path, sent: bytes) ->
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_a_client_that_stays_after_its_alert_is_closed(tmp_path: Path) -> None:
+    hello = hello_of_tls_1_1()
     with placed(tmp_path, replace(PATIENT, head_s=0.5)) as place:
         connection = place.plain()
-        connection.sendall(hello_of_tls_1_1())
+        connection.sendall(hello)
 
         assert until_closed(connection)[:1] == b"\x15"  # an alert, and then the end
 
