@@ -166,3 +166,13 @@ def test_a_clock_that_is_behind_does_not_put_off_the_first_key() -> None:
 
     line.now = NOON
     assert line.signing() == ["key 1"]
+
+
+def test_the_first_key_signs_and_is_known_where_the_clock_is_behind() -> None:
+    """A gate that hears of it a moment after it was made has no other one."""
+    line = begun()
+
+    line.now -= timedelta(seconds=60)
+
+    assert line.signing() == ["key 1"]
+    assert line.published() == ["key 1", "key 2"]
