@@ -138,8 +138,8 @@ def test_a_revoked_token_is_news_once_and_forgotten_at_its_end(ask: Questions, d
     assert ask.revoked_tokens(NOON) == RevocationSnapshot(ChangeNumber(1), {token.jti_hash: NOON + HOUR})
     assert ask.revoked_tokens(NOON + HOUR).revoked == {}
     with writing(database.records) as connection:
-        assert revoked_tokens.delete_ended(connection, now=NOON) == 0
-        assert revoked_tokens.delete_ended(connection, now=NOON + HOUR) == 1
+        assert revoked_tokens.delete_ended(connection, before=NOON) == 0
+        assert revoked_tokens.delete_ended(connection, before=NOON + HOUR) == 1
 
 
 def test_none_of_all_is_an_answer(ask: Questions) -> None:

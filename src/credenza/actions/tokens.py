@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from credenza.actions.context import Attempt, Platform, acting
@@ -13,6 +13,8 @@ from credenza.store import changes, leases, revoked_tokens
 from credenza.store.engine import writing
 
 _TOKEN_SERVER: Final = Actor(ActorKind.OPERATOR, "token server")
+# A gate whose clock is behind takes a token for good after its end here: it must know of the revocation still.
+_KEPT_AFTER_THE_END: Final = timedelta(hours=1)
 
 
 def revoke(platform: Platform, token: RevokedToken, *, client_id: str, now: datetime) -> Reach:
@@ -30,4 +32,4 @@ def revoke(platform: Platform, token: RevokedToken, *, client_id: str, now: date
 def forget_ended(platform: Platform, *, now: datetime) -> int:
     """Delete the revocations of tokens that have ended by themselves; `serve` calls it every few minutes."""
     with writing(platform.database.records) as connection:
-        return revoked_tokens.delete_ended(connection, now=now)
+        return revoked_tokens.delete_ended(connection, before=now - _KEPT_AFTER_THE_END)

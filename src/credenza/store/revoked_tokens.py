@@ -29,6 +29,6 @@ def revoke(connection: Connection, token: RevokedToken, *, now: datetime) -> Cha
     return changes.record(connection, token.organization_id, ChangeKind.TOKEN, token.jti_hash)
 
 
-def delete_ended(connection: Connection, *, now: datetime) -> int:
+def delete_ended(connection: Connection, *, before: datetime) -> int:
     """Forget tokens that have ended by themselves."""
-    return connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= now)).rowcount
+    return connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= before)).rowcount
