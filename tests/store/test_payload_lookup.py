@@ -103,6 +103,13 @@ def test_a_key_that_never_was_active_is_not_one_that_another_has_replaced(ask: Q
     assert found == {waiting: None, replaced: NOON + timedelta(seconds=1)}
 
 
+def test_a_key_that_was_replaced_by_a_clock_that_is_behind_has_been_replaced(ask: Questions, pair: Pair) -> None:
+    before = NOON - timedelta(seconds=2)
+    pair.key("REQUEST_SIGNATURE", status="INACTIVE", created_at=NOON, inactive_since=before)
+
+    assert [key.inactive_since for key in ask.service_keys(pair.parties).keys] == [before]
+
+
 def test_the_three_kinds_come_and_no_other_and_none_that_is_revoked(ask: Questions, pair: Pair) -> None:
     kinds = ("RESPONSE_ENCRYPTION", "REQUEST_ENCRYPTION", "REQUEST_SIGNATURE")
     wanted = {pair.key(kind) for kind in kinds}

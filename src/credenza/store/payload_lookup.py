@@ -12,10 +12,11 @@ from credenza.store.instants import at_micros
 from credenza.store.lookup import Rows
 
 # A project that is gone, or may not use the service any more, has no keys for it. A key that was added beside an active
-# one is inactive since then; it has no grace, which is for those that were active before.
+# one is inactive since then; it has no grace, which is for those that were active before. One that was replaced by
+# somebody whose clock is behind may be inactive since before it was made.
 SERVICE_KEYS = """
 SELECT change_counter.number, credentials.id, credentials.kind, credentials.status,
-    CASE WHEN credentials.inactive_since > credentials.created_at THEN credentials.inactive_since END,
+    CASE WHEN credentials.inactive_since <> credentials.created_at THEN credentials.inactive_since END,
     credentials.not_before, credentials.not_after, credentials.public_key_der, credentials.spki_sha256,
     credentials.certificate_sha256, service_private_keys.wrapped_private_key
 FROM change_counter
