@@ -192,6 +192,14 @@ def test_one_node_at_a_time_plans(shop: Shop) -> None:
     assert notices.take_turn(platform, "b", term=term, now=now + 2 * term)
 
 
+def test_a_turn_that_a_wrong_clock_has_taken_ends_when_the_clock_is_put_right(shop: Shop) -> None:
+    platform, now, term = shop.stage.platform, shop.stage.now, 10 * timedelta(minutes=1)
+
+    assert notices.take_turn(platform, "a, restarted since", term=term, now=now + 400 * DAY)
+    assert notices.take_turn(platform, "b", term=term, now=now)
+    assert not notices.take_turn(platform, "c, whose clock is behind", term=term, now=now - timedelta(seconds=60))
+
+
 def test_what_is_planned_again_after_a_restore_goes_out_under_the_same_ids(shop: Shop, office: PostOffice) -> None:
     shop.stage.clock.set(shop.key.not_after - DAY)
     turn(shop.stage.platform, office, now=shop.stage.now)
