@@ -261,6 +261,21 @@ async def test_a_list_is_fetched_once_an_hour(mtls_shop: Shop, acme: Acme) -> No
     assert len(acme.asked) == 2
 
 
+async def test_a_look_by_a_clock_that_was_a_year_ahead_puts_off_no_other(mtls_shop: Shop, acme: Acme) -> None:
+    clock, right = mtls_shop.stage.clock, mtls_shop.stage.now
+    check(mtls_shop, added(mtls_shop.stage, acme))
+    bring(mtls_shop, acme.certify("kept"))
+    clock.set(right + timedelta(days=300))
+    await looked(mtls_shop, acme)
+
+    clock.set(right)
+    await looked(mtls_shop, acme)
+    clock.set(right - timedelta(seconds=60))
+    await looked(mtls_shop, acme)
+
+    assert len(acme.asked) == 2
+
+
 async def test_the_operator_may_say_where_the_list_is(mtls_shop: Shop, acme: Acme) -> None:
     check(mtls_shop, added(mtls_shop.stage, acme), crl_url="https://pki.example.org/there.crl")
     bring(mtls_shop, acme.certify("kept"))

@@ -176,7 +176,11 @@ def test_an_authority_that_may_not_sign_lists_proves_none() -> None:
 
 def test_a_list_that_has_run_out_or_is_of_the_future_is_refused() -> None:
     assert refused(build(), now=TOMORROW) == "stale"
-    assert refused(build(), now=NOW - timedelta(seconds=1)) == "stale"
+    assert refused(build(), now=NOW - timedelta(minutes=5, seconds=1)) == "stale"
+
+
+def test_a_list_of_an_authority_whose_clock_is_ahead_is_read() -> None:
+    assert crl.read(build(*ENTRIES), ISSUER, now=NOW - timedelta(seconds=60)).this_update == NOW
 
 
 def test_a_list_for_some_certificates_is_refused() -> None:

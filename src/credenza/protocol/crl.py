@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -23,6 +23,8 @@ from credenza.protocol.issuance import IssuerKey
 
 LARGEST_NUMBER: Final = (1 << 159) - 1
 LARGEST_FOREIGN_BYTES: Final = 10 * 1024 * 1024
+FUTURE: Final = timedelta(minutes=5)
+"""So far ahead of ours the clock of another authority may be: a list is newest when it is fetched."""
 
 _FIELD: Final = "crl"
 _VERSION_2: Final = der.encode_unsigned(1)
@@ -115,7 +117,7 @@ def read(text_or_der: bytes, issuer: x509.Certificate, *, now: datetime) -> Revo
     _check_signature(found, issuer)
     _check_is_whole(found)
     next_update = found.next_update_utc
-    if next_update is None or not found.last_update_utc <= now < next_update:
+    if next_update is None or not found.last_update_utc - FUTURE <= now < next_update:
         raise Refused("stale", "The revocation list is not of today: it has run out, or it names no next one.")
     revoked = {each.serial_number: each.revocation_date_utc for each in found}
     return RevocationList(_number_of(found), found.last_update_utc, next_update, revoked)
