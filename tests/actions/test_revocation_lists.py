@@ -68,6 +68,33 @@ def test_a_list_is_proven_by_the_authority_and_lasts_a_day(shop: Shop) -> None:
     assert pki_linters.list_findings(found.der) == []
 
 
+def test_a_list_is_good_for_readers_whose_clocks_are_behind(shop: Shop) -> None:
+    shop.revoke(shop.key)
+    found = revocation_lists.get(shop.stage.platform, signing_id(shop), now=shop.stage.now)
+    behind = shop.stage.now - timedelta(seconds=60)
+
+    assert found.this_update < behind < shop.stage.now < found.next_update
+    assert pki_linters.list_findings(found.der) == []
+
+
+def test_a_node_whose_clock_is_behind_signs_no_list_anew(shop: Shop) -> None:
+    sign_due(shop)
+    shop.stage.clock.advance(-timedelta(seconds=60))
+
+    assert sign_due(shop) == []
+
+
+def test_a_list_of_a_clock_that_was_a_year_ahead_is_signed_anew(shop: Shop) -> None:
+    right = shop.stage.now
+    shop.stage.clock.advance(timedelta(days=300))
+    before, first = number(served(shop)), set(sign_due(shop))
+    shop.stage.clock.set(right)
+
+    assert set(sign_due(shop)) == {signing_id(shop), *first}
+    assert sign_due(shop) == []
+    assert number(served(shop)) > before
+
+
 def test_nothing_is_signed_while_nothing_changes(shop: Shop) -> None:
     sign_due(shop)
     shop.stage.clock.advance(HOUR)

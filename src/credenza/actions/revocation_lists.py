@@ -23,6 +23,7 @@ from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import ChangeNumber
 from credenza.protocol import crl
 from credenza.protocol.crl import Entry, Reason
+from credenza.protocol.issuance import BACKDATING
 from credenza.store import authorities, changes, chores, revocation_lists
 from credenza.store.authorities import Authority
 from credenza.store.engine import reading, writing
@@ -61,7 +62,7 @@ def sign_due(platform: Platform, *, now: datetime) -> tuple[PublishedList, ...]:
 def get(platform: Platform, authority_id: str, *, now: datetime) -> PublishedList:
     """Read an authority's newest list, signed first when there is none yet or it has run out. Public."""
     published, authority = _find(platform, authority_id)
-    is_current = published is not None and now < published.next_update
+    is_current = published is not None and published.this_update <= now < published.next_update
     if not is_current and authority is not None and authority.has_key and not _has_ended(authority, now):
         sign(platform, authority, now=now)
         published, _ = _find(platform, authority_id)
@@ -96,7 +97,7 @@ def sign(platform: Platform, authority: Authority, *, now: datetime) -> Publishe
 def _sign_if_due(platform: Platform, authority: Authority, now: datetime) -> PublishedList | None:
     with reading(platform.database.records) as connection:
         published = revocation_lists.find(connection, authority.id)
-        if published is None or now >= published.this_update + RENEWED_AFTER:
+        if published is None or not published.this_update <= now < published.this_update + RENEWED_AFTER:
             change_number, entries = None, None
         elif changes.current(connection) == published.change_number:
             return None
@@ -114,7 +115,8 @@ def _sign_if_due(platform: Platform, authority: Authority, now: datetime) -> Pub
 def _signed(
     issuer: Issuer, number: int, change_number: ChangeNumber, entries: Sequence[Entry], now: datetime
 ) -> PublishedList:
-    this_update = now.replace(microsecond=0)
+    # As certificates are: whoever reads a list by a clock that is behind would refuse everybody until then.
+    this_update = now.replace(microsecond=0) - BACKDATING
     next_update = min(this_update + LIFE, issuer.certificate.not_valid_after_utc + timedelta(seconds=1))
     encoded = crl.build(
         issuer.private_key,
