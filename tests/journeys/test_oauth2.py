@@ -322,7 +322,7 @@ def test_a_signing_key_gives_way_to_its_successor_while_requests_flow(tmp_path: 
                 assert (answer.status_code, token.header.kid in published) == (200, True)
                 signed_by.append(token.header.kid or "")
                 if len(signed_by) == 1:
-                    let_keys_be_older(street, ROTATION - timedelta(seconds=3))
+                    let_keys_be_older(street, ROTATION - timedelta(seconds=1))
                 if len(signed_by) % 10 == 0:
                     token_keys.rotate_due(street.installation.platform, now=now())
 

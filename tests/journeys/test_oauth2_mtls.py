@@ -234,7 +234,7 @@ def explanation(client: Freehand, answer: httpx.Response) -> dict[str, Any]:
     """What the owner of the certificate reads of a refusal."""
     made, project_id = client.street.installation, ProjectId(client.partner.project.id)
     wanted = answer.headers["credenza-refusal-id"]
-    for _ in range(100):
+    for _ in range(600):
         for each in traces.refusals(made.platform, made.actor, project_id, limit=20, now=now()):
             if each.id == wanted:
                 return dict(each.explanation)
