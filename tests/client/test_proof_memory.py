@@ -37,6 +37,27 @@ def test_what_is_long_past_is_forgotten() -> None:
     assert memory.first_seen(proof("0"), now=NOON + 9 * WINDOW)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365)])
+def test_a_clock_that_was_ahead_does_not_fill_the_memory(ahead: timedelta) -> None:
+    memory = ProofMemory(3)
+    memory.first_seen(proof("by the wrong clock"), now=NOON + ahead)
+
+    for number in range(5):
+        assert memory.first_seen(proof(f"{number}"), now=NOON + number * WINDOW)
+
+
+def test_a_clock_that_is_set_back_a_little_makes_nothing_forgotten() -> None:
+    memory = ProofMemory(100)
+    memory.first_seen(proof("first"), now=NOON)
+    memory.first_seen(proof("a"), now=NOON + WINDOW - timedelta(seconds=1))
+    memory.first_seen(proof("b"), now=NOON + WINDOW)
+
+    behind = NOON + WINDOW - timedelta(seconds=2)
+    for later in (timedelta(0), timedelta(seconds=1), WINDOW):
+        assert not memory.first_seen(proof("a"), now=behind + later)
+        assert not memory.first_seen(proof("b"), now=behind + later)
+
+
 def test_the_same_id_of_another_key_is_another_proof() -> None:
     memory = ProofMemory(100)
 

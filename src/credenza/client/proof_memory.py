@@ -45,6 +45,10 @@ class ProofMemory:
     def _turn(self, now: datetime) -> None:
         if self._ends is None:
             self._ends = now + WINDOW
+        elif now < self._ends - WINDOW:
+            # The clock was set back. Nothing is forgotten, and no span waits until the clock is as far again.
+            self._earlier, self._current = set(), self._earlier | self._current
+            self._ends = now + WINDOW
         elif now >= self._ends + WINDOW:
             self._earlier, self._current = set(), set()
             self._ends = now + WINDOW
