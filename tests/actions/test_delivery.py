@@ -102,6 +102,21 @@ def test_pauses_double_up_to_a_quarter_of_an_hour(stage: Stage, office: PostOffi
     assert waits[:7] == [0, 1, 1, 2, 4, 8, 15]
 
 
+def test_a_pause_of_a_clock_that_was_a_year_ahead_ends_when_that_is_put_right(stage: Stage, office: PostOffice) -> None:
+    right = stage.now
+    stage.clock.advance(365 * DAY)
+    write(stage)
+    office.away = True
+    send_all(stage.platform, office.senders, now=stage.now)
+    stage.clock.set(right)
+    write(stage)
+    office.away = False
+
+    send_all(stage.platform, office.senders, now=stage.now)
+
+    assert "sent" in states(stage)
+
+
 def test_what_no_receiver_took_for_three_days_has_failed(stage: Stage, office: PostOffice) -> None:
     write(stage, 3)
     office.away = True

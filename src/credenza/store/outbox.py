@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, literal, or_, select, update
 
 from credenza.domain.model import PLATFORM, OrganizationId
-from credenza.domain.outbox import Channel, Delivery, Kind, State
+from credenza.domain.outbox import LONGEST_PAUSE, Channel, Delivery, Kind, State
 from credenza.store.schema import outages, outbox
 from credenza.store.upsert import insert_if_absent, insert_into
 
@@ -152,7 +152,8 @@ _WAITING = outbox.c.state == State.WAITING
 
 
 def _due(channel: Channel, now: datetime) -> ColumnElement[bool]:
-    paused = exists().where(outages.c.lane == _lane, outages.c.until > now)
+    # No pause is as long as a clock may have been wrong by that has set it.
+    paused = exists().where(outages.c.lane == _lane, outages.c.until > now, outages.c.until <= now + 2 * LONGEST_PAUSE)
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now)
     return _WAITING & (outbox.c.channel == channel) & (outbox.c.due_at <= now) & free & ~paused
 
