@@ -173,6 +173,18 @@ def test_ten_wrong_passwords_lock_the_account_for_half_an_hour(stage: Stage, ann
     assert wrong(stage, email).code is Code.UNAUTHENTICATED
 
 
+def test_a_lock_of_a_clock_that_was_a_year_ahead_ends_when_that_is_put_right(stage: Stage, ann: User) -> None:
+    right = stage.now
+    stage.clock.advance(timedelta(days=365))
+    for _ in range(10):
+        wrong(stage, ann.email)
+
+    stage.clock.set(right + timedelta(days=365) - timedelta(seconds=60))
+    assert wrong(stage, ann.email, PASSWORD).code is Code.TOO_MANY_ATTEMPTS
+    stage.clock.set(right)
+    proofs.signed_in(stage, ann)
+
+
 def test_a_locked_account_can_be_signed_in_to_from_elsewhere(stage: Stage, ann: User) -> None:
     for _ in range(10):
         wrong(stage, ann.email)

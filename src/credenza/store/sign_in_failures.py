@@ -32,7 +32,12 @@ def count(
             "last_at": now,
             "locked_until": case((failures >= limit, literal(now + locked_for, Instant)), else_=None),
         },
-        where=or_(table.c.locked_until.is_(None), table.c.locked_until <= now),
+        where=or_(
+            table.c.locked_until.is_(None),
+            table.c.locked_until <= now,
+            # No lock is as long: a clock that was wrong has set it, maybe a year ahead.
+            table.c.locked_until > now + 2 * locked_for,
+        ),
     )
     return connection.execute(statement.returning(table.c.failures)).one_or_none() is not None
 
