@@ -677,6 +677,24 @@ def test_a_provider_that_is_away_is_asked_every_ten_seconds_alone(stage: Stage, 
     trip.leave()
 
 
+def test_what_a_clock_that_was_a_year_ahead_has_noted_of_a_provider_is_asked_anew(stage: Stage, trip: Trip) -> None:
+    path, right = "/.well-known/openid-configuration", stage.now
+    trip.hostile.raw[path] = (503, b"")
+    stage.clock.advance(timedelta(days=365))
+    with pytest.raises(Refusal, match="cannot be reached"):
+        single_sign_on.begin(stage.platform, trip.provider, "/", now=stage.now)
+    del trip.hostile.raw[path]
+
+    stage.clock.set(right)
+    trip.leave()
+    stage.clock.advance(timedelta(days=365))
+    trip.leave()
+    stage.clock.set(right)
+    trip.leave()
+
+    assert trip.hostile.asked.count(path) == 4
+
+
 def test_a_provider_that_goes_down_on_the_way_is_told(trip: Trip, ann: User) -> None:
     departed = trip.leave()
     trip.hostile.raw["/token"] = (503, b"")

@@ -196,17 +196,18 @@ class OpenIdProvider:
 
     def _fresh(self, now: datetime) -> _Known:
         known = self._known
-        return known if known and now - known.at < _METADATA_KEPT else self._ask(known, now)
+        return known if known and abs(now - known.at) < _METADATA_KEPT else self._ask(known, now)
 
     def _newer(self, known: _Known, now: datetime) -> _Known:
         """Ask for the keys again, once a minute at most: tokens with invented keys must not flood the provider."""
-        return known if now - known.at < _KEYS_ASKED_EVERY else self._ask(known, now)
+        return known if abs(now - known.at) < _KEYS_ASKED_EVERY else self._ask(known, now)
 
     def _ask(self, before: _Known | None, now: datetime) -> _Known:
         with self._asking:
             if self._known is not None and self._known is not before:
                 return self._known  # somebody else has asked while we waited
-            if self._away_since is not None and now - self._away_since < _AWAY_FOR:
+            # What lies ahead by as much was noted by a clock that was wrong, here as above.
+            if self._away_since is not None and abs(now - self._away_since) < _AWAY_FOR:
                 raise ProviderAway("it was away a moment ago")  # or a crowd would wait here, one deadline after another
             self._away_since = now
             metadata = self._metadata()
