@@ -1,8 +1,8 @@
-"""One node of the notices, under its parent's clock and failpoints: `python -m proof.notice_node DATABASE SMTP_PORT`
+"""One node of the notices, a process under its parent's clock and failpoints.
 
-Every line of stdin is a moment and the name of a failpoint, or `-`. The node goes one round at that moment, planning
-and sending, and says so on stdout; when it comes past the failpoint it dies there. A composition root of its own: the
-wheel has no switch for this (settled 31). It takes no turns: every node plans, as two that both believe it is theirs.
+It is told a moment and the name of a failpoint, or `-`. The node goes one round at that moment, planning and sending,
+and says so; when it comes past the failpoint it dies there. A composition root of its own: the wheel has no switch for
+this (settled 31). It takes no turns: every node plans, as two that both believe it is theirs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import asyncio
 import os
 import signal
 import ssl
-import sys
+from contextlib import suppress
 from datetime import datetime
 from ipaddress import ip_network
+from multiprocessing.connection import Connection
 
 from tests.actions.stage import new_platform
 from tests.servers import HOST
@@ -40,16 +41,16 @@ class Failpoint:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(url: str, smtp_port: int) -> None:
+def go_round_when_told(url: str, smtp_port: int, told: Connection) -> None:
     failpoint, platform = Failpoint(), None
-    database = open_database(url)
-    for line in sys.stdin:
-        moment, failpoint.armed = line.split()
-        now = datetime.fromisoformat(moment)
-        platform = platform or new_platform(database, now=now, failpoint=failpoint)
-        notices.plan(platform, now=now)
-        asyncio.run(_send(platform, _senders(smtp_port), now))
-        print("done", flush=True)
+    database, context = open_database(url), ssl.create_default_context()
+    with suppress(EOFError):
+        while True:
+            now, failpoint.armed = told.recv()
+            platform = platform or new_platform(database, now=now, failpoint=failpoint)
+            notices.plan(platform, now=now)
+            asyncio.run(_send(platform, _senders(smtp_port, context), now))
+            told.send("done")
 
 
 async def _send(platform: Platform, senders: Senders, now: datetime) -> None:
@@ -58,7 +59,7 @@ async def _send(platform: Platform, senders: Senders, now: datetime) -> None:
             pass
 
 
-def _senders(smtp_port: int) -> Senders:
+def _senders(smtp_port: int, context: ssl.SSLContext) -> Senders:
     return Senders(
         mailer=SmtpMailer(
             host=HOST,
@@ -68,16 +69,12 @@ def _senders(smtp_port: int) -> Senders:
             username="",
             password="",
             timeout_s=_TIMEOUT_S,
-            context=ssl.create_default_context(),
+            context=context,
         ),
         poster=WebhookPoster(
             schemes=frozenset({"http"}),
             allowed=(ip_network("127.0.0.0/8"),),
             timeout_s=_TIMEOUT_S,
-            context=ssl.create_default_context(),
+            context=context,
         ),
     )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

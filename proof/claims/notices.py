@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Self
@@ -32,9 +32,11 @@ from credenza.domain.model import Credential
 from credenza.store import migrate, traces
 from credenza.store.engine import Database, open_database, writing
 from credenza.store.traces import Caller
+from proof import notice_node
 from proof.claim import Claim, Progress, hold
 
-_REPOSITORY = Path(__file__).parents[2]
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["proof.notice_node"])  # nodes die often, and what they import takes a second
 _DAYS = (90, 60, 30, 15, 7, 1, 0)
 _FAILPOINTS = (
     "notice_inserted",
@@ -99,8 +101,8 @@ class _Node:
     """A process that is told the time, and started again when it has died."""
 
     def __init__(self, url: str, smtp_port: int) -> None:
-        self._command = [sys.executable, "-m", "proof.notice_node", url, str(smtp_port)]
-        self._process: subprocess.Popen[str] | None = None
+        self._place = url, smtp_port
+        self._process: BaseProcess | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,25 +110,25 @@ class _Node:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.join()
 
     def begin(self, now: datetime, failpoint: str) -> None:
         if self._process is None:
-            self._process = subprocess.Popen(
-                self._command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{now.isoformat()} {failpoint}\n")
-        self._process.stdin.flush()
+            self._line, its = _CONTEXT.Pipe()
+            self._process = _CONTEXT.Process(target=notice_node.go_round_when_told, args=(*self._place, its))
+            self._process.start()
+            its.close()
+        self._line.send((now, failpoint))
 
     def ended(self) -> bool:
         """Await the end of the round; False when the node died in it."""
         assert self._process is not None
-        assert self._process.stdout is not None
-        if self._process.stdout.readline():
+        with suppress(EOFError, ConnectionResetError):
+            self._line.recv()
             return True
-        self._process.communicate()
-        hold(self._process.returncode == -9, f"a node ended by itself: {self._process.returncode}")
+        self._line.close()
+        self._process.join()
+        hold(self._process.exitcode == -signal.SIGKILL, f"a node ended by itself: {self._process.exitcode}")
         self._process = None
         return False
 
