@@ -20,7 +20,7 @@ import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 from tests.actions.repeatable import Request
 from tests.actions.stage import new_platform
 
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.store.engine import open_database
 
 _FORK = multiprocessing.get_context("fork")

@@ -14,7 +14,7 @@ from tests.actions.crash_child import Errand
 from tests.actions.repeatable import Request
 from tests.actions.stage import Stage
 
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 
 ONCE = Once("crash", "a" * 64)
 _PARENT = [sys.executable, "-m", "tests.actions.crash_child"]

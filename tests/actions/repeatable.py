@@ -27,8 +27,7 @@ from credenza.actions import (
     services,
     workspaces,
 )
-from credenza.actions.context import Platform
-from credenza.actions.once import Once
+from credenza.actions.context import Once, Platform
 from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.actions.services import NewService
 from credenza.domain.access import Scope

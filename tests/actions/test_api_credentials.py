@@ -14,7 +14,7 @@ from tests.actions.test_secrets import database_dump
 
 from credenza.actions import api_credentials, people, roles, services, traces, workspaces
 from credenza.actions.api_credentials import IssuedApiCredential
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.domain import secret_text
 from credenza.domain.access import Action
 from credenza.domain.api_credentials import (

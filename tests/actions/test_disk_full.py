@@ -16,7 +16,7 @@ from tests.clock import Clock
 from tests.databases import SqlitePlace
 
 from credenza.actions import projects
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.domain.model import Status
 from credenza.store.engine import Database, reading
 from credenza.store.schema import certificates

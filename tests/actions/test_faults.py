@@ -14,7 +14,7 @@ from tests.actions.repeatable import Request
 from tests.actions.stage import Shop, Stage
 
 from credenza.actions import oauth_keys, projects
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.store.engine import writing
 
 # What every action in two transactions writes.

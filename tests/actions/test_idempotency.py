@@ -14,8 +14,8 @@ from tests.actions.repeatable import ISSUING, PATIENCE, REPEATABLE, Request
 from tests.actions.stage import OPERATOR, Shop
 
 from credenza.actions import oauth_keys, projects, services
-from credenza.actions.context import Platform
-from credenza.actions.once import Once, forget_expired
+from credenza.actions.context import Once, Platform
+from credenza.actions.once import forget_expired
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor
 from credenza.store.engine import writing

@@ -10,9 +10,9 @@ from tests.actions.proofs import AT_ONCE, PASSWORD, VISITOR
 from tests.actions.stage import OPERATOR, Person, Shop, Stage
 
 from credenza.actions import invitations, outbox, people, project_members, sessions
+from credenza.actions.context import Once
 from credenza.actions.invitations import Invited
 from credenza.actions.letters import Invitation as Letter
-from credenza.actions.once import Once
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Invitation, OrganizationRole, ProjectRole
 from credenza.domain.outbox import Kind

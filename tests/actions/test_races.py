@@ -29,8 +29,8 @@ from credenza.actions import (
 )
 from credenza.actions import certificates as certificate_actions
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
+from credenza.actions.context import Once
 from credenza.actions.issuing import NewKey
-from credenza.actions.once import Once
 from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.domain.errors import Refusal
 from credenza.domain.model import (

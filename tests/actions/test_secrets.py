@@ -13,7 +13,7 @@ from tests.actions.proofs import OTHER_PASSWORD, PASSWORD, VISITOR, Device
 from tests.actions.stage import KEY_ENCRYPTION_KEY, OPERATOR, Shop, Stage
 
 from credenza.actions import access_tokens, first_admin, password_resets, passwords, sign_in_links
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.actions.passwords import SecondFactor
 from credenza.domain.errors import Refusal
 from credenza.domain.model import EnvironmentName, User

@@ -20,8 +20,8 @@ from tests.api.desk import OPERATOR, SANDBOX, Desk, request_for
 from tests.api.test_api_credentials import asked, profile_api, workspace
 
 from credenza.actions import oauth_keys, organizations, service_keys
+from credenza.actions.context import Once
 from credenza.actions.issuing import NewKey
-from credenza.actions.once import Once
 from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.api.errors import CODES, REASONS, answer
 from credenza.api.idempotency import request_hash

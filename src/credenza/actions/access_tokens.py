@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, holder_of, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain import secret_text
 from credenza.domain.access import Action, Scope
 from credenza.domain.errors import Code, Refusal
@@ -43,19 +43,19 @@ def create(
     owner: UserId | None = None,
 ) -> IssuedToken:
     """Issue a token to the actor; an operator names the `owner`. A token issues none that is wider or lives longer."""
-    attempt = Attempt(actor, Action.ACCESS_TOKEN_CREATE, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.ACCESS_TOKEN_CREATE, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, IssuedToken, now=now)
+        claimed = claim(act, IssuedToken)
         if claimed.answer is not None:
             return claimed.answer
         _check_request(actor, scopes, days)
-        _check_end(act, actor, days, now=now)
+        _check_end(act, days)
         holder = holder_of(act, actor, owner, "token")
         issued = insert_token(
             platform, act.connection, organization_id, holder, name=name, scopes=scopes, days=days, now=now
         )
         act.note(issued.token.id, f"{name}: {', '.join(sorted(scopes))}")
-        return settle(platform, act, actor, once, issued, now=now, secret=True)
+        return settle(act, issued, secret=True)
 
 
 def insert_token(
@@ -118,22 +118,22 @@ def authenticate(platform: Platform, secret: str, *, address: str, now: datetime
     return Actor(ActorKind.ACCESS_TOKEN, token.id, token.user_id, token.organization_id, token.scopes, address)
 
 
-def end_of(act: Act, actor: Actor) -> datetime | None:
+def end_of(act: Act) -> datetime | None:
     """Say when the actor's own access token ends, which nothing that it makes may outlive. None: it is no token."""
-    if actor.kind is not ActorKind.ACCESS_TOKEN:
+    if act.actor.kind is not ActorKind.ACCESS_TOKEN:
         return None
-    token = access_tokens.find(act.connection, act.organization_id, actor.id)
+    token = access_tokens.find(act.connection, act.organization_id, act.actor.id)
     if token is None:  # a restore may have replaced everything since it was proven
         raise _unknown()
     return token.expires_at
 
 
-def _check_end(act: Act, actor: Actor, days: int, *, now: datetime) -> None:
+def _check_end(act: Act, days: int) -> None:
     """Who has stolen a token must not be able to stay by making others of it."""
-    end = end_of(act, actor)
-    if end is None or now + timedelta(days=days) <= end:
+    end = end_of(act)
+    if end is None or act.now + timedelta(days=days) <= end:
         return
-    longest = (end - now).days
+    longest = (end - act.now).days
     may = f"can make one of {longest} days at most" if longest else "ends within a day and can make none"
     raise Refusal(
         Code.INVALID,

@@ -8,9 +8,9 @@ import hmac
 from datetime import datetime, timedelta
 
 from credenza.actions import access_tokens, issuing
-from credenza.actions.context import Act, Attempt, Platform, acting, holder_of, reserving, viewing
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, holder_of, reserving, viewing
 from credenza.actions.issuing import NewKey
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.actions.revocation import Revoked
 from credenza.domain import lifecycle
 from credenza.domain.access import MACHINE_SCOPES, Action
@@ -45,28 +45,19 @@ def add(
 ) -> Credential:
     """Certify a key of the actor; an operator names the `owner`. A token makes no key that may do more than it, and one
     that ends with it at the latest."""
-    attempt = Attempt(actor, Action.ACCOUNT_KEY_ADD, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.ACCOUNT_KEY_ADD, now, organization_id=organization_id, once=once)
     request = issuing.read_request(platform, attempt, new.csr)
     subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         _check_scopes(actor)
         _admit(act, request)
         holder = holder_of(act, actor, owner, "key")
-        reservation = issuing.reserve(
-            platform,
-            act,
-            attempt,
-            once,
-            claimed.reservation,
-            _ISSUED_IN,
-            subject,
-            ends_at=_end(act, actor, now=now),
-        )
+        reservation = issuing.reserve(act, claimed.reservation, _ISSUED_IN, subject, ends_at=_end(act))
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
         credential = Credential(
             id=reservation.key_id,
             organization_id=organization_id,
@@ -91,7 +82,7 @@ def add(
         )
         credentials.insert_credential(act.connection, credential)
         act.note(credential.id, new.alias)
-        return settle(platform, act, actor, once, credential, now=now)
+        return settle(act, credential)
 
 
 def list_own(
@@ -116,12 +107,12 @@ def revoke(
     """Revoke an own key; an organization's admin and an operator revoke anybody's."""
     attempt = Attempt(actor, Action.ACCOUNT_KEY_REVOKE, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
-        credential = _get(act, actor, key_id)
+        credential = _get(act, key_id)
         if lifecycle.revoke(credential, other_active=1, keep_last=False, now=now):
             credentials.mark_revoked(act.connection, key_id, reason=reason, now=now)
         number = changes.record(act.connection, organization_id, changes.ChangeKind.CREDENTIAL, key_id)
         act.note(key_id, reason)
-        credential = _get(act, actor, key_id)
+        credential = _get(act, key_id)
     return Revoked(credential, leases.await_reach(platform.database.records, number, lease=platform.policy.lease))
 
 
@@ -136,11 +127,11 @@ def _check_scopes(actor: Actor) -> None:
         )
 
 
-def _end(act: Act, actor: Actor, *, now: datetime) -> datetime:
-    usual, latest = lifecycle.ends(now, None), access_tokens.end_of(act, actor)
+def _end(act: Act) -> datetime:
+    usual, latest = lifecycle.ends(act.now, None), access_tokens.end_of(act)
     if latest is None:
         return usual
-    if latest - now < _SHORTEST:
+    if latest - act.now < _SHORTEST:
         raise Refusal(
             Code.FORBIDDEN,
             "This token ends within a day, and no key outlives the token that makes it. Use a newer one.",
@@ -161,13 +152,13 @@ def _client_id(platform: Platform, organization_id: OrganizationId, owner: UserI
     return base64.urlsafe_b64encode(digest[:36]).decode()
 
 
-def _get(act: Act, actor: Actor, key_id: CredentialId) -> Credential:
+def _get(act: Act, key_id: CredentialId) -> Credential:
     found = credentials.find(act.connection, key_id)
     if (
         found is None
         or found.kind is not CredentialKind.ACCOUNT_KEY
         or found.organization_id != act.organization_id
-        or not (act.standing.sees_everybody or found.owner_id == actor.user_id)
+        or not (act.standing.sees_everybody or found.owner_id == act.actor.user_id)
     ):
         raise Refusal(Code.CREDENTIAL_NOT_FOUND, "No such API key.", field="keyId")
     return found

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Account, AccountId, Actor, Organization, OrganizationId, Workspace, WorkspaceId
@@ -39,15 +39,17 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> Account:
-    with acting(platform, Attempt(actor, Action.ACCOUNT_CREATE, now, organization_id=organization_id)) as act:
-        claimed = claim(platform, act, actor, once, Account, now=now)
+    with acting(
+        platform, Attempt(actor, Action.ACCOUNT_CREATE, now, organization_id=organization_id, once=once)
+    ) as act:
+        claimed = claim(act, Account)
         if claimed.answer is not None:
             return claimed.answer
         account = Account(AccountId(platform.new_id()), organization_id, usual_name(name), now)
         tree.insert_account(act.connection, account)
         changes.record(act.connection, organization_id, changes.ChangeKind.ORGANIZATION, organization_id)
         act.note(account.id, account.name)
-        return settle(platform, act, actor, once, account, now=now)
+        return settle(act, account)
 
 
 def rename(

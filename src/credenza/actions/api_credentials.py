@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from credenza.actions import revocation
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain import api_access, client_ids, secret_text
 from credenza.domain import api_credentials as rules
 from credenza.domain.access import Action
@@ -138,7 +138,7 @@ def preview(
     attempt = Attempt(actor, Action.API_CREDENTIAL_CREATE, now, organization_id=organization_id)
     with viewing(platform, attempt) as act:
         known = _known(act)
-        return _view(_drafted(platform, act, actor, new, known, now=now), known).review
+        return _view(_drafted(act, new, known), known).review
 
 
 def preview_edit(
@@ -170,18 +170,18 @@ def create(
     once: Once | None = None,
 ) -> IssuedApiCredential:
     """Make a credential with its first secret. It works at once."""
-    attempt = Attempt(actor, Action.API_CREDENTIAL_CREATE, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.API_CREDENTIAL_CREATE, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, IssuedApiCredential, now=now)
+        claimed = claim(act, IssuedApiCredential)
         if claimed.answer is not None:
             return claimed.answer
         known = _known(act)
-        made = _drafted(platform, act, actor, new, known, now=now)
+        made = _drafted(act, new, known)
         api_credentials.insert_api_credential(act.connection, made)
-        _, secret = _insert_secret(platform, act, made, now=now)
+        _, secret = _insert_secret(act, made)
         act.note(made.id, _told(made.environment, made.name, api_access.difference((), made.grants)))
         issued = IssuedApiCredential(_view(_find(act, made.id), known), secret)
-        return settle(platform, act, actor, once, issued, now=now, secret=True)
+        return settle(act, issued, secret=True)
 
 
 def edit(
@@ -249,13 +249,13 @@ def issue_secret(
     once: Once | None = None,
 ) -> IssuedSecret:
     """Make another secret under the same client id. The one that is there ends as `keep_old` says."""
-    attempt = Attempt(actor, Action.API_SECRET_ISSUE, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.API_SECRET_ISSUE, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, IssuedApiCredential, now=now)
+        claimed = claim(act, IssuedApiCredential)
         issued = claimed.answer
         if issued is None:
-            issued = _replace_secret(platform, act, credential_id, keep_old, now=now)
-            settle(platform, act, actor, once, issued, now=now, secret=True)
+            issued = _replace_secret(act, credential_id, keep_old)
+            settle(act, issued, secret=True)
             number = _announce(act, credential_id)
         else:
             number = changes.current(act.connection)
@@ -287,17 +287,15 @@ def delete_secret(
     return ChangedApiCredential(view, revocation.await_reach(platform, number))
 
 
-def _replace_secret(
-    platform: Platform, act: Act, credential_id: CredentialId, keep_old: OldSecret, *, now: datetime
-) -> IssuedApiCredential:
+def _replace_secret(act: Act, credential_id: CredentialId, keep_old: OldSecret) -> IssuedApiCredential:
     found = _find(act, credential_id)
-    rules.admit_secret(found, now=now)
-    ends = {each: rules.end_of_old(each, keep_old, now=now) for each in found.usable_secrets(now)}
+    rules.admit_secret(found, now=act.now)
+    ends = {each: rules.end_of_old(each, keep_old, now=act.now) for each in found.usable_secrets(act.now)}
     for old, end in ends.items():
         api_credentials.set_secret_end(act.connection, old.id, end)
     ended = [each.id for each in found.secrets if each not in ends or keep_old is OldSecret.NOT_AT_ALL]
-    api_credentials.mark_secrets_deleted(act.connection, ended, now=now)
-    made, secret = _insert_secret(platform, act, found, now=now)
+    api_credentials.mark_secrets_deleted(act.connection, ended, now=act.now)
+    made, secret = _insert_secret(act, found)
     act.note(credential_id, _told(found.name, f"{made.prefix}…", *_fates(ends)))
     return IssuedApiCredential(_view(_find(act, credential_id), _known(act)), secret)
 
@@ -309,11 +307,11 @@ def _fates(ends: dict[ClientSecret, datetime | None]) -> list[str]:
     ]
 
 
-def _insert_secret(platform: Platform, act: Act, owner: ApiCredential, *, now: datetime) -> tuple[ClientSecret, str]:
+def _insert_secret(act: Act, owner: ApiCredential) -> tuple[ClientSecret, str]:
     prefix = rules.secret_prefix(owner.environment)
-    secret = secret_text.write(prefix, platform.random(secret_text.RANDOM_BYTES))
-    made = ClientSecret(platform.new_id(), secret[: len(prefix) + _SHOWN], now, expires_at=None)
-    secret_hash = secret_text.keyed_hash(platform.pepper, secret)
+    secret = secret_text.write(prefix, act.platform.random(secret_text.RANDOM_BYTES))
+    made = ClientSecret(act.platform.new_id(), secret[: len(prefix) + _SHOWN], act.now, expires_at=None)
+    secret_hash = secret_text.keyed_hash(act.platform.pepper, secret)
     api_credentials.insert_secret(act.connection, owner, made, secret_hash=secret_hash)
     return made, secret
 
@@ -333,34 +331,32 @@ def _switch(platform: Platform, attempt: Attempt, credential_id: CredentialId, t
     return ChangedApiCredential(view, revocation.await_reach(platform, number))
 
 
-def _drafted(
-    platform: Platform, act: Act, actor: Actor, new: NewApiCredential, known: Choices, *, now: datetime
-) -> ApiCredential:
+def _drafted(act: Act, new: NewApiCredential, known: Choices) -> ApiCredential:
     _check_grants(new.grants, known, new.environment, held=())
     row = Credential(
-        id=CredentialId(platform.new_id()),
+        id=CredentialId(act.platform.new_id()),
         organization_id=act.organization_id,
         kind=CredentialKind.CLIENT_SECRET,
         project_id=None,
         environment=new.environment,
-        client_id=client_ids.write(platform.pepper, platform.random(client_ids.RANDOM_BYTES)),
+        client_id=client_ids.write(act.platform.pepper, act.platform.random(client_ids.RANDOM_BYTES)),
         alias=usual_name(new.name),
         status=Status.ACTIVE,
         key_algorithm="",
         public_key_der=b"",
         spki_sha256="",
         certificate_der=b"",
-        not_before=now,
-        not_after=rules.check_end(new.ends_at, now=now),
+        not_before=act.now,
+        not_after=rules.check_end(new.ends_at, now=act.now),
         slot=None,
-        owner_id=actor.user_id,
+        owner_id=act.actor.user_id,
         predecessor_id=None,
-        created_at=now,
+        created_at=act.now,
         revoked_at=None,
         revoked_reason="",
     )
     note, networks = rules.check_note(new.note), rules.parse_networks(new.networks)
-    return ApiCredential(row, 1, note, networks, now, new.grants, secrets=())
+    return ApiCredential(row, 1, note, networks, act.now, new.grants, secrets=())
 
 
 def _edited(found: ApiCredential, edit: ApiCredentialEdit, known: Choices, *, now: datetime) -> ApiCredential:

@@ -100,8 +100,8 @@ def confirm(platform: Platform, actor: Actor, code: str, *, now: datetime) -> Re
                 field="code",
             )
         act.note(user_id)
-        sign_in_changes.tell(platform, act, actor, Change.AUTHENTICATOR_ADDED, now=now)
-        return _draw_recovery_codes(platform, act, user_id)
+        sign_in_changes.tell(act, actor, Change.AUTHENTICATOR_ADDED)
+        return _draw_recovery_codes(act, user_id)
 
 
 def new_recovery_codes(platform: Platform, actor: Actor, *, now: datetime) -> RecoveryCodes:
@@ -111,8 +111,8 @@ def new_recovery_codes(platform: Platform, actor: Actor, *, now: datetime) -> Re
         if not is_confirmed(act.connection, user_id):
             raise Refusal(Code.INVALID, "Recovery codes stand in for an authenticator. Add one first.")
         act.note(user_id)
-        sign_in_changes.tell(platform, act, actor, Change.RECOVERY_CODES, now=now)
-        return _draw_recovery_codes(platform, act, user_id)
+        sign_in_changes.tell(act, actor, Change.RECOVERY_CODES)
+        return _draw_recovery_codes(act, user_id)
 
 
 def remove(platform: Platform, actor: Actor, *, now: datetime) -> None:
@@ -125,7 +125,7 @@ def remove(platform: Platform, actor: Actor, *, now: datetime) -> None:
         if not authenticators.delete_all(act.connection, user_id):
             raise Refusal(Code.NOT_FOUND, "There is no authenticator.")
         act.note(user_id)
-        sign_in_changes.tell(platform, act, actor, Change.AUTHENTICATOR_REMOVED, now=now)
+        sign_in_changes.tell(act, actor, Change.AUTHENTICATOR_REMOVED)
 
 
 def is_confirmed(connection: Connection, user_id: UserId) -> bool:
@@ -162,9 +162,9 @@ def _codes(secret: bytes) -> pyotp.TOTP:
     return pyotp.TOTP(base64.b32encode(secret).decode(), interval=_STEP_S)
 
 
-def _draw_recovery_codes(platform: Platform, act: Act, user_id: UserId) -> RecoveryCodes:
-    codes = tuple(_new_recovery_code(platform) for _ in range(_RECOVERY_CODES))
-    hashes = [_hash(platform, user_id, each) for each in codes]
+def _draw_recovery_codes(act: Act, user_id: UserId) -> RecoveryCodes:
+    codes = tuple(_new_recovery_code(act.platform) for _ in range(_RECOVERY_CODES))
+    hashes = [_hash(act.platform, user_id, each) for each in codes]
     authenticators.replace_recovery_codes(act.connection, user_id, hashes)
     return RecoveryCodes(codes)
 

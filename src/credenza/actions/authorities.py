@@ -135,19 +135,19 @@ def start_anew(platform: Platform, actor: Actor, environment: EnvironmentName, *
         number = _number(act, environment)
         maker = _Maker(platform.vault, platform.random, platform.pki_url, now)
         root, root_key = maker.root(environment, number=number, retired_at=now)
-        return _publish(platform, act, maker.issuing(root, root_key, number=number), root)
+        return _publish(act, maker.issuing(root, root_key, number=number), root)
 
 
 def publish_next(platform: Platform, actor: Actor, environment: EnvironmentName, *, now: datetime) -> AuthorityView:
     """Make the next issuing authority below the present root: published and trusted, and not signing yet."""
     with acting(platform, Attempt(actor, Action.AUTHORITY_MAKE, now)) as act:
         _check_no_next(act, environment)
-        root = _root_to_sign(act, environment, now)
+        root = _root_to_sign(act, environment)
         maker = _Maker(platform.vault, platform.random, platform.pki_url, now)
         signer = opened(platform, root)
         with reaching(platform, signer):
             made = maker.issuing(root, signer.private_key, number=_number(act, environment))
-        return _publish(platform, act, made)
+        return _publish(act, made)
 
 
 def import_next(
@@ -161,7 +161,7 @@ def import_next(
         above = _imported_above(act, maker, environment, path[1:])
         in_file = None if own.key_uri else key
         made = maker.authority(environment, AuthorityRole.ISSUING, above, path[0], in_file)
-        return _publish(platform, act, replace(made, key_uri=own.key_uri))
+        return _publish(act, replace(made, key_uri=own.key_uri))
 
 
 def let_next_sign(platform: Platform, actor: Actor, environment: EnvironmentName, *, now: datetime) -> AuthorityView:
@@ -272,12 +272,12 @@ class _Maker:
         return issuance.serial_from(self._random(issuance.SERIAL_RANDOM_BYTES))
 
 
-def _publish(platform: Platform, act: Act, made: Authority, *above: Authority) -> AuthorityView:
+def _publish(act: Act, made: Authority, *above: Authority) -> AuthorityView:
     for each in (*above, made):
         if not authorities.insert_authority(act.connection, each):
             raise _next_exists(made.environment)
     _announce(act, made)
-    return _view(platform, made, made.created_at)
+    return _view(act.platform, made, made.created_at)
 
 
 def _announce(act: Act, authority: Authority) -> None:
@@ -307,7 +307,7 @@ def _number(act: Act, environment: EnvironmentName) -> int:
     return 1 + len(issuing)
 
 
-def _root_to_sign(act: Act, environment: EnvironmentName, now: datetime) -> Authority:
+def _root_to_sign(act: Act, environment: EnvironmentName) -> Authority:
     """The root above the authority that signs, if its key is here and it lasts."""
     issuing = authorities.find_signing(act.connection, environment, AuthorityRole.ISSUING)
     assert issuing is not None, "made at the first start"
@@ -319,7 +319,7 @@ def _root_to_sign(act: Act, environment: EnvironmentName, now: datetime) -> Auth
             "that key is and import it: credenza ca import. Or begin with a new root: credenza ca init",
             field="environment",
         )
-    if x509.load_der_x509_certificate(root.certificate_der).not_valid_after_utc - now < NEARLY_ENDED:
+    if x509.load_der_x509_certificate(root.certificate_der).not_valid_after_utc - act.now < NEARLY_ENDED:
         raise Refusal(
             Code.INVALID,
             f"The root of {environment} has nearly ended itself. Begin with a new one: credenza ca init",

@@ -12,10 +12,10 @@ import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from credenza.actions.context import Attempt, Platform, acting, holder_of, viewing
+from credenza.actions.context import Attempt, Once, Platform, acting, holder_of, viewing
 from credenza.actions.expiry import hidden_from
 from credenza.actions.letters import NAMES, moment, portal_path, shown
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.domain.access import Action, Standing
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.expiry import NOTICE_DAYS, Ending
@@ -53,9 +53,9 @@ def make(
     owner: UserId | None = None,
 ) -> MadeFeed:
     """Make a feed of what the actor sees in the organization; an operator names the `owner`."""
-    attempt = Attempt(actor, Action.CALENDAR_FEED_MAKE, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.CALENDAR_FEED_MAKE, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, MadeFeed, now=now)
+        claimed = claim(act, MadeFeed)
         if claimed.answer is not None:
             return claimed.answer
         holder = holder_of(act, actor, owner, "calendar feed")
@@ -63,7 +63,7 @@ def make(
         token = base64.urlsafe_b64encode(platform.random(_TOKEN_BYTES)).rstrip(b"=").decode()
         calendar_feeds.insert_feed(act.connection, feed, token_hash=_hash(platform, token))
         act.note(feed.id)
-        return settle(platform, act, actor, once, MadeFeed(feed, token), now=now, secret=True)
+        return settle(act, MadeFeed(feed, token), secret=True)
 
 
 def list_own(

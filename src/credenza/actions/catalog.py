@@ -56,7 +56,7 @@ def plan(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], *, no
     """Say what the catalog would become, and whose live credentials that widens or narrows."""
     with viewing(platform, Attempt(actor, Action.SERVICE_CHANGE, now)) as act:
         current = services.list_all(act.connection)
-        return _plan(act, current, _wanted(current, wanted), now=now)
+        return _plan(act, current, _wanted(current, wanted))
 
 
 def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], planned: str, *, now: datetime) -> Plan:
@@ -66,7 +66,7 @@ def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], plan
         services.lock_all(act.connection)
         current = services.list_all(act.connection)
         named = _wanted(current, wanted)
-        found = _plan(act, current, named, now=now)
+        found = _plan(act, current, named)
         if found.fingerprint != planned:
             raise Refusal(
                 Code.EDITED_MEANWHILE,
@@ -75,7 +75,7 @@ def apply(platform: Platform, actor: Actor, wanted: tuple[NewService, ...], plan
             )
         places = [place for service in named for place in service.environments]
         token_keys.sign_answers(platform, act.connection, places, now=now)
-        _apply(act, current, named, found, now=now)
+        _apply(act, current, named, found)
         act.note("catalog", "; ".join(f"{each.change.kind} {each.change.name}" for each in found.changes)[:500])
         number = changes.current(act.connection)
     leases.await_reach(platform.database.records, number, lease=platform.policy.lease)
@@ -114,17 +114,17 @@ def _in_order(new: NewService) -> NewService:
     return replace(new, environments=tuple(ordered))
 
 
-def _plan(act: Act, current: tuple[Service, ...], wanted: tuple[Service, ...], *, now: datetime) -> Plan:
+def _plan(act: Act, current: tuple[Service, ...], wanted: tuple[Service, ...]) -> Plan:
     found = catalog_plan.changes(current, wanted)
-    return Plan(_fingerprint(current, wanted), tuple(_planned(act, each, now=now) for each in found))
+    return Plan(_fingerprint(current, wanted), tuple(_planned(act, each) for each in found))
 
 
-def _planned(act: Act, change: ServiceChange, *, now: datetime) -> PlannedChange:
-    return PlannedChange(change, tuple(_concern(act, change, effect, now=now) for effect in change.effects))
+def _planned(act: Act, change: ServiceChange) -> PlannedChange:
+    return PlannedChange(change, tuple(_concern(act, change, effect) for effect in change.effects))
 
 
-def _concern(act: Act, change: ServiceChange, effect: Effect, *, now: datetime) -> Concern:
-    return Concern(effect, grant_holders.of_service(act.connection, change.service_id, effect.permissions, now=now))
+def _concern(act: Act, change: ServiceChange, effect: Effect) -> Concern:
+    return Concern(effect, grant_holders.of_service(act.connection, change.service_id, effect.permissions, now=act.now))
 
 
 def _fingerprint(current: Iterable[Service], wanted: Iterable[Service]) -> str:
@@ -132,7 +132,7 @@ def _fingerprint(current: Iterable[Service], wanted: Iterable[Service]) -> str:
     return hashlib.sha256(msgspec.json.encode(both, order="sorted")).hexdigest()[:32]
 
 
-def _apply(act: Act, current: tuple[Service, ...], wanted: tuple[Service, ...], found: Plan, *, now: datetime) -> None:
+def _apply(act: Act, current: tuple[Service, ...], wanted: tuple[Service, ...], found: Plan) -> None:
     before = {each.name: each for each in current}
     after = {each.name: each for each in wanted}
     kinds = {each.change.name: each.change.kind for each in found.changes}
@@ -140,7 +140,7 @@ def _apply(act: Act, current: tuple[Service, ...], wanted: tuple[Service, ...], 
     services.clear_places(act.connection, [before[name].id for name in kinds if name in before and name in after])
     for name, kind in kinds.items():
         if kind is Kind.CREATED:
-            made = replace(after[name], id=services.insert_service(act.connection, after[name], now=now))
+            made = replace(after[name], id=services.insert_service(act.connection, after[name], now=act.now))
             catalog_services.announce(act, made)
         else:
             service = after[name] if name in after else replace(before[name], status=ServiceStatus.RETIRED)

@@ -97,7 +97,6 @@ def read_certificate(platform: Platform, attempt: Attempt, new: NewCertificate) 
 
 
 def admit_request(
-    platform: Platform,
     act: Act,
     project: Project,
     environment: EnvironmentName,
@@ -108,14 +107,12 @@ def admit_request(
     """Let the project have a certificate for the key and the subject of a request. A subject that was accepted before
     is refused but for the successor of the credential that holds it (settled 12), which re-enrolment alone makes."""
     name = _issued_name(request)
-    _admit(platform, act, project, environment, name, request.spki_sha256, code=Code.INVALID_CSR, field="csr")
+    _admit(act, project, environment, name, request.spki_sha256, code=Code.INVALID_CSR, field="csr")
     mtls_certificates.check_subject_free(act.connection, _claim(environment, name), successor_of=successor_of)
 
 
 def insert_issued(
-    platform: Platform,
     act: Act,
-    attempt: Attempt,
     project: Project,
     place: Environment,
     new: NewRequest,
@@ -127,7 +124,7 @@ def insert_issued(
     successor_of: CredentialId | None = None,
 ) -> Credential:
     """Store a signed certificate. It is admitted again under the lock: only now are subject and key taken."""
-    admit_request(platform, act, project, place.name, request, successor_of=successor_of)
+    admit_request(act, project, place.name, request, successor_of=successor_of)
     made = Credential(
         id=reservation.key_id,
         organization_id=act.organization_id,
@@ -146,7 +143,7 @@ def insert_issued(
         slot=None,
         owner_id=owner_id,
         predecessor_id=new.predecessor_id,
-        created_at=attempt.now,
+        created_at=act.now,
         revoked_at=None,
         revoked_reason="",
     )
@@ -154,25 +151,14 @@ def insert_issued(
     return made
 
 
-def insert_brought(
-    platform: Platform, act: Act, attempt: Attempt, project: Project, place: Environment, brought: Brought
-) -> Credential:
+def insert_brought(act: Act, project: Project, place: Environment, brought: Brought) -> Credential:
     """Prove a certificate that was brought along to an authority that the environment trusts, and store it."""
     spki_der = public_key.spki_der(brought.leaf.public_key())
     spki_sha256 = public_key.spki_sha256(brought.leaf.public_key())
-    provenance = _prove(act, place.name, brought, now=attempt.now)
-    _admit(
-        platform,
-        act,
-        project,
-        place.name,
-        brought.subject,
-        spki_sha256,
-        code=Code.INVALID_CERTIFICATE,
-        field="certificate",
-    )
+    provenance = _prove(act, place.name, brought)
+    _admit(act, project, place.name, brought.subject, spki_sha256, code=Code.INVALID_CERTIFICATE, field="certificate")
     held = Credential(
-        id=CredentialId(platform.new_id()),
+        id=CredentialId(act.platform.new_id()),
         organization_id=act.organization_id,
         kind=_KIND,
         project_id=project.id,
@@ -187,9 +173,9 @@ def insert_brought(
         not_before=brought.leaf.not_valid_before_utc,
         not_after=brought.leaf.not_valid_after_utc,
         slot=None,
-        owner_id=attempt.actor.user_id,
+        owner_id=act.actor.user_id,
         predecessor_id=brought.predecessor_id,
-        created_at=attempt.now,
+        created_at=act.now,
         revoked_at=None,
         revoked_reason="",
         provenance=provenance,
@@ -199,23 +185,22 @@ def insert_brought(
 
 
 def subject_faults(
-    platform: Platform, act: Act, project: Project, environment: EnvironmentName, subject: DistinguishedName
+    act: Act, project: Project, environment: EnvironmentName, subject: DistinguishedName
 ) -> tuple[str, ...]:
     """What the environment's policy has against a subject (contracts 33); nothing where there is no policy."""
-    policy = platform.policy.subject_policies.get(environment)
+    policy = act.platform.policy.subject_policies.get(environment)
     if policy is None:
         return ()
     values = [(attribute.name, attribute.value) for rdn in subject for attribute in rdn]
     return subject_policy.faults(policy, values, _owner(act, project, environment))
 
 
-def suggest_subject(platform: Platform, act: Act, project: Project, environment: EnvironmentName) -> dict[str, str]:
-    policy = platform.policy.subject_policies.get(environment)
+def suggest_subject(act: Act, project: Project, environment: EnvironmentName) -> dict[str, str]:
+    policy = act.platform.policy.subject_policies.get(environment)
     return {} if policy is None else subject_policy.suggest(policy, _owner(act, project, environment))
 
 
 def _admit(
-    platform: Platform,
     act: Act,
     project: Project,
     environment: EnvironmentName,
@@ -226,7 +211,7 @@ def _admit(
     field: str,
 ) -> None:
     lifecycle.admit(_KIND, lifecycle.Standing(project.type, project.dual))
-    faults = subject_faults(platform, act, project, environment, subject)
+    faults = subject_faults(act, project, environment, subject)
     if faults:
         raise Refusal(code, " ".join(faults), field=field)
     mtls_certificates.check_key_free(act.connection, spki_sha256, project.id)
@@ -240,7 +225,7 @@ def _insert(act: Act, made: Credential, claim: SubjectClaim, *, successor_of: Cr
     credentials.insert_credential(connection, made)
 
 
-def _prove(act: Act, environment: EnvironmentName, brought: Brought, *, now: datetime) -> Provenance:
+def _prove(act: Act, environment: EnvironmentName, brought: Brought) -> Provenance:
     """Find the path to an anchor. Its authorities are verified inside the transaction, so that what is trusted is what
     is trusted at its commit; the path is short and its length is bounded."""
     trusted = mtls_certificates.list_anchors(act.connection, environment)
@@ -252,22 +237,22 @@ def _prove(act: Act, environment: EnvironmentName, brought: Brought, *, now: dat
             brought.leaf,
             (*brought.intermediates, *_load(each for each in trusted if not each.is_anchor)),
             _load(each for each in trusted if each.is_anchor),
-            now=now,
+            now=act.now,
         )
         chain = tuple(each.public_bytes(Encoding.DER) for each in path[1:])
         provenance = Provenance(known[chain[-1]].trusted_authority_id, chain)
-        _check_not_revoked(act, path, provenance, now=now)
+        _check_not_revoked(act, path, provenance)
     return provenance
 
 
-def _check_not_revoked(act: Act, path: certificate_path.Path, provenance: Provenance, *, now: datetime) -> None:
+def _check_not_revoked(act: Act, path: certificate_path.Path, provenance: Provenance) -> None:
     """Refuse what its authority, or one above that, says is revoked, by the lists that were found so far. There may be
     none yet: the next round looks again, and revokes."""
     if provenance.trusted_authority_id is None:
         return
     lists = trusted_authorities.lists_of(act.connection, provenance.trusted_authority_id)
     for (certified, issuer), each in product(pairwise(path), lists):
-        if each.der is not None and certified.serial_number in _revoked(each.der, issuer, now=now):
+        if each.der is not None and certified.serial_number in _revoked(each.der, issuer, now=act.now):
             if certified != path[0]:
                 raise Refused("revoked", "An authority above the certificate is revoked. Have one issued by another.")
             raise Refused("revoked", "The authority that issued the certificate has revoked it. Have a new one issued.")

@@ -12,8 +12,8 @@ from datetime import datetime
 from credenza.actions import certificate_admission as admission
 from credenza.actions import issuing, predecessors, revocation
 from credenza.actions.certificate_admission import NewCertificate, NewRequest
-from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.places import end_in, place_in
 from credenza.actions.revocation import Revoked
 from credenza.domain.access import Action
@@ -45,34 +45,31 @@ def add_by_csr(
     once: Once | None = None,
 ) -> Credential:
     """Issue a certificate. `environment` may be left out when the project has one only."""
-    attempt = Attempt(actor, Action.CERTIFICATE_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.CERTIFICATE_ADD, now, project_id=project_id, once=once)
     request = admission.read_request(platform, attempt, new.csr)
     subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
         predecessors.check(act, new.predecessor_id, _KIND, place.name)
-        admission.admit_request(platform, act, act.the_project, place.name, request)
+        admission.admit_request(act, act.the_project, place.name, request)
         reservation = issuing.reserve(
-            platform,
             act,
-            attempt,
-            once,
             claimed.reservation,
             place.name,
             subject,
-            ends_at=end_in(act, place, now=now),
+            ends_at=end_in(act, place),
             key_id=CredentialId(platform.new_id()),
         )
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
         credential = admission.insert_issued(
-            platform, act, attempt, act.the_project, place, new, request, reservation, der, owner_id=actor.user_id
+            act, act.the_project, place, new, request, reservation, der, owner_id=actor.user_id
         )
         act.note(credential.id, f"{place.name} {new.alias}")
-        return settle(platform, act, actor, once, credential, now=now)
+        return settle(act, credential)
 
 
 def add_issued_elsewhere(
@@ -86,17 +83,17 @@ def add_issued_elsewhere(
     once: Once | None = None,
 ) -> Credential:
     """Take a certificate of an authority that the environment trusts. Its end is its own."""
-    attempt = Attempt(actor, Action.CERTIFICATE_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.CERTIFICATE_ADD, now, project_id=project_id, once=once)
     brought = admission.read_certificate(platform, attempt, new)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
         predecessors.check(act, new.predecessor_id, _KIND, place.name)
-        credential = admission.insert_brought(platform, act, attempt, act.the_project, place, brought)
+        credential = admission.insert_brought(act, act.the_project, place, brought)
         act.note(credential.id, f"{place.name} {new.alias}")
-        return settle(platform, act, actor, once, credential, now=now)
+        return settle(act, credential)
 
 
 def revoke(
@@ -114,7 +111,7 @@ def revoke(
     attempt = Attempt(actor, Action.CERTIFICATE_REVOKE, now, project_id=project_id)
     with acting(platform, attempt) as act:
         held = _certificate(act, certificate_id)
-        number = revocation.revoke(act, held, keep_last=keep_last, reason=reason, now=now)
+        number = revocation.revoke(act, held, keep_last=keep_last, reason=reason)
         held = _certificate(act, certificate_id)
     return Revoked(held, revocation.await_reach(platform, number))
 
@@ -207,7 +204,7 @@ def suggest_subject(
 ) -> dict[str, str]:
     """What the environment's policy asks of a subject, by attribute, `<unique>` left to fill in; empty without one."""
     with viewing(platform, Attempt(actor, Action.CERTIFICATE_LIST, now, project_id=project_id)) as act:
-        return admission.suggest_subject(platform, act, act.the_project, environment)
+        return admission.suggest_subject(act, act.the_project, environment)
 
 
 def release_subject(platform: Platform, actor: Actor, certificate_id: CredentialId, *, now: datetime) -> str:

@@ -8,6 +8,7 @@ Looks leave an audit row only when they are refused. Issuance takes two transact
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -125,20 +126,36 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """The Idempotency-Key a caller chose, and the SHA-256 (hex) of what it was sent with: method, path and body."""
+
+    key: str
+    request_hash: str
+
+    @property
+    def key_hash(self) -> str:
+        return hashlib.sha256(self.key.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """Who wants to do what, to which organization or project, and when. Both are None for the platform itself."""
+    """Who wants to do what, to which organization or project, and when. Both are None for the platform itself. With
+    `once` it is done once, however often it is attempted (`actions.once`)."""
 
     actor: Actor
     action: Action
     now: datetime
     organization_id: OrganizationId | None = None
     project_id: ProjectId | None = None
+    once: Once | None = None
 
 
 @dataclass(slots=True)
 class Act:
-    """An action under way: its transaction, where it happens and what its audit row will say."""
+    """An attempt under way: its transaction, where it happens and what its audit row will say."""
 
+    platform: Platform
+    attempt: Attempt
     connection: Connection
     organization_id: OrganizationId
     standing: access.Standing
@@ -147,6 +164,14 @@ class Act:
     detail: str = ""
     repeated: bool = False
     """It was done before, and its answer is only given again."""
+
+    @property
+    def actor(self) -> Actor:
+        return self.attempt.actor
+
+    @property
+    def now(self) -> datetime:
+        return self.attempt.now
 
     @property
     def the_project(self) -> Project:
@@ -162,7 +187,7 @@ class Act:
 def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Do one action: begin, load and lock what it is done to, check the permission, and record it."""
     with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
-        act = _begin(connection, attempt, trail, lock=True)
+        act = _begin(platform, attempt, connection, trail, lock=True)
         yield act
         if not act.repeated:
             audit_rows.append(connection, act.organization_id, _record(attempt, act, audit.Outcome.DONE))
@@ -174,14 +199,14 @@ def acting(platform: Platform, attempt: Attempt) -> Iterator[Act]:
 def reserving(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Do the first half of an action: the same checks and locks, and no audit row unless it ends here."""
     with recording(platform, attempt) as trail, writing(platform.database.records) as connection:
-        yield _begin(connection, attempt, trail, lock=True)
+        yield _begin(platform, attempt, connection, trail, lock=True)
 
 
 @contextmanager
 def viewing(platform: Platform, attempt: Attempt) -> Iterator[Act]:
     """Look at something in one snapshot."""
     with recording(platform, attempt) as trail, reading(platform.database.records) as connection:
-        yield _begin(connection, attempt, trail, lock=False)
+        yield _begin(platform, attempt, connection, trail, lock=False)
 
 
 @dataclass(slots=True)
@@ -224,7 +249,7 @@ def organization_of(actor: Actor) -> OrganizationId:
     return actor.organization_id
 
 
-def _begin(connection: Connection, attempt: Attempt, trail: Trail, *, lock: bool) -> Act:
+def _begin(platform: Platform, attempt: Attempt, connection: Connection, trail: Trail, *, lock: bool) -> Act:
     organization_id, project = attempt.organization_id, None
     if attempt.project_id is not None:
         project = projects.find(connection, attempt.project_id, lock=lock)
@@ -236,7 +261,7 @@ def _begin(connection: Connection, attempt: Attempt, trail: Trail, *, lock: bool
     standing = _standing(connection, attempt.actor, organization_id, project)
     _check_target(attempt, organization_id, project)
     access.check_sight(attempt.actor, attempt.action, standing)
-    act = Act(connection, organization_id or PLATFORM, standing, project)
+    act = Act(platform, attempt, connection, organization_id or PLATFORM, standing, project)
     if organization_id is not None:
         trail.act = act  # who sees the organization leaves the trail there, also when refused for the role
     access.check(attempt.actor, attempt.action, standing)

@@ -42,7 +42,7 @@ def check_for_certificate(
     them. Nothing is stored."""
     with viewing(platform, Attempt(actor, Action.CERTIFICATE_LIST, now, project_id=project_id)) as act:
         checks, found = _lint(platform, request, ProjectType.MTLS)
-        return checks if found is None else (*checks, *_admission(platform, act, environment, found))
+        return checks if found is None else (*checks, *_admission(act, environment, found))
 
 
 def _lint(
@@ -65,11 +65,9 @@ def _known(weakness: str | None) -> Check:
     return Check("known_weak_key", ok=False, detail=f"known to be weak: {weakness}", cure="Make a new key.")
 
 
-def _admission(
-    platform: Platform, act: Act, environment: EnvironmentName, found: CertificationRequest
-) -> Iterator[Check]:
+def _admission(act: Act, environment: EnvironmentName, found: CertificationRequest) -> Iterator[Check]:
     try:
-        certificate_admission.admit_request(platform, act, act.the_project, environment, found)
+        certificate_admission.admit_request(act, act.the_project, environment, found)
     except Refusal as refusal:
         yield Check("unused", ok=False, detail=_REFUSED.get(refusal.code, "refused here"), cure=refusal.message)
     else:

@@ -18,9 +18,9 @@ from credenza.actions import certificate_admission as admission
 from credenza.actions import enrolment_secrets as secrets
 from credenza.actions import issuing
 from credenza.actions.certificate_admission import NewRequest
-from credenza.actions.context import Act, Attempt, Platform, recording, reserving
+from credenza.actions.context import Act, Attempt, Once, Platform, recording, reserving
 from credenza.actions.issuing import Reservation, Subject
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.actions.places import end_in, place_in
 from credenza.domain import access
 from credenza.domain.access import Action
@@ -55,27 +55,27 @@ def enrol(
     if shown is None or shown.environment is not environment:
         raise _unproven()
     actor = Actor(ActorKind.ENROLMENT_SECRET, shown.id, shown.owner_id, shown.organization_id, address=address)
-    attempt = Attempt(actor, Action.CERTIFICATE_ENROL, now, project_id=shown.project_id)
+    attempt = Attempt(actor, Action.CERTIFICATE_ENROL, now, project_id=shown.project_id, once=_once(actor, csr))
     request = _read_first(platform, attempt, shown, csr)
-    subject, once = issuing.subject_of(request), _once(actor, csr)
+    subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
-        _check_secret(act, attempt, shown)
+        _check_secret(act, shown)
         place = place_in(act.the_project, environment)
-        admission.admit_request(platform, act, act.the_project, environment, request)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
+        admission.admit_request(act, act.the_project, environment, request)
+        reservation = _reserve(act, claimed.reservation, place, subject)
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
         if not enrolment_secrets.use(act.connection, shown.id, now=now):
             raise _unproven()
         new = NewRequest(shown.alias, csr)
         made = admission.insert_issued(
-            platform, act, attempt, act.the_project, place, new, request, reservation, der, owner_id=shown.owner_id
+            act, act.the_project, place, new, request, reservation, der, owner_id=shown.owner_id
         )
         act.note(made.id, f"{environment} {made.alias}")
-        return settle(platform, act, actor, once, made, now=now)
+        return settle(act, made)
 
 
 def reenrol(
@@ -90,12 +90,12 @@ def reenrol(
     held = _find_presented(platform, environment, presented)
     assert held.project_id is not None, "a certificate belongs to a project"
     actor = Actor(ActorKind.CERTIFICATE, held.id, None, held.organization_id, address=address)
-    attempt = Attempt(actor, Action.CERTIFICATE_REENROL, now, project_id=held.project_id)
+    attempt = Attempt(actor, Action.CERTIFICATE_REENROL, now, project_id=held.project_id, once=_once(actor, csr))
     request = _read_next(platform, attempt, held, csr)
-    subject, once = issuing.subject_of(request), _once(actor, csr)
+    subject = issuing.subject_of(request)
     with reserving(platform, attempt) as act:
-        _check_renewable(act, held.id, now=now)  # a revoked one is not even told what it was told before
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        _check_renewable(act, held.id)  # a revoked one is not even told what it was told before
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         earlier = _successors(act, held)
@@ -104,15 +104,13 @@ def reenrol(
             return made
         successor_of = earlier[-1].id if earlier else held.id
         place = place_in(act.the_project, environment)
-        admission.admit_request(platform, act, act.the_project, environment, request, successor_of=successor_of)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
+        admission.admit_request(act, act.the_project, environment, request, successor_of=successor_of)
+        reservation = _reserve(act, claimed.reservation, place, subject)
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        _check_renewable(act, held.id, now=now)
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+        _check_renewable(act, held.id)
         made = admission.insert_issued(
-            platform,
             act,
-            attempt,
             act.the_project,
             place,
             NewRequest(held.alias, csr, held.id),
@@ -123,20 +121,12 @@ def reenrol(
             successor_of=successor_of,
         )
         act.note(made.id, f"{environment} {made.alias}, after {held.id}")
-        return settle(platform, act, actor, once, made, now=now)
+        return settle(act, made)
 
 
-def _reserve(
-    platform: Platform,
-    act: Act,
-    attempt: Attempt,
-    once: Once,
-    earlier: str | None,
-    place: Environment,
-    subject: Subject,
-) -> Reservation:
-    identity, end = CredentialId(platform.new_id()), end_in(act, place, now=attempt.now)
-    return issuing.reserve(platform, act, attempt, once, earlier, place.name, subject, ends_at=end, key_id=identity)
+def _reserve(act: Act, earlier: str | None, place: Environment, subject: Subject) -> Reservation:
+    identity, end = CredentialId(act.platform.new_id()), end_in(act, place)
+    return issuing.reserve(act, earlier, place.name, subject, ends_at=end, key_id=identity)
 
 
 def _once(actor: Actor, csr: bytes) -> Once:
@@ -162,12 +152,12 @@ def _read_first(platform: Platform, attempt: Attempt, shown: EnrolmentSecret, cs
         raise _unproven() from refusal
 
 
-def _check_secret(act: Act, attempt: Attempt, shown: EnrolmentSecret) -> None:
+def _check_secret(act: Act, shown: EnrolmentSecret) -> None:
     """Look again under the project's lock. A secret gives no right that whoever made it has lost."""
     found = enrolment_secrets.find(act.connection, act.the_project.id, shown.id)
-    if found is None or not found.is_usable(attempt.now):
+    if found is None or not found.is_usable(act.now):
         raise _unproven()
-    maker = replace(attempt.actor, kind=ActorKind.SESSION)
+    maker = replace(act.actor, kind=ActorKind.SESSION)
     if shown.owner_id is not None and not access.allowed(maker, Action.CERTIFICATE_ADD, act.standing):
         raise _unproven()
 
@@ -201,17 +191,19 @@ def _read_next(platform: Platform, attempt: Attempt, held: Credential, csr: byte
     return request
 
 
-def _check_renewable(act: Act, held_id: CredentialId, *, now: datetime) -> None:
+def _check_renewable(act: Act, held_id: CredentialId) -> None:
     held = credentials.find(act.connection, held_id)
     assert held is not None, "credentials are never deleted"
-    if held.status_at(now) is not Status.ACTIVE:
-        raise _disproven(f"The client certificate is {held.status_at(now)}. Enrol anew, with a new enrolment secret.")
+    if held.status_at(act.now) is not Status.ACTIVE:
+        raise _disproven(
+            f"The client certificate is {held.status_at(act.now)}. Enrol anew, with a new enrolment secret."
+        )
     if held.provenance is not None:
         raise Refusal(
             Code.NOT_RENEWABLE,
             "The client certificate was issued elsewhere: have the next one issued there, and add it to the project.",
         )
-    if held.not_after - now > EXPIRING:
+    if held.not_after - act.now > EXPIRING:
         begins = held.not_after - EXPIRING
         raise Refusal(
             Code.NOT_RENEWABLE,

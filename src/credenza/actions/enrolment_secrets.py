@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from credenza.actions.context import Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.places import place_in
 from credenza.domain import lifecycle, secret_text
 from credenza.domain.access import Action
@@ -47,9 +47,9 @@ def create(
 ) -> IssuedSecret:
     """Make a secret for one device, whose certificate will be known as `alias`. `environment` may be left out when the
     project has one only."""
-    attempt = Attempt(actor, Action.ENROLMENT_SECRET_CREATE, now, project_id=project_id)
+    attempt = Attempt(actor, Action.ENROLMENT_SECRET_CREATE, now, project_id=project_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, IssuedSecret, now=now)
+        claimed = claim(act, IssuedSecret)
         if claimed.answer is not None:
             return claimed.answer
         _check_hours(hours)
@@ -73,7 +73,7 @@ def create(
             act.connection, made, secret_hash=secret_text.keyed_hash(platform.pepper, secret)
         )
         act.note(made.id, f"{place.name} {alias}")
-        return settle(platform, act, actor, once, IssuedSecret(made, secret), now=now, secret=True)
+        return settle(act, IssuedSecret(made, secret), secret=True)
 
 
 def list_latest(

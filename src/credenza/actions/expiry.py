@@ -48,8 +48,8 @@ def list_page(
         return endings.list_ending(
             act.connection,
             organization_id,
-            seen_by=sight(act, actor),
-            hidden=hidden(act, actor),
+            seen_by=sight(act),
+            hidden=hidden(act),
             begin=begin or now,
             end=end,
             environment=environment,
@@ -97,14 +97,14 @@ def no_such_cursor() -> Refusal:
     return Refusal(Code.INVALID, "This is no cursor of this list.", field="cursor")
 
 
-def sight(act: Act, actor: Actor) -> UserId | None:
+def sight(act: Act) -> UserId | None:
     """Whose eyes the act has; None sees everything."""
-    return None if act.standing.oversees or actor.user_id is None else actor.user_id
+    return None if act.standing.oversees or act.actor.user_id is None else act.actor.user_id
 
 
-def hidden(act: Act, actor: Actor) -> frozenset[CredentialKind]:
+def hidden(act: Act) -> frozenset[CredentialKind]:
     """The kinds of which the actor must not hear."""
-    return frozenset() if actor.kind is ActorKind.OPERATOR else hidden_from(act.standing)
+    return frozenset() if act.actor.kind is ActorKind.OPERATOR else hidden_from(act.standing)
 
 
 def hidden_from(standing: Standing) -> frozenset[CredentialKind]:
@@ -128,8 +128,8 @@ def _counts(
             act.connection,
             organization_id,
             boundaries,
-            seen_by=sight(act, actor),
-            hidden=hidden(act, actor),
+            seen_by=sight(act),
+            hidden=hidden(act),
             environment=environment,
             project_id=project_id,
         )

@@ -65,10 +65,10 @@ def accept(
         chosen = passwords.make(platform, password, words=(email, name, organization), now=now)
     with acting(platform, attempt) as act:
         _use(platform, act, token, now=now)
-        user = people.insert_user(platform, act, email=email, name=name, now=now)
+        user = people.insert_user(act, email=email, name=name)
         password_rows.put(act.connection, user.id, chosen)
-        made = _insert_organization(platform, act, organization, user, now=now)
-        issued = _issue_token(platform, act, made, user, now=now)
+        made = _insert_organization(act, organization, user)
+        issued = _issue_token(act, made, user)
         act.note(user.id, f"first admin {user.email} of {made.name}")
         act.organization_id = made.id  # the first entry of the organization's own chain
     begun = sessions.begin(platform, user, SignInMethod.PASSWORD, visitor, now=now)
@@ -85,27 +85,27 @@ def _use(platform: Platform, act: Act, token: str, *, now: datetime) -> None:
         raise _spent()
 
 
-def _insert_organization(platform: Platform, act: Act, name: str, admin: User, *, now: datetime) -> Organization:
-    made = Organization(OrganizationId(platform.new_id()), name.strip(), PROJECT_LIMIT_DEFAULT, now)
+def _insert_organization(act: Act, name: str, admin: User) -> Organization:
+    made = Organization(OrganizationId(act.platform.new_id()), name.strip(), PROJECT_LIMIT_DEFAULT, act.now)
     if not people_rows.insert_organization(act.connection, made):
         raise Refusal(
             Code.DUPLICATE_NAME, f"There is already an organization named {made.name!r}.", field="organization"
         )
-    begin_tree(platform, act.connection, made, now=now)
-    people_rows.set_member(act.connection, made.id, admin.id, OrganizationRole.ADMIN, now=now)
+    begin_tree(act.platform, act.connection, made, now=act.now)
+    people_rows.set_member(act.connection, made.id, admin.id, OrganizationRole.ADMIN, now=act.now)
     return made
 
 
-def _issue_token(platform: Platform, act: Act, made: Organization, admin: User, *, now: datetime) -> IssuedToken:
+def _issue_token(act: Act, made: Organization, admin: User) -> IssuedToken:
     return access_tokens.insert_token(
-        platform,
+        act.platform,
         act.connection,
         made.id,
         admin.id,
         name="first sign-in",
         scopes=frozenset(Scope),
         days=_TOKEN_DAYS,
-        now=now,
+        now=act.now,
     )
 
 

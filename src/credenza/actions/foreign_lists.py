@@ -181,4 +181,4 @@ def _revoke(platform: Platform, brought: Brought, reason: str, now: datetime) ->
     with acting(platform, attempt) as act:
         held = credentials.find(act.connection, brought.credential_id)
         assert held is not None, "credentials are never deleted"
-        revocation.revoke(act, held, keep_last=False, reason=reason, now=now)
+        revocation.revoke(act, held, keep_last=False, reason=reason)

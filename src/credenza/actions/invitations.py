@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from credenza.actions import links, outbox, passwords, people, roles, sessions
-from credenza.actions.context import Act, Attempt, Platform, acting, recording, viewing
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, recording, viewing
 from credenza.actions.letters import Invitation as InvitationLetter
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.actions.sessions import Begun, Visitor
 from credenza.domain import access
 from credenza.domain.access import Action
@@ -75,12 +75,12 @@ def invite(
     once: Once | None = None,
 ) -> Invited:
     """Invite an address into the organization, and onto one of its projects. At most one invitation is open to each."""
-    attempt = Attempt(actor, Action.INVITATION_SEND, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.INVITATION_SEND, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Invitation, now=now)
+        claimed = claim(act, Invitation)
         if claimed.answer is not None:
             return Invited(claimed.answer, "")
-        custom = roles.find_given(act, actor, role, custom_role_id)
+        custom = roles.find_given(act, role, custom_role_id)
         invitation = Invitation(
             id=platform.new_id(),
             organization_id=organization_id,
@@ -95,10 +95,10 @@ def invite(
             custom_role=custom.name if custom else "",
         )
         act.note(invitation.id, f"{invitation.email} {role} {invitation.custom_role}".rstrip())
-        _check(act, actor, invitation)
-        token = _insert(platform, act, invitation, now=now)
-        _write(platform, act, invitation, token, now=now)
-        return Invited(settle(platform, act, actor, once, invitation, now=now), token)
+        _check(act, invitation)
+        token = _insert(act, invitation)
+        _write(act, invitation, token)
+        return Invited(settle(act, invitation), token)
 
 
 def list_open(
@@ -142,10 +142,10 @@ def accept(platform: Platform, token: str, *, name: str, password: str, visitor:
         words = (invitation.email, name, offer.organization.name)
         chosen = passwords.make(platform, password, words=words, now=now)
     with acting(platform, attempt) as act:
-        _use(act, invitation, now=now)
-        user = people.insert_user(platform, act, email=invitation.email, name=name, now=now)
+        _use(act, invitation)
+        user = people.insert_user(act, email=invitation.email, name=name)
         password_rows.put(act.connection, user.id, chosen)
-        _join(act, invitation, user, now=now)
+        _join(act, invitation, user)
     return sessions.begin(platform, user, SignInMethod.PASSWORD, visitor, now=now)
 
 
@@ -159,9 +159,9 @@ def accept_proven(platform: Platform, *, email: str, name: str, visitor: Visitor
         actor = Actor(ActorKind.VISITOR, SignInMethod.SSO, user.id if user else None, address=visitor.address)
         attempt = Attempt(actor, Action.INVITATION_ACCEPT, now, organization_id=invitation.organization_id)
         with acting(platform, attempt) as act:
-            _use(act, invitation, now=now)
-            user = user or people.insert_user(platform, act, email=email, name=name, now=now)
-            _join(act, invitation, user, now=now)
+            _use(act, invitation)
+            user = user or people.insert_user(act, email=email, name=name)
+            _join(act, invitation, user)
     return user
 
 
@@ -173,8 +173,8 @@ def join(platform: Platform, actor: Actor, token: str, *, now: datetime) -> Orga
         user = None if actor.user_id is None else people_rows.find_user(act.connection, actor.user_id)
         if user is None or user.email != invitation.email:
             raise Refusal(Code.FORBIDDEN, f"This invitation is for {invitation.email}. Sign in as that address.")
-        _use(act, invitation, now=now)
-        _join(act, invitation, user, now=now)
+        _use(act, invitation)
+        _join(act, invitation, user)
         organization = people_rows.find_organization(act.connection, invitation.organization_id)
         assert organization is not None, "the invitation refers to it"
         return organization
@@ -184,7 +184,7 @@ def link_to(platform: Platform, token: str) -> str:
     return f"{platform.public_url}{PATH}?token={token}"
 
 
-def _check(act: Act, actor: Actor, invitation: Invitation) -> None:
+def _check(act: Act, invitation: Invitation) -> None:
     if (invitation.project_id is None) != (invitation.project_role is None):
         raise Refusal(Code.INVALID, "Name a project and a role on it, or neither.", field="projectRole")
     if invitation.project_role is ProjectRole.OWNER:
@@ -193,23 +193,23 @@ def _check(act: Act, actor: Actor, invitation: Invitation) -> None:
         project = projects.find(act.connection, invitation.project_id)
         if project is None or project.organization_id != invitation.organization_id:
             raise Refusal(Code.PROJECT_NOT_FOUND, "The organization has no such project.", field="projectId")
-        access.check_gives(actor, act.standing, access.granted_on_project(invitation.project_role))
+        access.check_gives(act.actor, act.standing, access.granted_on_project(invitation.project_role))
     members = people_rows.list_members(act.connection, invitation.organization_id)
     if any(each.user.email == invitation.email for each in members):
         raise Refusal(Code.DUPLICATE_NAME, f"{invitation.email} is a member already.", field="email")
 
 
-def _insert(platform: Platform, act: Act, invitation: Invitation, *, now: datetime) -> str:
+def _insert(act: Act, invitation: Invitation) -> str:
     place = (act.connection, invitation.organization_id, invitation.email)
-    if invitations.count_since(*place, now - _A_DAY) >= _A_DAY_TO_ONE_ADDRESS:
+    if invitations.count_since(*place, act.now - _A_DAY) >= _A_DAY_TO_ONE_ADDRESS:
         raise Refusal(
             Code.TOO_MANY_ATTEMPTS,
             f"{invitation.email} was sent {_A_DAY_TO_ONE_ADDRESS} invitations within a day. Try again tomorrow.",
             field="email",
         )
-    invitations.withdraw_expired(*place, now=now)
-    token = links.new_token(platform)
-    if not invitations.insert_invitation(act.connection, invitation, token_hash=links.hash_of(platform, token)):
+    invitations.withdraw_expired(*place, now=act.now)
+    token = links.new_token(act.platform)
+    if not invitations.insert_invitation(act.connection, invitation, token_hash=links.hash_of(act.platform, token)):
         raise Refusal(
             Code.DUPLICATE_NAME,
             f"There is an open invitation for {invitation.email}. Withdraw it to send another one.",
@@ -218,17 +218,17 @@ def _insert(platform: Platform, act: Act, invitation: Invitation, *, now: dateti
     return token
 
 
-def _write(platform: Platform, act: Act, invitation: Invitation, token: str, *, now: datetime) -> None:
+def _write(act: Act, invitation: Invitation, token: str) -> None:
     organization = people_rows.find_organization(act.connection, invitation.organization_id)
     assert organization is not None, "its row is locked"
     letter = InvitationLetter(
         organization=organization.name,
         invited_by=_inviter(act, invitation.invited_by),
-        link=link_to(platform, token),
+        link=link_to(act.platform, token),
         until=invitation.expires_at,
     )
     outbox.enqueue_mail(
-        platform, act.connection, kind=Kind.INVITATION, recipient=invitation.email, content=letter, now=now
+        act.platform, act.connection, kind=Kind.INVITATION, recipient=invitation.email, content=letter, now=act.now
     )
 
 
@@ -254,23 +254,23 @@ def _check_is_new(offer: Offer) -> None:
         )
 
 
-def _use(act: Act, invitation: Invitation, *, now: datetime) -> None:
-    if not invitations.mark_accepted(act.connection, invitation.id, now=now):
+def _use(act: Act, invitation: Invitation) -> None:
+    if not invitations.mark_accepted(act.connection, invitation.id, now=act.now):
         raise _over()
 
 
-def _join(act: Act, invitation: Invitation, user: User, *, now: datetime) -> None:
+def _join(act: Act, invitation: Invitation, user: User) -> None:
     act.note(invitation.id, f"{user.email} {invitation.role} {invitation.custom_role}".rstrip())
     if people_rows.find_role(act.connection, invitation.organization_id, user.id) is None:
         place = (act.connection, invitation.organization_id, user.id)
-        people_rows.set_member(*place, invitation.role, custom_role_id=invitation.custom_role_id, now=now)
+        people_rows.set_member(*place, invitation.role, custom_role_id=invitation.custom_role_id, now=act.now)
         changes.record(act.connection, invitation.organization_id, changes.ChangeKind.USER, user.id)
     if invitation.project_id is None or invitation.project_role is None:
         return
     project = projects.find(act.connection, invitation.project_id, lock=True)
     # Deleted meanwhile, or the person was put on it: what is there stays.
     if project is not None and projects.find_role(act.connection, project, user.id) is None:
-        projects.set_member(act.connection, project, user.id, invitation.project_role, now=now)
+        projects.set_member(act.connection, project, user.id, invitation.project_role, now=act.now)
 
 
 def _over() -> Refusal:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from credenza.actions import issuers
 from credenza.actions.context import Act, Attempt, Platform, acting, recording
 from credenza.actions.issuers import Issuer, Places
-from credenza.actions.once import Once, outrun
+from credenza.actions.once import outrun
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import CredentialId, EnvironmentName
 from credenza.protocol import csr, distinguished_name, issuance, public_key
@@ -99,10 +99,7 @@ def subject_of(request: csr.CertificationRequest) -> Subject:
 
 
 def reserve(
-    platform: Platform,
     act: Act,
-    attempt: Attempt,
-    once: Once | None,
     earlier: str | None,
     environment: EnvironmentName,
     subject: Subject,
@@ -113,18 +110,15 @@ def reserve(
     """Put on record what will be signed, or go on with what an `earlier` attempt of the same request has recorded."""
     if earlier is not None:
         return msgspec.json.decode(earlier, type=Reservation)
-    drawn = _draw(platform, act, environment, ends_at=ends_at, now=attempt.now, key_id=key_id)
-    certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject.text), now=attempt.now)
-    if once is not None:
-        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, drawn.encoded)
+    drawn = _draw(act, environment, ends_at=ends_at, key_id=key_id)
+    certificates.reserve(act.connection, act.organization_id, _serial(drawn, subject.text), now=act.now)
+    if act.attempt.once is not None:
+        idempotency.reserve(act.connection, act.actor.id, act.attempt.once.key_hash, drawn.encoded)
     return drawn
 
 
 def reserve_each(
-    platform: Platform,
     act: Act,
-    attempt: Attempt,
-    once: Once | None,
     earlier: str | None,
     environment: EnvironmentName,
     names: Sequence[Callable[[CredentialId], x509.Name]],
@@ -135,34 +129,23 @@ def reserve_each(
     the one of an id is called."""
     if earlier is not None:
         return msgspec.json.decode(earlier, type=tuple[Reservation, ...])
-    drawn = tuple(
-        _draw(platform, act, environment, ends_at=ends_at, now=attempt.now, key_id=CredentialId(platform.new_id()))
-        for _ in names
-    )
+    drawn = tuple(_draw(act, environment, ends_at=ends_at, key_id=CredentialId(act.platform.new_id())) for _ in names)
     for each, name in zip(drawn, names, strict=True):
         serial = _serial(each, name(each.key_id).rfc4514_string())
-        certificates.reserve(act.connection, act.organization_id, serial, now=attempt.now)
-    if once is not None:
-        idempotency.reserve(act.connection, attempt.actor.id, once.key_hash, _encoded(drawn))
+        certificates.reserve(act.connection, act.organization_id, serial, now=act.now)
+    if act.attempt.once is not None:
+        idempotency.reserve(act.connection, act.actor.id, act.attempt.once.key_hash, _encoded(drawn))
     return drawn
 
 
-def _draw(
-    platform: Platform,
-    act: Act,
-    environment: EnvironmentName,
-    *,
-    ends_at: datetime,
-    now: datetime,
-    key_id: CredentialId | None,
-) -> Reservation:
+def _draw(act: Act, environment: EnvironmentName, *, ends_at: datetime, key_id: CredentialId | None) -> Reservation:
     """Draw serial, period and (for a new key) key id: 32 hex digits and 16 zeros, as consumer keys have them."""
-    issuer = issuers.signing(platform, act.connection, environment)
-    _check_issuer(issuer, environment, now=now)
-    period = issuance.validity(now, ends_at=ends_at, issuer_not_after=issuer.certificate.not_valid_after_utc)
-    serial = issuance.serial_from(platform.random(issuance.SERIAL_RANDOM_BYTES))
+    issuer = issuers.signing(act.platform, act.connection, environment)
+    _check_issuer(issuer, environment, now=act.now)
+    period = issuance.validity(act.now, ends_at=ends_at, issuer_not_after=issuer.certificate.not_valid_after_utc)
+    serial = issuance.serial_from(act.platform.random(issuance.SERIAL_RANDOM_BYTES))
     return Reservation(
-        key_id=key_id or CredentialId(platform.random(16).hex() + _KEY_ID_TAIL),
+        key_id=key_id or CredentialId(act.platform.random(16).hex() + _KEY_ID_TAIL),
         authority_id=issuer.id,
         serial_hex=f"{serial:x}",
         not_before=period.not_before,
@@ -215,28 +198,24 @@ def sign(
 
 @contextmanager
 def completing(
-    platform: Platform, attempt: Attempt, once: Once | None, subject: Subject, reservation: Reservation, der: bytes
+    platform: Platform, attempt: Attempt, subject: Subject, reservation: Reservation, der: bytes
 ) -> Iterator[Act]:
     """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
     issued = Issued(reservation, subject.text, der)
-    with _completing(platform, attempt, once, reservation.encoded, (issued,)) as act:
+    with _completing(platform, attempt, reservation.encoded, (issued,)) as act:
         yield act
 
 
 @contextmanager
-def completing_each(
-    platform: Platform, attempt: Attempt, once: Once | None, issued: tuple[Issued, ...]
-) -> Iterator[Act]:
+def completing_each(platform: Platform, attempt: Attempt, issued: tuple[Issued, ...]) -> Iterator[Act]:
     """The same for several that were reserved together."""
     encoded = _encoded(tuple(each.reservation for each in issued))
-    with _completing(platform, attempt, once, encoded, issued) as act:
+    with _completing(platform, attempt, encoded, issued) as act:
         yield act
 
 
 @contextmanager
-def _completing(
-    platform: Platform, attempt: Attempt, once: Once | None, encoded: str, issued: tuple[Issued, ...]
-) -> Iterator[Act]:
+def _completing(platform: Platform, attempt: Attempt, encoded: str, issued: tuple[Issued, ...]) -> Iterator[Act]:
     serials = [_serial(each.reservation, each.subject) for each in issued]
     try:
         with acting(platform, attempt) as act:
@@ -246,7 +225,7 @@ def _completing(
             yield act
     except Exception:
         try:
-            _give_up(platform, attempt, once, serials, encoded)
+            _give_up(platform, attempt, serials, encoded)
         except Exception:  # the first failure is the one to tell; the serials stay reserved and the key taken
             log.exception("issuing.serial_left_reserved", serials=[each.serial_hex for each in serials])
         raise
@@ -258,15 +237,13 @@ def _store(act: Act, serial: certificates.Serial, der: bytes) -> None:
         raise outrun()
 
 
-def _give_up(
-    platform: Platform, attempt: Attempt, once: Once | None, serials: Sequence[certificates.Serial], encoded: str
-) -> None:
+def _give_up(platform: Platform, attempt: Attempt, serials: Sequence[certificates.Serial], encoded: str) -> None:
     """Abandon the serials and free the Idempotency-Key, unless the commit had gone through after all."""
     with writing(platform.database.records) as connection:
         for serial in serials:
             certificates.mark_abandoned(connection, serial)
-        if once is not None:
-            idempotency.release(connection, attempt.actor.id, once.key_hash, encoded)
+        if attempt.once is not None:
+            idempotency.release(connection, attempt.actor.id, attempt.once.key_hash, encoded)
 
 
 def _encoded(reservations: tuple[Reservation, ...]) -> str:

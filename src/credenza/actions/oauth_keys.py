@@ -8,9 +8,9 @@ from datetime import datetime
 from cryptography import x509
 
 from credenza.actions import issuing, predecessors, revocation
-from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation, Subject
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.actions.places import end_in, place_in
 from credenza.actions.revocation import Revoked
 from credenza.domain import lifecycle
@@ -45,18 +45,18 @@ def add_by_csr(
 ) -> Credential:
     """Certify a new key. `environment` may be left out when the project has one only. `predecessor_id` is the key that
     it is to replace: OAuth 2.0 keys are not rotated, and one is linked to the other like this (settled 7 and 30)."""
-    attempt = Attempt(actor, Action.KEY_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.KEY_ADD, now, project_id=project_id, once=once)
     request = issuing.read_request(platform, attempt, new.csr)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         place = place_in(act.the_project, environment)
         predecessors.check(act, predecessor_id, CredentialKind.SIGNING_KEY, place.name)
-        admit_key(platform, act, act.the_project, request, now=now)
+        admit_key(act, act.the_project, request)
         subject = issuing.subject_of(request)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
-    return _complete(platform, attempt, once, request, subject, reservation, new.alias, place, predecessor_id)
+        reservation = _reserve(act, claimed.reservation, place, subject)
+    return _complete(platform, attempt, request, subject, reservation, new.alias, place, predecessor_id)
 
 
 def rotate(
@@ -70,19 +70,19 @@ def rotate(
     once: Once | None = None,
 ) -> Credential:
     """Certify a successor: a new key id beside the old one, under the same client id, both valid (product row B8)."""
-    attempt = Attempt(actor, Action.KEY_ROTATE, now, project_id=project_id)
+    attempt = Attempt(actor, Action.KEY_ROTATE, now, project_id=project_id, once=once)
     request = issuing.read_request(platform, attempt, new.csr)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         predecessor = _credential(act, key_id)
         place = place_in(act.the_project, predecessor.environment)
-        lifecycle.rotate(predecessor, _standing(platform, act, act.the_project, now=now), now=now)
-        admit_key(platform, act, act.the_project, request, now=now)
+        lifecycle.rotate(predecessor, _standing(act, act.the_project), now=now)
+        admit_key(act, act.the_project, request)
         subject = issuing.subject_of(request)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject)
-    return _complete(platform, attempt, once, request, subject, reservation, new.alias, place, key_id)
+        reservation = _reserve(act, claimed.reservation, place, subject)
+    return _complete(platform, attempt, request, subject, reservation, new.alias, place, key_id)
 
 
 def renew(
@@ -95,25 +95,25 @@ def renew(
     once: Once | None = None,
 ) -> Credential:
     """Certify the same key for 13 more months under the same key id (product row B9, settled 8)."""
-    attempt = Attempt(actor, Action.KEY_RENEW, now, project_id=project_id)
+    attempt = Attempt(actor, Action.KEY_RENEW, now, project_id=project_id, once=once)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         credential = _credential(act, key_id)
         place = place_in(act.the_project, credential.environment)
-        lifecycle.renew(credential, _standing(platform, act, act.the_project, now=now), now=now)
+        lifecycle.renew(credential, _standing(act, act.the_project), now=now)
         subject = _certified(credential)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, place, subject, key_id=key_id)
+        reservation = _reserve(act, claimed.reservation, place, subject, key_id=key_id)
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
         # Looked at again: a revocation between the two transactions must not be undone by the second.
         credential = _signing_key(act, key_id)
-        lifecycle.renew(credential, _standing(platform, act, act.the_project, now=now), now=now)
+        lifecycle.renew(credential, _standing(act, act.the_project), now=now)
         credentials.mark_renewed(act.connection, key_id, certificate_der=der, not_after=reservation.not_after)
         changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
         act.note(key_id, f"until {reservation.not_after:%Y-%m-%dT%H:%M:%SZ}")
-        return settle(platform, act, actor, once, _signing_key(act, key_id), now=now)
+        return settle(act, _signing_key(act, key_id))
 
 
 def revoke(
@@ -130,7 +130,7 @@ def revoke(
     attempt = Attempt(actor, Action.KEY_REVOKE, now, project_id=project_id)
     with acting(platform, attempt) as act:
         key = _signing_key(act, key_id)
-        number = revocation.revoke(act, key, keep_last=keep_last, reason=reason, now=now)
+        number = revocation.revoke(act, key, keep_last=keep_last, reason=reason)
         key = _signing_key(act, key_id)
     return Revoked(key, revocation.await_reach(platform, number))
 
@@ -197,21 +197,17 @@ def search_page(
         return credentials.search_page(act.connection, project_id, CredentialKind.SIGNING_KEY, wanted, now=now)
 
 
-def admit_key(
-    platform: Platform, act: Act, project: Project, request: CertificationRequest, *, now: datetime
-) -> lifecycle.Admission:
+def admit_key(act: Act, project: Project, request: CertificationRequest) -> lifecycle.Admission:
     """Let the project take one more signing key: its type, the key's, its limit, and a key never seen before."""
     if credentials.is_key_known(act.connection, request.spki_sha256, but_for=project.id):
         raise credentials.key_known()
-    standing = _standing(platform, act, project, now=now)
+    standing = _standing(act, project)
     lifecycle.admit_key_algorithm(request.key_algorithm, standing)
     return lifecycle.admit(CredentialKind.SIGNING_KEY, standing)
 
 
 def insert_key(
-    platform: Platform,
     act: Act,
-    attempt: Attempt,
     project: Project,
     place: Environment,
     request: CertificationRequest,
@@ -222,9 +218,9 @@ def insert_key(
     predecessor_id: CredentialId | None = None,
 ) -> Credential:
     """Store a signed key. It is admitted again under the lock: only now is its place in the project taken."""
-    admission = admit_key(platform, act, project, request, now=attempt.now)
+    admission = admit_key(act, project, request)
     if admission.must_be_freed:
-        credentials.free_expired_slots(act.connection, project.id, now=attempt.now)
+        credentials.free_expired_slots(act.connection, project.id, now=act.now)
     credential = Credential(
         id=reservation.key_id,
         organization_id=act.organization_id,
@@ -241,9 +237,9 @@ def insert_key(
         not_before=reservation.not_before,
         not_after=reservation.not_after,
         slot=admission.slot,
-        owner_id=attempt.actor.user_id,
+        owner_id=act.actor.user_id,
         predecessor_id=predecessor_id,
-        created_at=attempt.now,
+        created_at=act.now,
         revoked_at=None,
         revoked_reason="",
     )
@@ -254,7 +250,6 @@ def insert_key(
 def _complete(
     platform: Platform,
     attempt: Attempt,
-    once: Once | None,
     request: CertificationRequest,
     subject: Subject,
     reservation: Reservation,
@@ -263,41 +258,24 @@ def _complete(
     predecessor_id: CredentialId | None,
 ) -> Credential:
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
         credential = insert_key(
-            platform,
-            act,
-            attempt,
-            act.the_project,
-            place,
-            request,
-            reservation,
-            der,
-            alias=alias,
-            predecessor_id=predecessor_id,
+            act, act.the_project, place, request, reservation, der, alias=alias, predecessor_id=predecessor_id
         )
         act.note(credential.id, f"{place.name} {alias}")
-        return settle(platform, act, attempt.actor, once, credential, now=attempt.now)
+        return settle(act, credential)
 
 
 def _reserve(
-    platform: Platform,
-    act: Act,
-    attempt: Attempt,
-    once: Once | None,
-    earlier: str | None,
-    place: Environment,
-    subject: Subject,
-    *,
-    key_id: CredentialId | None = None,
+    act: Act, earlier: str | None, place: Environment, subject: Subject, *, key_id: CredentialId | None = None
 ) -> Reservation:
-    ends_at = end_in(act, place, now=attempt.now)
-    return issuing.reserve(platform, act, attempt, once, earlier, place.name, subject, ends_at=ends_at, key_id=key_id)
+    ends_at = end_in(act, place)
+    return issuing.reserve(act, earlier, place.name, subject, ends_at=ends_at, key_id=key_id)
 
 
-def _standing(platform: Platform, act: Act, project: Project, *, now: datetime) -> lifecycle.Standing:
-    slots = credentials.slots(act.connection, project.id, now=now)
-    limit = platform.policy.oauth2_key_limit
+def _standing(act: Act, project: Project) -> lifecycle.Standing:
+    slots = credentials.slots(act.connection, project.id, now=act.now)
+    limit = act.platform.policy.oauth2_key_limit
     return lifecycle.Standing(project.type, project.dual, slots.taken, slots.ended, limit)
 
 

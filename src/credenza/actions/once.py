@@ -8,7 +8,6 @@ under a key that needs both the key-encryption key and the Idempotency-Key (sett
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -18,9 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from credenza.actions.context import Act, Platform
+from credenza.actions.context import Act, Once, Platform
 from credenza.domain.errors import Code, Refusal
-from credenza.domain.model import Actor
 from credenza.store import idempotency
 from credenza.store.engine import writing
 
@@ -33,18 +31,6 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """The key a caller chose, and the SHA-256 (hex) of what it was sent with: method, path and body."""
-
-    key: str
-    request_hash: str
-
-    @property
-    def key_hash(self) -> str:
-        return hashlib.sha256(self.key.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
 class Claim(Generic[Answer]):
     """What stands under the key: an answer to repeat, a reservation to go on with, or neither."""
 
@@ -52,35 +38,28 @@ class Claim(Generic[Answer]):
     reservation: str | None = None
 
 
-def claim(
-    platform: Platform,
-    act: Act,
-    actor: Actor,
-    once: Once | None,
-    answer_type: type[Answer],
-    *,
-    now: datetime,
-) -> Claim[Answer]:
-    """Take the key for this request, or find what an earlier request with it has left. Comes before every rule that
-    may have changed its mind since.
+def claim(act: Act, answer_type: type[Answer]) -> Claim[Answer]:
+    """Take the key for this attempt, or find what an earlier one with it has left. Comes before every rule that may
+    have changed its mind since.
 
     Raises Refusal: another request was sent with the key; its answer, which held a secret, is gone; the first
     attempt is still under way.
     """
+    once = act.attempt.once
     if once is None:
         return Claim()
     fresh = idempotency.claim(
         act.connection,
         act.organization_id,
-        actor.id,
+        act.actor.id,
         once.key_hash,
         request_hash=once.request_hash,
-        expires_at=now + platform.policy.answers_kept,
-        now=now,
+        expires_at=act.now + act.platform.policy.answers_kept,
+        now=act.now,
     )
     if fresh:
         return Claim()
-    earlier = idempotency.find(act.connection, actor.id, once.key_hash)
+    earlier = idempotency.find(act.connection, act.actor.id, once.key_hash)
     if earlier is None:
         raise _under_way()  # until a moment ago: it was refused just now and gave the key back
     if earlier.request_hash != once.request_hash:
@@ -91,52 +70,36 @@ def claim(
         )
     if earlier.sealed_answer is not None:
         act.repeated = True
-        return Claim(answer=_repeat(platform, actor, once, earlier, answer_type, now=now))
-    if now - earlier.touched_at < _PATIENCE:
+        return Claim(answer=_repeat(act, once, earlier, answer_type))
+    if act.now - earlier.touched_at < _PATIENCE:
         raise _under_way()
-    idempotency.touch(act.connection, actor.id, once.key_hash, now=now)
+    idempotency.touch(act.connection, act.actor.id, once.key_hash, now=act.now)
     return Claim(reservation=earlier.reservation)
 
 
-def _repeat(
-    platform: Platform,
-    actor: Actor,
-    once: Once,
-    earlier: idempotency.Earlier,
-    answer_type: type[Answer],
-    *,
-    now: datetime,
-) -> Answer:
-    if not earlier.sealed_answer or now > earlier.answer_until:
+def _repeat(act: Act, once: Once, earlier: idempotency.Earlier, answer_type: type[Answer]) -> Answer:
+    if not earlier.sealed_answer or act.now > earlier.answer_until:
         raise Refusal(
             Code.IDEMPOTENCY_ANSWER_GONE,
             "This request was done, and its answer held a secret that is no longer kept. Look the result up, and "
             "make a new secret if the first one did not arrive.",
             field="Idempotency-Key",
         )
-    return msgspec.json.decode(_open(platform, actor, once, earlier.sealed_answer), type=answer_type)
+    return msgspec.json.decode(_open(act, once, earlier.sealed_answer), type=answer_type)
 
 
-def settle(
-    platform: Platform,
-    act: Act,
-    actor: Actor,
-    once: Once | None,
-    answer: Answer,
-    *,
-    now: datetime,
-    secret: bool = False,
-) -> Answer:
+def settle(act: Act, answer: Answer, *, secret: bool = False) -> Answer:
     """Keep the answer in the transaction that makes it true.
 
-    An answer with a secret is kept for minutes only. Raises Refusal when a twin of this request was faster: what this
+    An answer with a secret is kept for minutes only. Raises Refusal when a twin of this attempt was faster: what this
     one did is rolled back, and repeating it gives the twin's answer.
     """
+    once, policy = act.attempt.once, act.platform.policy
     if once is None:
         return answer
-    kept = platform.policy.secret_answers_kept if secret else platform.policy.answers_kept
-    sealed = _seal(platform, actor, once, msgspec.json.encode(answer))
-    if not idempotency.answer(act.connection, actor.id, once.key_hash, sealed, answer_until=now + kept):
+    until = act.now + (policy.secret_answers_kept if secret else policy.answers_kept)
+    sealed = _seal(act, once, msgspec.json.encode(answer))
+    if not idempotency.answer(act.connection, act.actor.id, once.key_hash, sealed, answer_until=until):
         raise outrun()
     return answer
 
@@ -157,22 +120,22 @@ def _under_way() -> Refusal:
     )
 
 
-def _seal(platform: Platform, actor: Actor, once: Once, answer: bytes) -> bytes:
-    nonce = platform.random(_NONCE_BYTES)
-    return nonce + _cipher(platform, once).encrypt(nonce, answer, _bound_to(actor, once))
+def _seal(act: Act, once: Once, answer: bytes) -> bytes:
+    nonce = act.platform.random(_NONCE_BYTES)
+    return nonce + _cipher(act, once).encrypt(nonce, answer, _bound_to(act, once))
 
 
-def _open(platform: Platform, actor: Actor, once: Once, sealed: bytes) -> bytes:
-    return _cipher(platform, once).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(actor, once))
+def _open(act: Act, once: Once, sealed: bytes) -> bytes:
+    return _cipher(act, once).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(act, once))
 
 
-def _cipher(platform: Platform, once: Once) -> AESGCM:
-    root = platform.vault.derive("idempotency")
+def _cipher(act: Act, once: Once) -> AESGCM:
+    root = act.platform.vault.derive("idempotency")
     return AESGCM(HKDF(SHA256(), 32, salt=None, info=once.key.encode()).derive(root))
 
 
-def _bound_to(actor: Actor, once: Once) -> bytes:
-    return f"{actor.id}\n{once.request_hash}".encode()
+def _bound_to(act: Act, once: Once) -> bytes:
+    return f"{act.actor.id}\n{once.request_hash}".encode()
 
 
 def forget_expired(platform: Platform, *, now: datetime) -> int:

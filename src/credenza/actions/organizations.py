@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from credenza.actions.accounts import begin_tree
-from credenza.actions.context import Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain.access import PROJECT_LIMIT_CEILING, PROJECT_LIMIT_DEFAULT, Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Organization, OrganizationId
@@ -23,8 +23,8 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> Organization:
-    with acting(platform, Attempt(actor, Action.ORGANIZATION_CREATE, now)) as act:
-        claimed = claim(platform, act, actor, once, Organization, now=now)
+    with acting(platform, Attempt(actor, Action.ORGANIZATION_CREATE, now, once=once)) as act:
+        claimed = claim(act, Organization)
         if claimed.answer is not None:
             return claimed.answer
         _check_limit(project_limit)
@@ -34,7 +34,7 @@ def create(
             raise Refusal(Code.DUPLICATE_NAME, f"There is already an organization named {name!r}.", field="name")
         begin_tree(platform, act.connection, organization, now=now)
         act.note(organization.id, name)
-        return settle(platform, act, actor, once, organization, now=now)
+        return settle(act, organization)
 
 
 def get(platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime) -> Organization:

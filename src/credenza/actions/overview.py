@@ -72,10 +72,10 @@ class Overview:
 def see(platform: Platform, actor: Actor, organization_id: OrganizationId, *, now: datetime) -> Overview:
     """Look at what needs somebody now. Refused calls are those of the last hour."""
     with viewing(platform, Attempt(actor, Action.ORGANIZATION_VIEW, now, organization_id=organization_id)) as act:
-        mine = _own_projects(act, actor)
+        mine = _own_projects(act)
         counts = standings.count(act.connection, organization_id, mine, now=now)
-        ending = _ending_soon(platform, act, actor, now=now)
-        unused = _unused(platform, act, mine, now=now)
+        ending = _ending_soon(act)
+        unused = _unused(act, mine)
         with reading(platform.database.traces) as connection:
             by_key = refused_calls.by_key(connection, organization_id, mine, now=now)[:_MOST]
             reasons = refused_calls.by_reason(connection, organization_id, mine, now=now)
@@ -93,27 +93,27 @@ def pace(platform: Platform, actor: Actor, organization_id: OrganizationId, *, n
         return Pace(minutes, traffic.last_at(connection, organization_id))
 
 
-def _own_projects(act: Act, actor: Actor) -> Sequence[ProjectId] | None:
-    person = sight(act, actor)
+def _own_projects(act: Act) -> Sequence[ProjectId] | None:
+    person = sight(act)
     return None if person is None else projects.ids_visible(act.connection, act.organization_id, to_user=person)
 
 
-def _ending_soon(platform: Platform, act: Act, actor: Actor, *, now: datetime) -> tuple[EndingSoon, ...]:
+def _ending_soon(act: Act) -> tuple[EndingSoon, ...]:
     found = endings.list_ending(
         act.connection,
         act.organization_id,
-        seen_by=sight(act, actor),
-        hidden=hidden(act, actor),
-        begin=now,
-        end=now + SOON,
+        seen_by=sight(act),
+        hidden=hidden(act),
+        begin=act.now,
+        end=act.now + SOON,
         environment=None,
         project_id=None,
         after=None,
         limit=_LOOKED_AT,
     )
     ids = [each.credential_id for each in found]
-    after = endings.successors(act.connection, ids, now=now)
-    with reading(platform.database.traces) as connection:
+    after = endings.successors(act.connection, ids, now=act.now)
+    with reading(act.platform.database.traces) as connection:
         used = traces.in_use(connection, [each for followers in after.values() for each in followers])
         last = traces.last_uses(connection, ids)
     loud = [
@@ -123,17 +123,17 @@ def _ending_soon(platform: Platform, act: Act, actor: Actor, *, now: datetime) -
         and not is_silent(
             successor_used=any(one in used for one in after.get(each.credential_id, [])),
             last_used=last.get(each.credential_id),
-            now=now,
+            now=act.now,
         )
     ][:_MOST]
     names = standings.name(act.connection, [each.credential_id for each in loud])
     return tuple(EndingSoon(each, names.get(each.credential_id), each.credential_id in after) for each in loud)
 
 
-def _unused(platform: Platform, act: Act, mine: Sequence[ProjectId] | None, *, now: datetime) -> tuple[NamedKey, ...]:
+def _unused(act: Act, mine: Sequence[ProjectId] | None) -> tuple[NamedKey, ...]:
     found = standings.list_successors(
-        act.connection, act.organization_id, mine, made_before=now - _UNUSED_AFTER, limit=_LOOKED_AT, now=now
+        act.connection, act.organization_id, mine, made_before=act.now - _UNUSED_AFTER, limit=_LOOKED_AT, now=act.now
     )
-    with reading(platform.database.traces) as connection:
+    with reading(act.platform.database.traces) as connection:
         used = traces.in_use(connection, [each.id for each in found])
     return tuple(each for each in found if each.id not in used)[:_MOST]

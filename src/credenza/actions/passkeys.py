@@ -74,7 +74,7 @@ def register(platform: Platform, actor: Actor, name: str, response: str, *, now:
             raise Refusal(Code.DUPLICATE_KEY, "This passkey is registered already.", field="response")
         challenges.use_up(act.connection, attestation.challenge, now=now)
         act.note(passkey.id, passkey.name)
-        sign_in_changes.tell(platform, act, actor, Change.PASSKEY_ADDED, name=passkey.name, now=now)
+        sign_in_changes.tell(act, actor, Change.PASSKEY_ADDED, name=passkey.name)
         return passkey
 
 
@@ -86,7 +86,7 @@ def list_own(platform: Platform, actor: Actor, *, now: datetime) -> tuple[Passke
 def rename(platform: Platform, actor: Actor, passkey_id: str, name: str, *, now: datetime) -> None:
     """Give one of the actor's passkeys another name."""
     with acting(platform, Attempt(actor, Action.PASSKEY_RENAME, now)) as act:
-        passkey, usual = _own(act, actor, passkey_id), _usual_name(name)
+        passkey, usual = _own(act, passkey_id), _usual_name(name)
         passkeys.rename(act.connection, passkey.id, usual)
         act.note(passkey.id, f"{passkey.name} is now {usual}")
 
@@ -96,12 +96,12 @@ def remove(platform: Platform, actor: Actor, passkey_id: str, *, now: datetime) 
     with acting(platform, Attempt(actor, Action.PASSKEY_REMOVE, now)) as act:
         user_id = _person(actor)
         passkeys.lock_ways_in(act.connection, user_id)
-        passkey = _own(act, actor, passkey_id)
+        passkey = _own(act, passkey_id)
         act.note(passkey.id, passkey.name)
         if not passkeys.has_another_way_in(act.connection, user_id, but_passkey=passkey_id):
             raise only_way_in("passkeyId")
         passkeys.delete_passkey(act.connection, passkey_id)
-        sign_in_changes.tell(platform, act, actor, Change.PASSKEY_REMOVED, name=passkey.name, now=now)
+        sign_in_changes.tell(act, actor, Change.PASSKEY_REMOVED, name=passkey.name)
 
 
 def only_way_in(field: str) -> Refusal:
@@ -129,7 +129,7 @@ def sign_in(platform: Platform, response: str, visitor: Visitor, *, now: datetim
     if assertion.user_handle != user.id.encode():
         raise _refused(passkey, "user handle")
     sign_count = _check_assertion(platform, assertion, passkey)
-    spend = partial(_spend, passkey=passkey, assertion=assertion, sign_count=sign_count, now=now)
+    spend = partial(_spend, passkey=passkey, assertion=assertion, sign_count=sign_count)
     return sessions.begin(platform, user, SignInMethod.PASSKEY, visitor, now=now, spend=spend)
 
 
@@ -151,7 +151,7 @@ def confirm(platform: Platform, session: Session, response: str, visitor: Visito
     if user.id != session.user.id:
         raise _refused(passkey, "another user's")
     sign_count = _check_assertion(platform, assertion, passkey)
-    spend = partial(_spend, passkey=passkey, assertion=assertion, sign_count=sign_count, now=now)
+    spend = partial(_spend, passkey=passkey, assertion=assertion, sign_count=sign_count)
     return sessions.prove(platform, session, visitor, now=now, spend=spend)
 
 
@@ -165,8 +165,8 @@ def _person(actor: Actor) -> UserId:
     return actor.user_id
 
 
-def _own(act: Act, actor: Actor, passkey_id: str) -> Passkey:
-    found = passkeys.find(act.connection, _person(actor), passkey_id)
+def _own(act: Act, passkey_id: str) -> Passkey:
+    found = passkeys.find(act.connection, _person(act.actor), passkey_id)
     if found is None:
         raise Refusal(Code.NOT_FOUND, "You have no such passkey.", field="passkeyId")
     return found
@@ -255,10 +255,10 @@ def _find(platform: Platform, assertion: Assertion) -> tuple[Passkey, User]:
     return passkey, user
 
 
-def _spend(act: Act, *, passkey: Passkey, assertion: Assertion, sign_count: int, now: datetime) -> None:
+def _spend(act: Act, *, passkey: Passkey, assertion: Assertion, sign_count: int) -> None:
     """Use up a proof. Who comes here has the passkey: what is refused from here on is recorded."""
-    challenges.use_up(act.connection, assertion.challenge, now=now)
-    if not passkeys.mark_used(act.connection, passkey.id, sign_count=sign_count, now=now):
+    challenges.use_up(act.connection, assertion.challenge, now=act.now)
+    if not passkeys.mark_used(act.connection, passkey.id, sign_count=sign_count, now=act.now):
         # WebAuthn section 6.1.1: a counter that does not go forward says that there is a copy of the key.
         act.note(passkey.id, f"the passkey was removed, or its counter, now {sign_count}, has not gone forward")
         raise _unknown()

@@ -68,8 +68,8 @@ def accept(platform: Platform, token: str, new: str, visitor: Visitor, *, now: d
         chosen = passwords.choose(platform, new, account, now=now)
     with acting(platform, attempt) as act:
         links.use(platform, act.connection, token, Purpose.PASSWORD_RESET, now=now)
-        passwords.store(act, user.id, chosen, now=now)
-        sign_in_changes.tell(platform, act, attempt.actor, Change.PASSWORD, now=now)
+        passwords.store(act, user.id, chosen)
+        sign_in_changes.tell(act, attempt.actor, Change.PASSWORD)
 
 
 def link_to(platform: Platform, token: str) -> str:

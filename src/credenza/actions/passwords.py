@@ -89,7 +89,7 @@ def finish(platform: Platform, token: str, code: str, visitor: Visitor, *, now: 
 
     def spend(act: Act) -> None:
         links.use(platform, act.connection, token, Purpose.SECOND_FACTOR, now=now)
-        _use_code(platform, act, user, code, now=now)
+        _use_code(act, user, code)
 
     begun = sessions.begin(platform, user, SignInMethod.PASSWORD, visitor, now=now, spend=spend)
     sign_in_attempts.forget(platform, counted)
@@ -114,7 +114,7 @@ def confirm_by_code(platform: Platform, session: Session, code: str, visitor: Vi
     counted = sign_in_attempts.count(platform, session.user.email, visitor.address, now=now)
 
     def spend(act: Act) -> None:
-        _use_code(platform, act, session.user, code, now=now)
+        _use_code(act, session.user, code)
 
     begun = sessions.prove(platform, session, visitor, now=now, spend=spend)
     sign_in_attempts.forget(platform, counted)
@@ -125,14 +125,14 @@ def set_password(platform: Platform, actor: Actor, old: str, new: str, *, now: d
     """Change the actor's password, or set the first one (`old` is empty then). All other sessions end."""
     attempt = Attempt(actor, Action.PASSWORD_SET, now)
     with viewing(platform, attempt) as act:
-        account = _own_account(act, actor)
+        account = _own_account(act)
     with recording(platform, attempt):
         if account.password is not None:
             _check_old(platform, actor, account, old, now=now)
         chosen = choose(platform, new, account, now=now)
     with acting(platform, attempt) as act:
-        store(act, account.user.id, chosen, but_session=actor.id, now=now)
-        sign_in_changes.tell(platform, act, actor, Change.PASSWORD, now=now)
+        store(act, account.user.id, chosen, but_session=actor.id)
+        sign_in_changes.tell(act, actor, Change.PASSWORD)
 
 
 def choose(platform: Platform, new: str, account: Account, *, now: datetime) -> StoredPassword:
@@ -153,11 +153,11 @@ def make(
     return StoredPassword(platform.passwords.hash(_mixed(platform, new)), rules.stands_alone(new), now)
 
 
-def store(act: Act, user_id: UserId, chosen: StoredPassword, *, but_session: str = "", now: datetime) -> None:
+def store(act: Act, user_id: UserId, chosen: StoredPassword, *, but_session: str = "") -> None:
     """Put a password in the place of what led to the account before: other sessions and open links end (ASVS 7.4.3)."""
     passwords.put(act.connection, user_id, chosen)
-    ended = session_rows.mark_all_ended(act.connection, user_id, but=but_session, now=now)
-    one_time_links.use_all(act.connection, user_id, now=now)
+    ended = session_rows.mark_all_ended(act.connection, user_id, but=but_session, now=act.now)
+    one_time_links.use_all(act.connection, user_id, now=act.now)
     act.note(user_id, f"{ended} sessions ended")
 
 
@@ -180,8 +180,8 @@ def _find(connection: Connection, email: str) -> Account | None:
     return None if user is None else get_account(connection, user)
 
 
-def _own_account(act: Act, actor: Actor) -> Account:
-    user = None if actor.user_id is None else people.find_user(act.connection, actor.user_id)
+def _own_account(act: Act) -> Account:
+    user = None if act.actor.user_id is None else people.find_user(act.connection, act.actor.user_id)
     if user is None:
         raise Refusal(Code.INVALID, "Passwords are for people: sign in as the user.")
     return get_account(act.connection, user)
@@ -203,8 +203,8 @@ def _check_old(platform: Platform, actor: Actor, account: Account, old: str, *, 
     sign_in_attempts.forget(platform, counted)
 
 
-def _use_code(platform: Platform, act: Act, user: User, code: str, *, now: datetime) -> None:
-    if not authenticators.use_code(platform, act.connection, user.id, code, now=now):
+def _use_code(act: Act, user: User, code: str) -> None:
+    if not authenticators.use_code(act.platform, act.connection, user.id, code, now=act.now):
         act.note(user.id, _WRONG_CODE)
         raise Refusal(Code.UNAUTHENTICATED, "The code is wrong or was used. Type the next one.", field="code")
 

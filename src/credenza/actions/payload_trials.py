@@ -99,7 +99,7 @@ def try_out(
     if not body.strip():
         raise Refusal(Code.INVALID, "Put in the JSON that is to be encrypted.", field="payload")
     with viewing(platform, Attempt(actor, Action.SERVICE_KEY_VIEW, now, project_id=project_id)) as act:
-        held = _held(act, service_id, environment, now=now)
+        held = _held(act, service_id, environment)
     requests, responses = held.rules.requests, held.rules.responses
     lacking = ((requests, held.ours, CredentialKind.REQUEST_ENCRYPTION),
                (responses, held.theirs, CredentialKind.RESPONSE_ENCRYPTION))  # fmt: skip
@@ -113,7 +113,7 @@ def try_out(
         raise Refusal(Code.INVALID, str(error), field="payload") from error
 
 
-def _held(act: Act, service_id: ServiceId, environment: EnvironmentName, *, now: datetime) -> _Held:
+def _held(act: Act, service_id: ServiceId, environment: EnvironmentName) -> _Held:
     place = actions.place_of(act.the_project, service_id, environment)
     service = services.find(act.connection, service_id)
     where = None if service is None else service.in_environment(place.name)
@@ -121,7 +121,7 @@ def _held(act: Act, service_id: ServiceId, environment: EnvironmentName, *, now:
     if rules is None or rules.encryption is None:
         raise Refusal(Code.INVALID, "Payloads of this service travel as they are: nothing is encrypted.")
     wanted = ServiceKeyQuery(service_id, environment, status=Status.ACTIVE, limit=1000)
-    active = service_keys.list_page(act.connection, act.the_project.id, wanted, now=now)
+    active = service_keys.list_page(act.connection, act.the_project.id, wanted, now=act.now)
     ours = _newest(active, CredentialKind.REQUEST_ENCRYPTION)
     return _Held(
         rules.encryption,

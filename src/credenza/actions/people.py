@@ -6,8 +6,8 @@ import re
 from datetime import datetime
 
 from credenza.actions import roles
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -30,19 +30,19 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9][a-z0-9.-]{0,188}", re.ASCII
 def create_user(
     platform: Platform, actor: Actor, *, email: str, name: str, now: datetime, once: Once | None = None
 ) -> User:
-    with acting(platform, Attempt(actor, Action.USER_CREATE, now)) as act:
-        claimed = claim(platform, act, actor, once, User, now=now)
+    with acting(platform, Attempt(actor, Action.USER_CREATE, now, once=once)) as act:
+        claimed = claim(act, User)
         if claimed.answer is not None:
             return claimed.answer
-        user = insert_user(platform, act, email=email, name=name, now=now)
+        user = insert_user(act, email=email, name=name)
         act.note(user.id, user.email)
-        return settle(platform, act, actor, once, user, now=now)
+        return settle(act, user)
 
 
-def insert_user(platform: Platform, act: Act, *, email: str, name: str, now: datetime) -> User:
+def insert_user(act: Act, *, email: str, name: str) -> User:
     """Insert a user under the address's usual form: no spaces around it, lower case."""
-    identity = UserId(platform.new_id())
-    user = User(identity, usual_address(email), _usual_name(name), now, None)
+    identity = UserId(act.platform.new_id())
+    user = User(identity, usual_address(email), _usual_name(name), act.now, None)
     if not people.insert_user(act.connection, user):
         raise Refusal(Code.DUPLICATE_NAME, f"There is already a user {user.email}.", field="email")
     return user
@@ -107,21 +107,21 @@ def set_member(
 ) -> Member:
     """Give a member another role. An operator may take a user in; everybody else invites, and does not learn who has an
     account. Nobody gives, or takes from others, what they have not."""
-    attempt = Attempt(actor, Action.MEMBER_SET, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.MEMBER_SET, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Member, now=now)
+        claimed = claim(act, Member)
         if claimed.answer is not None:
             return claimed.answer
         user = find_by_email(act, email) if actor.kind is ActorKind.OPERATOR else _find_member(act, email)
-        custom = roles.find_given(act, actor, role, custom_role_id)
-        _check_reach(act, actor, user.id)
+        custom = roles.find_given(act, role, custom_role_id)
+        _check_reach(act, user.id)
         if role is not OrganizationRole.ADMIN:
             _check_admin_stays(act, user.id)
         people.set_member(act.connection, organization_id, user.id, role, custom_role_id=custom_role_id, now=now)
         changes.record(act.connection, organization_id, changes.ChangeKind.USER, user.id)
         named = custom.name if custom else ""
         act.note(user.id, f"{user.email} {role} {named}".rstrip())
-        return settle(platform, act, actor, once, Member(user, role, custom_role_id, named), now=now)
+        return settle(act, Member(user, role, custom_role_id, named))
 
 
 def remove_member(
@@ -130,7 +130,7 @@ def remove_member(
     """Take a member out, off its projects too; returns when no API key of the person is accepted any more."""
     attempt = Attempt(actor, Action.MEMBER_REMOVE, now, organization_id=organization_id)
     with acting(platform, attempt) as act:
-        _check_reach(act, actor, user_id)
+        _check_reach(act, user_id)
         _check_admin_stays(act, user_id)
         if not people.delete_member(act.connection, organization_id, user_id):
             raise Refusal(Code.NOT_FOUND, "The organization has no such member.", field="userId")
@@ -167,14 +167,14 @@ def _find_member(act: Act, email: str) -> User:
     return user
 
 
-def _check_reach(act: Act, actor: Actor, user_id: UserId) -> None:
+def _check_reach(act: Act, user_id: UserId) -> None:
     """Who may more than the actor, or will once enabled again, is out of the actor's reach."""
     held = people.find_member(act.connection, act.organization_id, user_id)
     if held is None:
         return
     named = held.custom_role_id
     custom = None if named is None else custom_roles.find(act.connection, act.organization_id, named)
-    access.check_gives(actor, act.standing, access.granted(held.role, custom.actions if custom else frozenset()))
+    access.check_gives(act.actor, act.standing, access.granted(held.role, custom.actions if custom else frozenset()))
 
 
 def _check_admin_stays(act: Act, user_id: UserId) -> None:

@@ -28,7 +28,7 @@ def place_in(project: Project, environment: EnvironmentName | None) -> Environme
     return place
 
 
-def end_in(act: Act, place: Environment, *, now: datetime) -> datetime:
+def end_in(act: Act, place: Environment) -> datetime:
     """Say until when a credential that begins now may serve all services of the place."""
     used = [each.service_id for each in place.services]
-    return lifecycle.shortest(now, services.load_places(act.connection, used, place.name))
+    return lifecycle.shortest(act.now, services.load_places(act.connection, used, place.name))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.people import usual_address
 from credenza.domain import access
 from credenza.domain.access import Action
@@ -30,8 +30,8 @@ def set_role(
     once: Once | None = None,
 ) -> ProjectMember:
     """Put a member of the organization on the project, or change the role there. Nobody gives what they have not."""
-    with acting(platform, Attempt(actor, Action.PROJECT_MEMBER_SET, now, project_id=project_id)) as act:
-        claimed = claim(platform, act, actor, once, ProjectMember, now=now)
+    with acting(platform, Attempt(actor, Action.PROJECT_MEMBER_SET, now, project_id=project_id, once=once)) as act:
+        claimed = claim(act, ProjectMember)
         if claimed.answer is not None:
             return claimed.answer
         if role is ProjectRole.OWNER:
@@ -41,7 +41,7 @@ def set_role(
         _check_not_owner(act, user.id)
         projects.set_member(act.connection, act.the_project, user.id, role, now=now)
         act.note(user.id, f"{user.email} {role}")
-        return settle(platform, act, actor, once, ProjectMember(user, role), now=now)
+        return settle(act, ProjectMember(user, role))
 
 
 def remove(platform: Platform, actor: Actor, project_id: ProjectId, user_id: UserId, *, now: datetime) -> None:

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 from credenza.actions import certificate_admission, issuing, oauth_keys, service_key_admission
 from credenza.actions.certificate_admission import Brought, NewCertificate, NewRequest
-from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.once import claim, settle
 from credenza.actions.places import place_in
 from credenza.actions.service_key_admission import NewServiceKey
 from credenza.domain import client_ids, lifecycle
@@ -96,19 +96,19 @@ def create(
     once: Once | None = None,
 ) -> ProjectView:
     """Make a project with its first environment, service and credential: all of them or nothing."""
-    attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.PROJECT_CREATE, now, organization_id=organization_id, once=once)
     first = NewEnvironment(new.environment, new.credential)
     project = _first_project(platform, attempt, organization_id, new)
     if isinstance(new.credential, NewCertificate):
-        return _create_at_once(platform, attempt, once, first, project, new, new.credential)
+        return _create_at_once(platform, attempt, first, project, new, new.credential)
     request = _read(platform, attempt, new.credential)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
-        used = _check_new(platform, act, project, new)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, project, first, request, used)
-    return _complete(platform, attempt, once, request, reservation, first, used, made=project)
+        used = _check_new(act, project, new)
+        reservation = _reserve(act, claimed.reservation, project, first, request, used)
+    return _complete(platform, attempt, request, reservation, first, used, made=project)
 
 
 def get(platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime) -> ProjectView:
@@ -160,18 +160,18 @@ def add_environment(
     once: Once | None = None,
 ) -> ProjectView:
     """Add the project's other environment, with the services it already uses and a credential of its own."""
-    attempt = Attempt(actor, Action.ENVIRONMENT_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.ENVIRONMENT_ADD, now, project_id=project_id, once=once)
     if isinstance(new.credential, NewCertificate):
-        return _add_at_once(platform, attempt, once, new, new.credential)
+        return _add_at_once(platform, attempt, new, new.credential)
     request = _read(platform, attempt, new.credential)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
         _check_absent(act.the_project, new.name)
         used = _services_for(act, new.name)
-        reservation = _reserve(platform, act, attempt, once, claimed.reservation, act.the_project, new, request, used)
-    return _complete(platform, attempt, once, request, reservation, new, used)
+        reservation = _reserve(act, claimed.reservation, act.the_project, new, request, used)
+    return _complete(platform, attempt, request, reservation, new, used)
 
 
 def add_service(
@@ -187,43 +187,40 @@ def add_service(
 ) -> ProjectView:
     """Let the project use one more service in an environment, with the service credentials that it begins with: all of
     them or nothing; gates know it within their next look."""
-    attempt = Attempt(actor, Action.ENVIRONMENT_SERVICE_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.ENVIRONMENT_SERVICE_ADD, now, project_id=project_id, once=once)
     if keys:
-        return _add_service_with_keys(platform, attempt, once, environment, service_id, keys)
+        return _add_service_with_keys(platform, attempt, environment, service_id, keys)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
-        _use_service(act, attempt, environment, _admit_service(act, environment, service_id))
-        return settle(platform, act, actor, once, view_of(act, project_id), now=now)
+        _use_service(act, environment, _admit_service(act, environment, service_id))
+        return settle(act, view_of(act, project_id))
 
 
 def _add_service_with_keys(
     platform: Platform,
     attempt: Attempt,
-    once: Once | None,
     environment: EnvironmentName,
     service_id: ServiceId,
     keys: Sequence[NewServiceKey],
 ) -> ProjectView:
     offered = [service_key_admission.read(platform, attempt, each) for each in keys]
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
         service = _admit_service(act, environment, service_id)
         place = place_in(act.the_project, environment)
-        reservations = service_key_admission.reserve(
-            platform, act, attempt, once, claimed.reservation, place, service, offered
-        )
+        reservations = service_key_admission.reserve(act, claimed.reservation, place, service, offered)
     certified = service_key_admission.certify(platform, attempt, offered, reservations)
-    with issuing.completing_each(platform, attempt, once, tuple(each.issued for each in certified)) as act:
-        _use_service(act, attempt, environment, _admit_service(act, environment, service_id))
+    with issuing.completing_each(platform, attempt, tuple(each.issued for each in certified)) as act:
+        _use_service(act, environment, _admit_service(act, environment, service_id))
         place = place_in(act.the_project, environment)
         for each in certified:
-            service_key_admission.insert(act, attempt, place, service_id, each)
+            service_key_admission.insert(act, place, service_id, each)
         act.note(act.the_project.id, f"{act.detail} with {len(certified)} service credentials")
-        return settle(platform, act, attempt.actor, once, view_of(act, act.the_project.id), now=attempt.now)
+        return settle(act, view_of(act, act.the_project.id))
 
 
 def _admit_service(act: Act, environment: EnvironmentName, service_id: ServiceId) -> Service:
@@ -236,9 +233,9 @@ def _admit_service(act: Act, environment: EnvironmentName, service_id: ServiceId
     return service
 
 
-def _use_service(act: Act, attempt: Attempt, environment: EnvironmentName, service: Service) -> None:
+def _use_service(act: Act, environment: EnvironmentName, service: Service) -> None:
     used = ProjectService(service.id, service.name, Approval.APPROVED)
-    projects.insert_project_service(act.connection, act.the_project, environment, used, now=attempt.now)
+    projects.insert_project_service(act.connection, act.the_project, environment, used, now=act.now)
     # Not a mere addition: gates hold the entitlements of keys they already know.
     changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, act.the_project.id)
     act.note(act.the_project.id, f"{environment} service {service.id}")
@@ -261,9 +258,9 @@ def _first_project(platform: Platform, attempt: Attempt, organization_id: Organi
     )
 
 
-def _check_new(platform: Platform, act: Act, project: Project, new: NewProject) -> tuple[Service, ...]:
+def _check_new(act: Act, project: Project, new: NewProject) -> tuple[Service, ...]:
     """Check all that a new project needs but its credential; returns the services it begins with."""
-    _check_countries(platform, new.commercial_countries)
+    _check_countries(act.platform, new.commercial_countries)
     service = _live_service(act, new.service_id)
     _check_offered(service, new.environment)
     if projects.name_exists(act.connection, act.organization_id, new.name):
@@ -279,10 +276,7 @@ def _read(platform: Platform, attempt: Attempt, credential: NewKey | NewRequest)
 
 
 def _reserve(
-    platform: Platform,
     act: Act,
-    attempt: Attempt,
-    once: Once | None,
     earlier: str | None,
     project: Project,
     new: NewEnvironment,
@@ -292,27 +286,18 @@ def _reserve(
     """Admit what the environment begins with, and put on record what will be signed for it."""
     key_id = None
     if isinstance(new.credential, NewRequest):
-        certificate_admission.admit_request(platform, act, project, new.name, request)
-        key_id = CredentialId(platform.new_id())
+        certificate_admission.admit_request(act, project, new.name, request)
+        key_id = CredentialId(act.platform.new_id())
     else:
-        oauth_keys.admit_key(platform, act, project, request, now=attempt.now)
+        oauth_keys.admit_key(act, project, request)
     return issuing.reserve(
-        platform,
-        act,
-        attempt,
-        once,
-        earlier,
-        new.name,
-        issuing.subject_of(request),
-        ends_at=_first_end(used, new.name, attempt.now),
-        key_id=key_id,
+        act, earlier, new.name, issuing.subject_of(request), ends_at=_first_end(used, new.name, act.now), key_id=key_id
     )
 
 
 def _complete(
     platform: Platform,
     attempt: Attempt,
-    once: Once | None,
     request: CertificationRequest,
     reservation: Reservation,
     new: NewEnvironment,
@@ -323,24 +308,23 @@ def _complete(
     """Sign, then store an environment with its services and credential; before it the project, when that is `made`."""
     subject = issuing.subject_of(request)
     der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, once, subject, reservation, der) as act:
-        project, place = _insert_place(platform, act, new.name, used, made, now=attempt.now)
+    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+        project, place = _insert_place(act, new.name, used, made)
         if isinstance(new.credential, NewRequest):
             holder = attempt.actor.user_id
             certificate_admission.insert_issued(
-                platform, act, attempt, project, place, new.credential, request, reservation, der, owner_id=holder
+                act, project, place, new.credential, request, reservation, der, owner_id=holder
             )
         else:
             alias = new.credential.alias
-            oauth_keys.insert_key(platform, act, attempt, project, place, request, reservation, der, alias=alias)
+            oauth_keys.insert_key(act, project, place, request, reservation, der, alias=alias)
         act.note(project.id, made.name if made else new.name)
-        return settle(platform, act, attempt.actor, once, view_of(act, project.id), now=attempt.now)
+        return settle(act, view_of(act, project.id))
 
 
 def _create_at_once(
     platform: Platform,
     attempt: Attempt,
-    once: Once | None,
     first: NewEnvironment,
     project: Project,
     new: NewProject,
@@ -348,56 +332,40 @@ def _create_at_once(
 ) -> ProjectView:
     brought = certificate_admission.read_certificate(platform, attempt, credential)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
-        used = _check_new(platform, act, project, new)
-        return _store_brought(platform, act, attempt, once, brought, first, used, made=project)
+        used = _check_new(act, project, new)
+        return _store_brought(act, brought, first, used, made=project)
 
 
-def _add_at_once(
-    platform: Platform, attempt: Attempt, once: Once | None, new: NewEnvironment, credential: NewCertificate
-) -> ProjectView:
+def _add_at_once(platform: Platform, attempt: Attempt, new: NewEnvironment, credential: NewCertificate) -> ProjectView:
     brought = certificate_admission.read_certificate(platform, attempt, credential)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, attempt.actor, once, ProjectView, now=attempt.now)
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
         _check_absent(act.the_project, new.name)
-        return _store_brought(platform, act, attempt, once, brought, new, _services_for(act, new.name))
+        return _store_brought(act, brought, new, _services_for(act, new.name))
 
 
 def _store_brought(
-    platform: Platform,
-    act: Act,
-    attempt: Attempt,
-    once: Once | None,
-    brought: Brought,
-    new: NewEnvironment,
-    used: tuple[Service, ...],
-    *,
-    made: Project | None = None,
+    act: Act, brought: Brought, new: NewEnvironment, used: tuple[Service, ...], *, made: Project | None = None
 ) -> ProjectView:
-    project, place = _insert_place(platform, act, new.name, used, made, now=attempt.now)
-    certificate_admission.insert_brought(platform, act, attempt, project, place, brought)
+    project, place = _insert_place(act, new.name, used, made)
+    certificate_admission.insert_brought(act, project, place, brought)
     act.note(project.id, made.name if made else new.name)
-    return settle(platform, act, attempt.actor, once, view_of(act, project.id), now=attempt.now)
+    return settle(act, view_of(act, project.id))
 
 
 def _insert_place(
-    platform: Platform,
-    act: Act,
-    name: EnvironmentName,
-    used: tuple[Service, ...],
-    made: Project | None,
-    *,
-    now: datetime,
+    act: Act, name: EnvironmentName, used: tuple[Service, ...], made: Project | None
 ) -> tuple[Project, Environment]:
     """Store the project when it is `made`, and its environment."""
     if made is not None:
         projects.insert_project(act.connection, made, limit=_limit(act))
     project = made or act.the_project
-    return project, _insert_environment(platform, act, project, name, used, now=now)
+    return project, _insert_environment(act, project, name, used)
 
 
 def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:
@@ -445,19 +413,11 @@ def _services_for(act: Act, environment: EnvironmentName) -> tuple[Service, ...]
     return tuple(each for each in live if each.in_environment(environment))
 
 
-def _insert_environment(
-    platform: Platform,
-    act: Act,
-    project: Project,
-    name: EnvironmentName,
-    used: tuple[Service, ...],
-    *,
-    now: datetime,
-) -> Environment:
-    client_id = client_ids.spell(platform.random(_CLIENT_ID_BYTES))
+def _insert_environment(act: Act, project: Project, name: EnvironmentName, used: tuple[Service, ...]) -> Environment:
+    client_id = client_ids.spell(act.platform.random(_CLIENT_ID_BYTES))
     approved = tuple(ProjectService(each.id, each.name, Approval.APPROVED) for each in used)
     place = Environment(name, client_id, approved)
-    projects.insert_environment(act.connection, project, place, now=now)
+    projects.insert_environment(act.connection, project, place, now=act.now)
     return place
 
 

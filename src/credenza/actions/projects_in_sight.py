@@ -53,7 +53,7 @@ def list_all(
 ) -> tuple[ProjectView, ...]:
     """List the projects the actor may see, by id; members are left out."""
     with viewing(platform, Attempt(actor, Action.PROJECT_LIST, now, organization_id=organization_id)) as act:
-        seen_by = narrowed_to(act, actor)
+        seen_by = narrowed_to(act)
         found = projects.list_visible(act.connection, organization_id, to_user=seen_by, after=after, limit=limit)
         keys = credentials.list_of_projects(act.connection, [each.id for each in found])
         return tuple(ProjectView(each, keys.get(each.id, ()), ()) for each in found)
@@ -64,7 +64,7 @@ def search_page(
 ) -> ProjectPage:
     """List the projects the actor may see, as `wanted` asks."""
     with viewing(platform, Attempt(actor, Action.PROJECT_LIST, now, organization_id=organization_id)) as act:
-        found = projects.search_page(act.connection, organization_id, wanted, to_user=narrowed_to(act, actor))
+        found = projects.search_page(act.connection, organization_id, wanted, to_user=narrowed_to(act))
         held = credentials.holdings(act.connection, [each.id for each in found], now=now)
         rows = tuple(
             ProjectRow(each, {name: held[each.id, name] for name in EnvironmentName if (each.id, name) in held})
@@ -86,6 +86,6 @@ def in_sight(platform: Platform, actor: Actor, project_id: ProjectId, *, now: da
         return ProjectInSight(project, allowed, platform.policy.oauth2_key_limit if counts else None, len(taken))
 
 
-def narrowed_to(act: Act, actor: Actor) -> UserId | None:
+def narrowed_to(act: Act) -> UserId | None:
     """Whose projects alone an actor sees: None when all of the organization's."""
-    return None if actor.user_id is None or act.standing.sees_project else actor.user_id
+    return None if act.actor.user_id is None or act.standing.sees_project else act.actor.user_id

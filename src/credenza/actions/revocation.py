@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from credenza.actions.context import Act, Platform
 from credenza.domain import lifecycle
@@ -19,13 +18,13 @@ class Revoked:
     reach: Reach
 
 
-def revoke(act: Act, credential: Credential, *, keep_last: bool, reason: str, now: datetime) -> ChangeNumber:
+def revoke(act: Act, credential: Credential, *, keep_last: bool, reason: str) -> ChangeNumber:
     """Revoke it; returns the change that the gates must have applied. A second revocation changes nothing."""
     act.note(credential.id, reason)
-    others = credentials.count_other_active(act.connection, credential, now=now)
-    if not lifecycle.revoke(credential, other_active=others, keep_last=keep_last, now=now):
+    others = credentials.count_other_active(act.connection, credential, now=act.now)
+    if not lifecycle.revoke(credential, other_active=others, keep_last=keep_last, now=act.now):
         return changes.current(act.connection)
-    credentials.mark_revoked(act.connection, credential.id, reason=reason, now=now)
+    credentials.mark_revoked(act.connection, credential.id, reason=reason, now=act.now)
     return changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, credential.id)
 
 

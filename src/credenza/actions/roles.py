@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.custom_roles import CustomRole, parse_actions, usual_role_name
@@ -39,8 +39,8 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> CustomRole:
-    with acting(platform, Attempt(actor, Action.ROLE_CREATE, now, organization_id=organization_id)) as act:
-        claimed = claim(platform, act, actor, once, CustomRole, now=now)
+    with acting(platform, Attempt(actor, Action.ROLE_CREATE, now, organization_id=organization_id, once=once)) as act:
+        claimed = claim(act, CustomRole)
         if claimed.answer is not None:
             return claimed.answer
         identity = CustomRoleId(platform.new_id())
@@ -48,7 +48,7 @@ def create(
         access.check_gives(actor, act.standing, role.actions)
         custom_roles.insert_role(act.connection, role)
         _note(act, role)
-        return settle(platform, act, actor, once, role, now=now)
+        return settle(act, role)
 
 
 def edit(
@@ -78,18 +78,18 @@ def remove(
     with acting(platform, Attempt(actor, Action.ROLE_REMOVE, now, organization_id=organization_id)) as act:
         role = _find(act, role_id)
         access.check_gives(actor, act.standing, role.actions)
-        _check_unheld(act, role, now=now)
+        _check_unheld(act, role)
         custom_roles.mark_removed(act.connection, role_id, now=now)
         act.note(role_id, role.name)
 
 
-def find_given(act: Act, actor: Actor, role: OrganizationRole, role_id: CustomRoleId | None) -> CustomRole | None:
+def find_given(act: Act, role: OrganizationRole, role_id: CustomRoleId | None) -> CustomRole | None:
     """Find the custom role that somebody is to be given; None is for the roles of every organization. Refuses one that
     allows more than the actor's own."""
     if (role is OrganizationRole.CUSTOM) != (role_id is not None):
         raise Refusal(Code.INVALID, "Name a custom role exactly where the role is custom.", field="customRoleId")
     found = None if role_id is None else _find(act, role_id)
-    access.check_gives(actor, act.standing, access.granted(role, found.actions if found else frozenset()))
+    access.check_gives(act.actor, act.standing, access.granted(role, found.actions if found else frozenset()))
     return found
 
 
@@ -100,8 +100,8 @@ def _find(act: Act, role_id: CustomRoleId) -> CustomRole:
     return role
 
 
-def _check_unheld(act: Act, role: CustomRole, *, now: datetime) -> None:
-    holders = custom_roles.list_holders(act.connection, role.id, now=now)
+def _check_unheld(act: Act, role: CustomRole) -> None:
+    holders = custom_roles.list_holders(act.connection, role.id, now=act.now)
     if not holders:
         return
     named = ", ".join(holders[:_NAMED]) + (" …" if len(holders) > _NAMED else "")

@@ -33,17 +33,17 @@ def find(platform: Platform, actor: Actor, organization_id: OrganizationId, text
     with viewing(platform, Attempt(actor, Action.PROJECT_LIST, now, organization_id=organization_id)) as act:
         if not text.strip():
             return Found((), ())
-        person = narrowed_to(act, actor)
+        person = narrowed_to(act)
         wanted = ProjectQuery(text=text.strip(), limit=LIMIT)
         mine = None if person is None else projects.ids_visible(act.connection, organization_id, to_user=person)
         return Found(
             projects.search_page(act.connection, organization_id, wanted, to_user=person),
             credentials.search(act.connection, organization_id, text.strip(), of_projects=mine, limit=LIMIT),
-            _clients(act, actor, text.strip()),
+            _clients(act, text.strip()),
         )
 
 
-def _clients(act: Act, actor: Actor, text: str) -> tuple[ApiCredential, ...]:
-    if CredentialKind.CLIENT_SECRET in hidden(act, actor):
+def _clients(act: Act, text: str) -> tuple[ApiCredential, ...]:
+    if CredentialKind.CLIENT_SECRET in hidden(act):
         return ()
     return api_credentials.search(act.connection, act.organization_id, text, limit=LIMIT)

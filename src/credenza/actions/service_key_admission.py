@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from credenza.actions import issuing
 from credenza.actions.context import Act, Attempt, Platform, recording
 from credenza.actions.issuing import Issued, Reservation, Subject
-from credenza.actions.once import Once
 from credenza.domain import lifecycle
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
@@ -131,21 +130,14 @@ def admit(act: Act, environment: Environment, service_id: ServiceId, offered: Of
 
 
 def reserve(
-    platform: Platform,
-    act: Act,
-    attempt: Attempt,
-    once: Once | None,
-    earlier: str | None,
-    environment: Environment,
-    service: Service,
-    offered: Sequence[Offered],
+    act: Act, earlier: str | None, environment: Environment, service: Service, offered: Sequence[Offered]
 ) -> tuple[Reservation, ...]:
     """Admit the keys, and put on record what will be signed for them."""
     for each in offered:
         admit(act, environment, service.id, each)
-    ends_at = lifecycle.ends(attempt.now, service.in_environment(environment.name))
+    ends_at = lifecycle.ends(act.now, service.in_environment(environment.name))
     names = [each.named for each in offered]
-    return issuing.reserve_each(platform, act, attempt, once, earlier, environment.name, names, ends_at=ends_at)
+    return issuing.reserve_each(act, earlier, environment.name, names, ends_at=ends_at)
 
 
 def certify(
@@ -154,17 +146,11 @@ def certify(
     return tuple(map(partial(_certify, platform, attempt), offered, reservations))
 
 
-def insert(
-    act: Act,
-    attempt: Attempt,
-    environment: Environment,
-    service_id: ServiceId,
-    certified: Certified,
-) -> Credential:
+def insert(act: Act, environment: Environment, service_id: ServiceId, certified: Certified) -> Credential:
     """Store a certified key. It is admitted again under the lock, and starts as what is active then allows."""
     offered, reservation = certified.offered, certified.issued.reservation
     admit(act, environment, service_id, offered)
-    status = _first_status(act, attempt, _place(act, environment, service_id, offered.kind))
+    status = _first_status(act, _place(act, environment, service_id, offered.kind))
     made = Credential(
         id=reservation.key_id,
         organization_id=act.organization_id,
@@ -181,13 +167,13 @@ def insert(
         not_before=reservation.not_before,
         not_after=reservation.not_after,
         slot=None,
-        owner_id=attempt.actor.user_id,
+        owner_id=act.actor.user_id,
         predecessor_id=None,
-        created_at=attempt.now,
+        created_at=act.now,
         revoked_at=None,
         revoked_reason="",
         service_id=service_id,
-        inactive_since=attempt.now if status is Status.INACTIVE else None,
+        inactive_since=act.now if status is Status.INACTIVE else None,
     )
     credentials.insert_credential(act.connection, made)
     if certified.wrapped_private_key is not None:
@@ -208,11 +194,11 @@ def _certify(platform: Platform, attempt: Attempt, offered: Offered, reservation
     return Certified(offered, key, Issued(reservation, subject.text, der), wrapped)
 
 
-def _first_status(act: Act, attempt: Attempt, place: Place) -> Status:
-    usable = service_keys.count_usable(act.connection, place, now=attempt.now) > 0
+def _first_status(act: Act, place: Place) -> Status:
+    usable = service_keys.count_usable(act.connection, place, now=act.now) > 0
     status = lifecycle.first_status(place.kind, usable=usable)
     if status is Status.ACTIVE and lifecycle.RULES[place.kind].one_active:
-        service_keys.make_room(act.connection, place, now=attempt.now)  # an expired one still has the place
+        service_keys.make_room(act.connection, place, now=act.now)  # an expired one still has the place
     return status
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from credenza.actions import issuing, revocation
 from credenza.actions import service_key_admission as admission
-from credenza.actions.context import Act, Attempt, Platform, acting, reserving, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.revocation import Revoked
 from credenza.actions.service_key_admission import NewServiceKey
 from credenza.domain import lifecycle
@@ -51,22 +51,20 @@ def add(
 ) -> Credential:
     """Certify a key of the client's, or make one here. `environment` may be left out when the project uses the service
     in one only."""
-    attempt = Attempt(actor, Action.SERVICE_KEY_ADD, now, project_id=project_id)
+    attempt = Attempt(actor, Action.SERVICE_KEY_ADD, now, project_id=project_id, once=once)
     offered = admission.read(platform, attempt, new)
     with reserving(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, Credential, now=now)
+        claimed = claim(act, Credential)
         if claimed.answer is not None:
             return claimed.answer
         place = place_of(act.the_project, service_id, environment)
-        reservations = admission.reserve(
-            platform, act, attempt, once, claimed.reservation, place, _service(act, service_id), [offered]
-        )
+        reservations = admission.reserve(act, claimed.reservation, place, _service(act, service_id), [offered])
     (certified,) = admission.certify(platform, attempt, [offered], reservations)
-    with issuing.completing_each(platform, attempt, once, (certified.issued,)) as act:
+    with issuing.completing_each(platform, attempt, (certified.issued,)) as act:
         place = place_of(act.the_project, service_id, place.name)
-        made = admission.insert(act, attempt, place, service_id, certified)
+        made = admission.insert(act, place, service_id, certified)
         act.note(made.id, f"{place.name} service {service_id} {made.status} {made.alias}")
-        return settle(platform, act, actor, once, made, now=now)
+        return settle(act, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def activate(
     attempt = Attempt(actor, Action.SERVICE_KEY_ACTIVATE, now, project_id=project_id)
     with acting(platform, attempt) as act:
         key = _key(act, service_id, key_id)
-        number = _swap(act, key, now=now)
+        number = _swap(act, key)
         key = _key(act, service_id, key_id)
     return Activated(key, revocation.await_reach(platform, number))
 
@@ -110,7 +108,7 @@ def revoke(
     attempt = Attempt(actor, Action.SERVICE_KEY_REVOKE, now, project_id=project_id)
     with acting(platform, attempt) as act:
         key = _key(act, service_id, key_id)
-        number = _revoke(act, key, reason=reason, now=now)
+        number = _revoke(act, key, reason=reason)
         key = _key(act, service_id, key_id)
     return Revoked(key, revocation.await_reach(platform, number))
 
@@ -170,24 +168,24 @@ def _service(act: Act, service_id: ServiceId) -> Service:
     return service
 
 
-def _swap(act: Act, key: Credential, *, now: datetime) -> ChangeNumber:
+def _swap(act: Act, key: Credential) -> ChangeNumber:
     act.note(key.id, f"{key.environment} service {key.service_id}")
-    if not lifecycle.activate(key, now=now):
+    if not lifecycle.activate(key, now=act.now):
         return changes.current(act.connection)
-    replaced = service_keys.make_room(act.connection, service_keys.place_of(key), now=now)
+    replaced = service_keys.make_room(act.connection, service_keys.place_of(key), now=act.now)
     service_keys.mark_active(act.connection, key.id)
     if replaced:
         act.note(key.id, f"{act.detail} in place of {', '.join(replaced)}")
     return _announce(act)
 
 
-def _revoke(act: Act, key: Credential, *, reason: str, now: datetime) -> ChangeNumber:
+def _revoke(act: Act, key: Credential, *, reason: str) -> ChangeNumber:
     act.note(key.id, reason)
     place = service_keys.place_of(key)
-    others = service_keys.count_usable(act.connection, place, but_for=key.id, now=now)
-    if not lifecycle.revoke_service_key(key, other_active=others, now=now):
+    others = service_keys.count_usable(act.connection, place, but_for=key.id, now=act.now)
+    if not lifecycle.revoke_service_key(key, other_active=others, now=act.now):
         return changes.current(act.connection)
-    credentials.mark_revoked(act.connection, key.id, reason=reason, now=now)
+    credentials.mark_revoked(act.connection, key.id, reason=reason, now=act.now)
     return _announce(act)
 
 

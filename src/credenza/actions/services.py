@@ -9,8 +9,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from credenza.actions import token_keys
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain import catalog_rules
 from credenza.domain.access import Action
 from credenza.domain.catalog import NO_ENTRY, CatalogEntry
@@ -57,8 +57,8 @@ class NewService:
 
 
 def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, once: Once | None = None) -> Service:
-    with acting(platform, Attempt(actor, Action.SERVICE_CREATE, now)) as act:
-        claimed = claim(platform, act, actor, once, Service, now=now)
+    with acting(platform, Attempt(actor, Action.SERVICE_CREATE, now, once=once)) as act:
+        claimed = claim(act, Service)
         if claimed.answer is not None:
             return claimed.answer
         check(new)
@@ -75,7 +75,7 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
         service = replace(draft, id=services.insert_service(act.connection, draft, now=now))
         token_keys.sign_answers(platform, act.connection, service.environments, now=now)
         _announce(act, service)
-        return settle(platform, act, actor, once, service, now=now)
+        return settle(act, service)
 
 
 def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewService, *, now: datetime) -> Service:

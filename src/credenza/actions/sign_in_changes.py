@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from credenza.actions import outbox
-from credenza.actions.context import Act, Platform
+from credenza.actions.context import Act
 from credenza.actions.letters import Change, SignInChange
 from credenza.domain.model import Actor
 from credenza.domain.outbox import Kind
@@ -15,7 +13,7 @@ ACCOUNT = "/account"
 FORGOTTEN = "/forgotten"
 
 
-def tell(platform: Platform, act: Act, by: Actor, change: Change, *, name: str = "", now: datetime) -> None:
+def tell(act: Act, by: Actor, change: Change, *, name: str = "") -> None:
     """Have a letter sent to the user who did it, together with the change; `name` is what of it has one."""
     user = None if by.user_id is None else people.find_user(act.connection, by.user_id)
     if user is None:
@@ -23,11 +21,11 @@ def tell(platform: Platform, act: Act, by: Actor, change: Change, *, name: str =
     letter = SignInChange(
         change,
         name,
-        now,
+        act.now,
         by.address,
-        account=f"{platform.public_url}{ACCOUNT}",
-        forgotten=f"{platform.public_url}{FORGOTTEN}",
+        account=f"{act.platform.public_url}{ACCOUNT}",
+        forgotten=f"{act.platform.public_url}{FORGOTTEN}",
     )
     outbox.enqueue_mail(
-        platform, act.connection, kind=Kind.SIGN_IN_CHANGE, recipient=user.email, content=letter, now=now
+        act.platform, act.connection, kind=Kind.SIGN_IN_CHANGE, recipient=user.email, content=letter, now=act.now
     )

@@ -120,7 +120,7 @@ def finish(
         return Arrived(_confirm(platform, provider, kept, answer, session, visitor, now=now), kept.next)
     account = _redeem(provider, kept.departure, answer, now)
     user = _linked(platform, account) or _link(platform, provider, account, visitor, now=now)
-    spend = partial(_spend, user=user, kept=kept, now=now)
+    spend = partial(_spend, user=user, kept=kept)
     return Arrived(sessions.begin(platform, user, SignInMethod.SSO, visitor, now=now, spend=spend), kept.next)
 
 
@@ -149,7 +149,7 @@ def _confirm(
     user = _linked(platform, _redeem(provider, kept.departure, answer, now))
     if user is None or user.id != session.user.id:
         raise Refusal(Code.UNAUTHENTICATED, f"This account at {provider.name} is not the one you are signed in with.")
-    return sessions.prove(platform, session, visitor, now=now, spend=partial(_spend, user=user, kept=kept, now=now))
+    return sessions.prove(platform, session, visitor, now=now, spend=partial(_spend, user=user, kept=kept))
 
 
 def _same(one: str, other: str) -> bool:
@@ -230,10 +230,10 @@ def _name(account: ProvenAccount, email: str) -> str:
     return name if name and name.isprintable() else email.partition("@")[0]
 
 
-def _spend(act: Act, *, user: User, kept: _Kept, now: datetime) -> None:
+def _spend(act: Act, *, user: User, kept: _Kept) -> None:
     act.note(user.id, user.email)
     state_hash = hashlib.sha256(kept.departure.state.encode()).hexdigest()
-    if not spent.mark(act.connection, state_hash, _LABEL, expires_at=kept.until, now=now):
+    if not spent.mark(act.connection, state_hash, _LABEL, expires_at=kept.until, now=act.now):
         raise _elsewhere()
 
 

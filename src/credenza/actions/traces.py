@@ -163,7 +163,7 @@ def _visible(platform: Platform, actor: Actor, stored: StoredRefusal, *, now: da
             return _refused_call(stored)
     attempt = Attempt(actor, Action.ACCOUNT_KEY_LIST, now, organization_id=stored.organization_id)
     with viewing(platform, attempt) as act:
-        _check_own(act, actor, stored)
+        _check_own(act, stored)
         return _refused_call(stored)
 
 
@@ -173,9 +173,9 @@ def _is_of_api_credential(platform: Platform, stored: StoredRefusal) -> bool:
     return credential is not None and credential.kind is CredentialKind.CLIENT_SECRET
 
 
-def _check_own(act: Act, actor: Actor, stored: StoredRefusal) -> None:
+def _check_own(act: Act, stored: StoredRefusal) -> None:
     credential = credentials.find(act.connection, stored.credential_id)
-    if credential is None or not (act.standing.sees_everybody or credential.owner_id == actor.user_id):
+    if credential is None or not (act.standing.sees_everybody or credential.owner_id == act.actor.user_id):
         raise _none()
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.projects import ProjectView, view_of
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
@@ -49,22 +49,22 @@ def upgrade_to_oauth2(
     platform: Platform, actor: Actor, project_id: ProjectId, *, now: datetime, once: Once | None = None
 ) -> ProjectView:
     """Upgrade a project; gates know it with their next look. A second upgrade changes nothing."""
-    with acting(platform, Attempt(actor, Action.PROJECT_UPGRADE, now, project_id=project_id)) as act:
-        claimed = claim(platform, act, actor, once, ProjectView, now=now)
+    with acting(platform, Attempt(actor, Action.PROJECT_UPGRADE, now, project_id=project_id, once=once)) as act:
+        claimed = claim(act, ProjectView)
         if claimed.answer is not None:
             return claimed.answer
         act.note(project_id, "upgraded before" if act.the_project.dual else act.the_project.name)
         if not act.the_project.dual:
-            _upgrade(platform, act, act.the_project, now)
-        return settle(platform, act, actor, once, view_of(act, project_id), now=now)
+            _upgrade(act, act.the_project)
+        return settle(act, view_of(act, project_id))
 
 
-def _upgrade(platform: Platform, act: Act, project: Project, now: datetime) -> None:
+def _upgrade(act: Act, project: Project) -> None:
     places = lifecycle.upgrade(
         project,
         _services(act, project),
-        credentials.signing_keys_left(act.connection, project.id, limit=None, now=now),
-        key_limit=platform.policy.oauth2_key_limit,
+        credentials.signing_keys_left(act.connection, project.id, limit=None, now=act.now),
+        key_limit=act.platform.policy.oauth2_key_limit,
     )
     projects.update_project(act.connection, replace(project, dual=True))
     for key_id, place in places.items():

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import msgspec
 
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.actions.outbox import enqueue
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -47,9 +47,9 @@ def add(
     now: datetime,
     once: Once | None = None,
 ) -> AddedWebhook:
-    attempt = Attempt(actor, Action.WEBHOOK_ADD, now, organization_id=organization_id)
+    attempt = Attempt(actor, Action.WEBHOOK_ADD, now, organization_id=organization_id, once=once)
     with acting(platform, attempt) as act:
-        claimed = claim(platform, act, actor, once, AddedWebhook, now=now)
+        claimed = claim(act, AddedWebhook)
         if claimed.answer is not None:
             return claimed.answer
         check_url(url, schemes=platform.policy.webhook_schemes)
@@ -57,7 +57,7 @@ def add(
         added = _new_webhook(platform, organization_id, url, description, now=now)
         webhooks.insert_webhook(act.connection, added.webhook)
         act.note(added.webhook.id, url)
-        return settle(platform, act, actor, once, added, now=now, secret=True)
+        return settle(act, added, secret=True)
 
 
 def list_all(

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from credenza.actions.accounts import find_account
-from credenza.actions.context import Act, Attempt, Platform, acting, viewing
-from credenza.actions.once import Once, claim, settle
+from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
+from credenza.actions.once import claim, settle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import AccountId, Actor, OrganizationId, Workspace, WorkspaceId
@@ -33,8 +33,10 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> Workspace:
-    with acting(platform, Attempt(actor, Action.WORKSPACE_CREATE, now, organization_id=organization_id)) as act:
-        claimed = claim(platform, act, actor, once, Workspace, now=now)
+    with acting(
+        platform, Attempt(actor, Action.WORKSPACE_CREATE, now, organization_id=organization_id, once=once)
+    ) as act:
+        claimed = claim(act, Workspace)
         if claimed.answer is not None:
             return claimed.answer
         find_account(act, account_id)
@@ -44,7 +46,7 @@ def create(
         # Gates know an organization's tree as a whole: they must look at it anew.
         changes.record(act.connection, organization_id, changes.ChangeKind.ORGANIZATION, organization_id)
         act.note(workspace.id, workspace.name)
-        return settle(platform, act, actor, once, workspace, now=now)
+        return settle(act, workspace)
 
 
 def rename(

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import Body, Header, Query, Request, Response
 
 from credenza.actions import certificates, oauth_keys
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.api import answers, new_credentials, paging
 from credenza.api.asked import Asked, Caller, CredentialPath, ProjectPath
 from credenza.api.idempotency import Repeatable

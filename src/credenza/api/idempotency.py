@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Header, Request
 from starlette.types import Scope
 
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.api.arrival import Arrival, arrival_of
 from credenza.domain.errors import Code, Refusal
 

@@ -25,8 +25,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from credenza.actions.context import Platform
-from credenza.actions.once import Once
+from credenza.actions.context import Once, Platform
 from credenza.api import idempotency
 from credenza.api.arrival import Arrival, arrival_in
 from credenza.api.asked import Asked, asked

@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 
-from credenza.actions.once import Once
+from credenza.actions.context import Once
 from credenza.portal.visit import Visit
 
 _NOT_CONTENT = frozenset({"csrf", "once"})
