@@ -21,6 +21,7 @@ from credenza.actions import (
     organizations,
     people,
     project_members,
+    project_services,
     projects,
     roles,
     service_keys,
@@ -147,7 +148,7 @@ def environment_add(shop: Shop) -> Request:
 def environment_service_add(shop: Shop) -> Request:
     service = shop.stage.service()
     arguments = (shop.project.id, SANDBOX, service.id)
-    return _request(shop, "environment.service.add", shop.owner.actor, projects.add_service, *arguments)
+    return _request(shop, "environment.service.add", shop.owner.actor, project_services.add, *arguments)
 
 
 def key_add(shop: Shop) -> Request:
@@ -203,7 +204,7 @@ def service_add_with_keys(shop: Shop) -> Request:
         MadeHere("ours"),
     )
     arguments = (shop.project.id, SANDBOX, service.id)
-    return _request(shop, "environment.service.add", shop.owner.actor, projects.add_service, *arguments, keys=keys)
+    return _request(shop, "environment.service.add", shop.owner.actor, project_services.add, *arguments, keys=keys)
 
 
 def _used(shop: Shop) -> tuple[ProjectId, ServiceId]:

@@ -30,7 +30,8 @@ from credenza.actions import (
 from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.context import Passwords, Platform, Policy
 from credenza.actions.issuing import NewKey
-from credenza.actions.projects import NewProject, ProjectView
+from credenza.actions.project_view import ProjectView
+from credenza.actions.projects import NewProject
 from credenza.actions.revocation import Revoked
 from credenza.actions.services import NewService
 from credenza.adapters.passwords import Argon2Passwords

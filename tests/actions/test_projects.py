@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage
 
-from credenza.actions import oauth_keys, project_members, projects, projects_in_sight, services
+from credenza.actions import oauth_keys, project_members, project_services, projects, projects_in_sight, services
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewEnvironment, ProjectEdit
 from credenza.domain.errors import Code
@@ -97,9 +97,9 @@ def test_a_service_that_is_not_offered_in_the_environment(shop: Shop) -> None:
     place = (shop.owner.actor, shop.organization.id, wanted)
 
     shop.stage.refused("project.create", Code.PROJECT_CONFIG, projects.create, *place)
-    shop.refused("environment.service.add", Code.PROJECT_STATUS, projects.add_service, PRODUCTION, sandbox_only.id)
+    shop.refused("environment.service.add", Code.PROJECT_STATUS, project_services.add, PRODUCTION, sandbox_only.id)
     shop.add_production()
-    shop.refused("environment.service.add", Code.PROJECT_CONFIG, projects.add_service, PRODUCTION, sandbox_only.id)
+    shop.refused("environment.service.add", Code.PROJECT_CONFIG, project_services.add, PRODUCTION, sandbox_only.id)
 
 
 def test_sandbox_keys_of_30_days(shop: Shop) -> None:
@@ -109,7 +109,7 @@ def test_sandbox_keys_of_30_days(shop: Shop) -> None:
 
     assert view.credentials[0].not_after == shop.stage.now + timedelta(days=30) - SECOND
     assert shop.key.not_after == add_months(shop.stage.now, 13) - SECOND
-    shop.done("environment.service.add", projects.add_service, SANDBOX, short.id)
+    shop.done("environment.service.add", project_services.add, SANDBOX, short.id)
     assert shop.add().not_after == view.credentials[0].not_after
 
 
@@ -191,7 +191,7 @@ def test_the_other_environment_takes_over_live_services_that_are_offered_there(s
     sandbox_only = stage.service(AuthenticationType.DUAL_OAUTH, stage.place(SANDBOX))
     retired = stage.service(AuthenticationType.OAUTH10A)
     for each in (sandbox_only, retired):
-        shop.done("environment.service.add", projects.add_service, SANDBOX, each.id)
+        shop.done("environment.service.add", project_services.add, SANDBOX, each.id)
     stage.done("service.change", services.retire, OPERATOR, retired.id)
     shop.add_production()
 
@@ -205,14 +205,14 @@ def test_a_service_is_added_once_and_the_gates_are_told(shop: Shop) -> None:
     service = shop.stage.service(AuthenticationType.DUAL_OAUTH)
     before = len(shop.stage.rows(changes))
 
-    view = shop.done("environment.service.add", projects.add_service, SANDBOX, service.id)
+    view = shop.done("environment.service.add", project_services.add, SANDBOX, service.id)
 
     added = ProjectService(service.id, service.name, Approval.APPROVED)
     assert added in view.project.environments[0].services
     assert [(row.kind, row.subject) for row in shop.stage.rows(changes)[before:]] == [("project", shop.project.id)]
-    shop.refused("environment.service.add", Code.DUPLICATE_PROJECT_SERVICE, projects.add_service, SANDBOX, service.id)
+    shop.refused("environment.service.add", Code.DUPLICATE_PROJECT_SERVICE, project_services.add, SANDBOX, service.id)
     mtls = shop.stage.service(AuthenticationType.MTLS)
-    shop.refused("environment.service.add", Code.PROJECT_TYPE, projects.add_service, SANDBOX, mtls.id)
+    shop.refused("environment.service.add", Code.PROJECT_TYPE, project_services.add, SANDBOX, mtls.id)
 
 
 def test_a_list_holds_what_its_reader_may_see_a_page_at_a_time(shop: Shop) -> None:
@@ -250,7 +250,7 @@ def test_a_reader_changes_nothing(shop: Shop) -> None:
         ("project.change", projects.change, (ProjectEdit(),)),
         ("project.delete", projects.delete, ()),
         ("environment.add", projects.add_environment, (environment,)),
-        ("environment.service.add", projects.add_service, (SANDBOX, ServiceId(1))),
+        ("environment.service.add", project_services.add, (SANDBOX, ServiceId(1))),
     ):
         shop.stage.refused(action, Code.PROJECT_FORBIDDEN, call, overseer.actor, shop.project.id, *rest)
         shop.stage.refused(action, Code.PROJECT_NOT_FOUND, call, OPERATOR, ProjectId("x"), *rest)

@@ -19,7 +19,7 @@ from tests.actions.stage import (
     rsa_key,
 )
 
-from credenza.actions import backups, oauth_keys, project_members, projects, service_keys
+from credenza.actions import backups, oauth_keys, project_members, project_services, projects, service_keys
 from credenza.actions import certificates as certificate_actions
 from credenza.actions.service_key_admission import ByPublicKey, ByRequest, MadeHere, NewServiceKey
 from credenza.domain.errors import Code
@@ -171,7 +171,7 @@ def test_each_kind_environment_and_service_has_an_active_one_of_its_own(counter:
     shop = counter.shop
     shop.add_production()
     other = counter.stage.service()
-    shop.done("environment.service.add", projects.add_service, SANDBOX, other.id)
+    shop.done("environment.service.add", project_services.add, SANDBOX, other.id)
 
     made = [counter.add(kind, where) for kind in (READ, SIGN) for where in (SANDBOX, PRODUCTION)]
     counter.service = other.id
@@ -246,7 +246,7 @@ def test_a_service_comes_with_its_credentials_or_not_at_all(counter: Counter) ->
     service = counter.stage.service()
     keys = (MadeHere("ours"), ByPublicKey(READ, "reader", pem(1)), ByRequest(SIGN, "signer", request(2)))
 
-    view = counter.shop.done("environment.service.add", projects.add_service, SANDBOX, service.id, keys=keys)
+    view = counter.shop.done("environment.service.add", project_services.add, SANDBOX, service.id, keys=keys)
 
     made = [each for each in view.credentials if each.service_id == service.id]
     assert {each.kind for each in made} == {READ, WRITE, SIGN}
@@ -259,7 +259,7 @@ def test_one_bad_key_refuses_the_service_as_well(counter: Counter) -> None:
     keys = (MadeHere("ours"), ByRequest(READ, "reader", b"-----"))
 
     counter.shop.refused(
-        "environment.service.add", Code.INVALID_CSR, projects.add_service, SANDBOX, service.id, keys=keys
+        "environment.service.add", Code.INVALID_CSR, project_services.add, SANDBOX, service.id, keys=keys
     )
 
 
@@ -267,7 +267,7 @@ def test_two_of_a_kind_in_one_call_and_the_first_is_active(counter: Counter) -> 
     service = counter.stage.service()
     keys = tuple(ByPublicKey(READ, f"reader {number}", pem(number)) for number in (1, 2))
 
-    view = counter.shop.done("environment.service.add", projects.add_service, SANDBOX, service.id, keys=keys)
+    view = counter.shop.done("environment.service.add", project_services.add, SANDBOX, service.id, keys=keys)
 
     made = {each.alias: each.status for each in view.credentials if each.service_id == service.id}
     assert made == {"reader 1": Status.ACTIVE, "reader 2": Status.INACTIVE}
@@ -280,7 +280,7 @@ def test_the_same_key_twice_in_one_call_abandons_both(counter: Counter) -> None:
     counter.shop.refused(
         "environment.service.add",
         Code.DUPLICATE_KEY,
-        projects.add_service,
+        project_services.add,
         SANDBOX,
         service.id,
         keys=keys,
@@ -292,7 +292,7 @@ def test_a_service_that_is_there_already_is_refused_before_anything_is_signed(co
     counter.shop.refused(
         "environment.service.add",
         Code.DUPLICATE_PROJECT_SERVICE,
-        projects.add_service,
+        project_services.add,
         SANDBOX,
         counter.service,
         keys=(MadeHere("ours"),),
@@ -416,7 +416,7 @@ def test_a_deleted_project_takes_its_active_keys_along(counter: Counter) -> None
 def test_a_list_by_service_environment_kind_and_status(counter: Counter) -> None:
     shop = counter.shop
     other = counter.stage.service()
-    shop.done("environment.service.add", projects.add_service, SANDBOX, other.id)
+    shop.done("environment.service.add", project_services.add, SANDBOX, other.id)
     first, second, ours = counter.add(READ), counter.add(READ), counter.add(WRITE)
     counter.service = other.id
     elsewhere = counter.add(SIGN)
@@ -466,7 +466,7 @@ def test_one_is_neither_rotated_nor_renewed_nor_revoked_as_a_key_that_signs_call
 
 def test_one_is_found_at_its_own_service_alone(counter: Counter) -> None:
     other = counter.stage.service()
-    counter.shop.done("environment.service.add", projects.add_service, SANDBOX, other.id)
+    counter.shop.done("environment.service.add", project_services.add, SANDBOX, other.id)
     made = counter.add(READ)
     counter.service = other.id
 

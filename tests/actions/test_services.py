@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.actions.stage import OPERATOR, PRODUCTION, SANDBOX, Shop, Stage
 
-from credenza.actions import projects, services
+from credenza.actions import project_services, services
 from credenza.actions.services import NewService
 from credenza.domain.catalog import CatalogEntry, Permission, ScopeLevel
 from credenza.domain.errors import Code
@@ -211,7 +211,7 @@ def test_a_retired_service_is_out_of_the_catalog(shop: Shop) -> None:
 
     assert retired.status is ServiceStatus.RETIRED
     assert stage.looked(services.list_live, OPERATOR) == ()
-    shop.refused("environment.service.add", Code.SERVICE_NOT_FOUND, projects.add_service, SANDBOX, service.id)
+    shop.refused("environment.service.add", Code.SERVICE_NOT_FOUND, project_services.add, SANDBOX, service.id)
 
 
 def test_a_service_that_does_not_exist(stage: Stage) -> None:

@@ -10,8 +10,9 @@ from tests.actions.query_plans import steps_of
 from tests.actions.stage import PRODUCTION, SANDBOX, Shop, Stage, ec_request
 from tests.actions.test_races import AT_ONCE, adding, adding_rsa, race, revoking
 
-from credenza.actions import oauth_keys, projects
+from credenza.actions import oauth_keys, project_services, projects
 from credenza.actions.issuing import NewKey
+from credenza.actions.project_view import ProjectView
 from credenza.actions.traces import oauth1_use
 from credenza.actions.upgrades import look_ahead, upgrade_to_oauth2
 from credenza.domain.access import Action
@@ -33,7 +34,7 @@ def dual_shop(stage: Stage) -> Shop:
     return shop
 
 
-def upgrade(shop: Shop) -> projects.ProjectView:
+def upgrade(shop: Shop) -> ProjectView:
     return shop.done(Action.PROJECT_UPGRADE, upgrade_to_oauth2)
 
 
@@ -69,7 +70,7 @@ def test_a_project_with_a_service_that_takes_1_0a_alone_is_not_upgraded(shop: Sh
 def test_a_service_of_the_other_environment_counts_as_well(dual_shop: Shop) -> None:
     dual_shop.add_production()
     single = dual_shop.stage.service(AuthenticationType.OAUTH10A)
-    dual_shop.done("environment.service.add", projects.add_service, PRODUCTION, single.id)
+    dual_shop.done("environment.service.add", project_services.add, PRODUCTION, single.id)
 
     assert single.name in dual_shop.refused("project.upgrade", Code.PROJECT_CONFIG, upgrade_to_oauth2).message
 
@@ -160,7 +161,7 @@ def test_an_upgraded_project_takes_no_service_of_1_0a_alone(dual_shop: Shop) -> 
     upgrade(dual_shop)
     single = dual_shop.stage.service(AuthenticationType.OAUTH10A)
 
-    dual_shop.refused("environment.service.add", Code.PROJECT_TYPE, projects.add_service, SANDBOX, single.id)
+    dual_shop.refused("environment.service.add", Code.PROJECT_TYPE, project_services.add, SANDBOX, single.id)
 
 
 def test_max_3_keys_when_16_are_added_at_once_after_an_upgrade(dual_shop: Shop) -> None:

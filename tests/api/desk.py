@@ -37,6 +37,7 @@ from credenza.actions import (
 )
 from credenza.actions.context import Platform
 from credenza.actions.issuing import NewKey
+from credenza.actions.project_view import ProjectView
 from credenza.adapters.passwords import Argon2Passwords
 from credenza.adapters.vault import LocalVault
 from credenza.adapters.weak_keys import WeakKeys
@@ -258,7 +259,7 @@ class Desk:
         owner: str = "owner",
         kind: ProjectType = ProjectType.OAUTH10A,
         service: int | None = None,
-    ) -> projects.ProjectView:
+    ) -> ProjectView:
         """A project with a sandbox and one key, the run's key of that number."""
         actor = self.actor(owner)
         assert actor.organization_id is not None

@@ -28,7 +28,7 @@ from tests.gate.street import Upstream, served
 from tests.installation import SANDBOX, Installation, furnish, request_for, settings, upgrade
 from tests.oidc_provider import NODE
 
-from credenza.actions import certificates, oauth_keys, projects, services
+from credenza.actions import certificates, oauth_keys, project_services, projects, services
 from credenza.actions.certificate_admission import NewRequest
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject
@@ -137,7 +137,7 @@ class Street:
 
     def add_letters(self, partner: Partner) -> None:
         made = self.installation
-        projects.add_service(made.platform, made.actor, partner.project.id, SANDBOX, self.letters.id, now=now())
+        project_services.add(made.platform, made.actor, partner.project.id, SANDBOX, self.letters.id, now=now())
 
     def revoke(self, partner: Partner) -> None:
         made = self.installation

@@ -14,7 +14,7 @@ from tests.portal.conftest import Check
 from tests.portal.house import House
 from tests.portal.shop import SANDBOX, Shop
 
-from credenza.actions import oauth_keys, projects, upgrades
+from credenza.actions import oauth_keys, project_services, projects, upgrades
 from credenza.actions.issuing import NewKey
 from credenza.actions.projects import NewProject
 from credenza.domain.model import AuthenticationType, Project, ProjectId, ProjectType
@@ -52,7 +52,7 @@ class Street:
             self._add(crowded, self.shop.new_key(name))
         ec = [self._add(ledger, NewKey(name, ec_request(number))) for number, name in enumerate(("two", "three"))]
         single = self._project("Single")
-        projects.add_service(house.platform, self.shop.actor, single.id, SANDBOX, self.legacy.id, now=house.clock.now())
+        project_services.add(house.platform, self.shop.actor, single.id, SANDBOX, self.legacy.id, now=house.clock.now())
         key = self._add(moving, self.shop.new_key("billing-2026"))
         self._call(key, 30, OAUTH1, "10.1.4.9")
         self._call(key, 12, OAUTH1, "10.1.4.10", timedelta(days=4))

@@ -10,7 +10,7 @@ import pytest
 from tests.portal.house import House
 from tests.portal.shop import Shop, follow, problem
 
-from credenza.actions import oauth_keys, projects
+from credenza.actions import oauth_keys, project_services
 from credenza.domain.model import AuthenticationType, ProjectType
 from credenza.store import traces
 from credenza.store.engine import writing
@@ -78,7 +78,7 @@ def test_the_upgrade_is_done_once_and_its_page_then_leads_to_the_meter(shop: Sho
 def test_a_service_of_oauth_1_0a_alone_is_named_and_refuses_the_upgrade(shop: Shop) -> None:
     legacy = shop.add_service("Legacy", AuthenticationType.OAUTH10A)
     place = shop.project.environments[0].name
-    projects.add_service(shop.house.platform, shop.actor, shop.project.id, place, legacy.id, now=shop.house.clock.now())
+    project_services.add(shop.house.platform, shop.actor, shop.project.id, place, legacy.id, now=shop.house.clock.now())
 
     banner = shop.browser().get(shop.path("/sandbox")).text
     refused = shop.browser().post(shop.path("/upgrade"))

@@ -1,4 +1,4 @@
-"""Projects: create with first environment and credential, change, delete, add environments and services.
+"""Projects: create with first environment and credential, change, delete, add environments.
 
 An environment begins with a credential: a signing key or a certificate that is issued, in two transactions with the
 signature between them, or a certificate that is brought along, in one.
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from credenza.actions import certificate_admission, issuing, oauth_keys, service_key_admission
+from credenza.actions import certificate_admission, issuing, oauth_keys, project_services
 from credenza.actions.certificate_admission import Brought, NewCertificate, NewRequest
 from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
 from credenza.actions.issuing import NewKey, Reservation
 from credenza.actions.once import claim, settle
-from credenza.actions.places import place_in
-from credenza.actions.service_key_admission import NewServiceKey
+from credenza.actions.project_view import ProjectView, view_of
 from credenza.domain import client_ids, lifecycle
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
@@ -25,14 +24,12 @@ from credenza.domain.model import (
     Actor,
     Approval,
     Company,
-    Credential,
     CredentialId,
     Environment,
     EnvironmentName,
     OrganizationId,
     Project,
     ProjectId,
-    ProjectMember,
     ProjectService,
     ProjectType,
     Reach,
@@ -75,15 +72,6 @@ class ProjectEdit:
     company: Company | None = None
     commercial_countries: tuple[str, ...] | None = None
     ambiguous_readings: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectView:
-    """A project with what hangs on it."""
-
-    project: Project
-    credentials: tuple[Credential, ...]
-    members: tuple[ProjectMember, ...]
 
 
 def create(
@@ -174,73 +162,6 @@ def add_environment(
     return _complete(platform, attempt, request, reservation, new, used)
 
 
-def add_service(
-    platform: Platform,
-    actor: Actor,
-    project_id: ProjectId,
-    environment: EnvironmentName,
-    service_id: ServiceId,
-    *,
-    keys: Sequence[NewServiceKey] = (),
-    now: datetime,
-    once: Once | None = None,
-) -> ProjectView:
-    """Let the project use one more service in an environment, with the service credentials that it begins with: all of
-    them or nothing; gates know it within their next look."""
-    attempt = Attempt(actor, Action.ENVIRONMENT_SERVICE_ADD, now, project_id=project_id, once=once)
-    if keys:
-        return _add_service_with_keys(platform, attempt, environment, service_id, keys)
-    with acting(platform, attempt) as act:
-        claimed = claim(act, ProjectView)
-        if claimed.answer is not None:
-            return claimed.answer
-        _use_service(act, environment, _admit_service(act, environment, service_id))
-        return settle(act, view_of(act, project_id))
-
-
-def _add_service_with_keys(
-    platform: Platform,
-    attempt: Attempt,
-    environment: EnvironmentName,
-    service_id: ServiceId,
-    keys: Sequence[NewServiceKey],
-) -> ProjectView:
-    offered = [service_key_admission.read(platform, attempt, each) for each in keys]
-    with reserving(platform, attempt) as act:
-        claimed = claim(act, ProjectView)
-        if claimed.answer is not None:
-            return claimed.answer
-        service = _admit_service(act, environment, service_id)
-        place = place_in(act.the_project, environment)
-        reservations = service_key_admission.reserve(act, claimed.reservation, place, service, offered)
-    certified = service_key_admission.certify(platform, attempt, offered, reservations)
-    with issuing.completing_each(platform, attempt, tuple(each.issued for each in certified)) as act:
-        _use_service(act, environment, _admit_service(act, environment, service_id))
-        place = place_in(act.the_project, environment)
-        for each in certified:
-            service_key_admission.insert(act, place, service_id, each)
-        act.note(act.the_project.id, f"{act.detail} with {len(certified)} service credentials")
-        return settle(act, view_of(act, act.the_project.id))
-
-
-def _admit_service(act: Act, environment: EnvironmentName, service_id: ServiceId) -> Service:
-    place = place_in(act.the_project, environment)
-    service = _live_service(act, service_id)
-    lifecycle.admit_service(act.the_project, service.authentication)
-    _check_offered(service, environment)
-    if service_id in {each.service_id for each in place.services}:
-        raise projects.service_known(service_id, environment)
-    return service
-
-
-def _use_service(act: Act, environment: EnvironmentName, service: Service) -> None:
-    used = ProjectService(service.id, service.name, Approval.APPROVED)
-    projects.insert_project_service(act.connection, act.the_project, environment, used, now=act.now)
-    # Not a mere addition: gates hold the entitlements of keys they already know.
-    changes.record(act.connection, act.organization_id, changes.ChangeKind.PROJECT, act.the_project.id)
-    act.note(act.the_project.id, f"{environment} service {service.id}")
-
-
 def _first_project(platform: Platform, attempt: Attempt, organization_id: OrganizationId, new: NewProject) -> Project:
     return Project(
         id=ProjectId(platform.new_id()),
@@ -261,11 +182,9 @@ def _first_project(platform: Platform, attempt: Attempt, organization_id: Organi
 def _check_new(act: Act, project: Project, new: NewProject) -> tuple[Service, ...]:
     """Check all that a new project needs but its credential; returns the services it begins with."""
     _check_countries(act.platform, new.commercial_countries)
-    service = _live_service(act, new.service_id)
-    _check_offered(service, new.environment)
+    service = project_services.choose(act, project, new.environment, new.service_id)
     if projects.name_exists(act.connection, act.organization_id, new.name):
         raise projects.name_taken(new.name)
-    lifecycle.admit_service(project, service.authentication)
     return (service,)
 
 
@@ -379,22 +298,6 @@ def _check_countries(platform: Platform, countries: tuple[str, ...]) -> None:
         )
 
 
-def _live_service(act: Act, service_id: ServiceId) -> Service:
-    service = services.find(act.connection, service_id)
-    if service is None or service.status is not ServiceStatus.LIVE:
-        raise Refusal(
-            Code.SERVICE_NOT_FOUND, f"No service {service_id}. List them with: GET /services", field="serviceId"
-        )
-    return service
-
-
-def _check_offered(service: Service, environment: EnvironmentName) -> None:
-    if service.in_environment(environment) is None:
-        raise Refusal(
-            Code.PROJECT_CONFIG, f"The service {service.name} is not offered in {environment}.", field="environment"
-        )
-
-
 def _check_absent(project: Project, environment: EnvironmentName) -> None:
     if project.environment(environment) is not None:
         raise Refusal(
@@ -425,14 +328,6 @@ def _limit(act: Act) -> int:
     organization = people.find_organization(act.connection, act.organization_id)
     assert organization is not None, "the organization is locked by this transaction"
     return organization.project_limit
-
-
-def view_of(act: Act, project_id: ProjectId) -> ProjectView:
-    """Read a project as this transaction has left it."""
-    project = projects.find(act.connection, project_id)
-    assert project is not None, "the project was just read or written in this transaction"
-    keys = credentials.list_of_project(act.connection, project_id)
-    return ProjectView(project, keys, projects.list_members(act.connection, project))
 
 
 def _what_changed(before: Project, after: Project) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Platform, viewing
-from credenza.actions.projects import ProjectView
+from credenza.actions.project_view import ProjectView
 from credenza.domain import access
 from credenza.domain.access import Action
 from credenza.domain.lists import ProjectQuery

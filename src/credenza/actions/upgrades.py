@@ -8,7 +8,7 @@ from datetime import datetime
 
 from credenza.actions.context import Act, Attempt, Once, Platform, acting, viewing
 from credenza.actions.once import claim, settle
-from credenza.actions.projects import ProjectView, view_of
+from credenza.actions.project_view import ProjectView, view_of
 from credenza.domain import lifecycle
 from credenza.domain.access import Action
 from credenza.domain.model import Actor, Credential, Project, ProjectId, Service

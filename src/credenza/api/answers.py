@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from credenza.actions.authorities import AuthorityView
 from credenza.actions.certificates import CertificateInContext
-from credenza.actions.projects import ProjectView
+from credenza.actions.project_view import ProjectView
 from credenza.actions.trusted_authorities import TrustView
 from credenza.api import catalog_entries
 from credenza.domain import model

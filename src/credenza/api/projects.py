@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from credenza.actions import project_members, projects, projects_in_sight, upgrades
+from credenza.actions import project_members, project_services, projects, projects_in_sight, upgrades
 from credenza.actions.context import organization_of
+from credenza.actions.project_view import ProjectView
 from credenza.api import answers, new_credentials, paging, service_keys
 from credenza.api.asked import Asked, Caller, EnvironmentPath, OrganizationPath, ProjectPath, UserPath
 from credenza.api.idempotency import Repeatable
@@ -142,7 +143,7 @@ def add_service(
         raise Refusal(Code.INVALID, "The path names another environment than the body.", field="environment.name")
     name = EnvironmentName(environment_name)
     details = None if new.environment is None else new.environment.service_details
-    view = projects.add_service(
+    view = project_services.add(
         asked.platform,
         asked.actor,
         ProjectId(project_id),
@@ -206,7 +207,7 @@ def _company(company: wire.NewCompany | None) -> Company | None:
     return Company(company.name, company.is_government_entity, address)
 
 
-def _environment(view: projects.ProjectView, name: EnvironmentName, asked: Asked) -> wire.Environment:
+def _environment(view: ProjectView, name: EnvironmentName, asked: Asked) -> wire.Environment:
     place = view.project.environment(name)
     assert place is not None, "just added or just used"
     return answers.environment(view, place, now=asked.now)

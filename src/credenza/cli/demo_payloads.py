@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import load_der_x509_certificate
 
-from credenza.actions import projects, service_keys, services
+from credenza.actions import project_services, service_keys, services
 from credenza.actions.context import Platform
 from credenza.actions.service_key_admission import ByRequest, MadeHere
 from credenza.actions.services import NewService
@@ -89,7 +89,7 @@ def seed(platform: Platform, directory: Path, seeded: Seeded, *, upstream: str, 
     """Let the project of the demo use a service whose payloads are encrypted."""
     service = _offer(platform, upstream, now=now)
     project_id, begin = seeded.project.id, add_months(now, -12)
-    projects.add_service(platform, seeded.owner, project_id, _SANDBOX, service.id, now=begin)
+    project_services.add(platform, seeded.owner, project_id, _SANDBOX, service.id, now=begin)
     counter = _Counter(platform, directory, seeded.owner, project_id, service, now)
     _responses(counter)
     _requests(counter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from credenza.actions import projects, services
+from credenza.actions import project_services, services
 from credenza.domain import lifecycle
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import EnvironmentName, Project, Service, ServiceId
@@ -28,7 +28,7 @@ def ask_add(visit: Visit) -> Response:
 def add(visit: Visit) -> Response:
     try:
         service_id, name = _chosen(visit)
-        projects.add_service(visit.portal.platform, visit.actor, project_id(visit), name, service_id, now=visit.now)
+        project_services.add(visit.portal.platform, visit.actor, project_id(visit), name, service_id, now=visit.now)
     except Refusal as refusal:
         return _form(visit, refusal)
     return visit.go(f"/projects/{project_id(visit)}/services")
