@@ -50,7 +50,7 @@ def create(
             return claimed.answer
         _check_request(actor, scopes, days)
         _check_end(act, days)
-        holder = holder_of(act, actor, owner, "token")
+        holder = holder_of(act, owner, "token")
         issued = insert_token(
             platform, act.connection, organization_id, holder, name=name, scopes=scopes, days=days, now=now
         )

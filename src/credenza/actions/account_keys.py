@@ -54,7 +54,7 @@ def add(
             return claimed.answer
         _check_scopes(actor)
         _admit(act, request)
-        holder = holder_of(act, actor, owner, "key")
+        holder = holder_of(act, owner, "key")
         reservation = issuing.reserve(act, claimed.reservation, _ISSUED_IN, subject, ends_at=_end(act))
     der = issuing.sign(platform, attempt, subject, reservation)
     with issuing.completing(platform, attempt, subject, reservation, der) as act:

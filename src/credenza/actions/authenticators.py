@@ -100,7 +100,7 @@ def confirm(platform: Platform, actor: Actor, code: str, *, now: datetime) -> Re
                 field="code",
             )
         act.note(user_id)
-        sign_in_changes.tell(act, actor, Change.AUTHENTICATOR_ADDED)
+        sign_in_changes.tell(act, Change.AUTHENTICATOR_ADDED)
         return _draw_recovery_codes(act, user_id)
 
 
@@ -111,7 +111,7 @@ def new_recovery_codes(platform: Platform, actor: Actor, *, now: datetime) -> Re
         if not is_confirmed(act.connection, user_id):
             raise Refusal(Code.INVALID, "Recovery codes stand in for an authenticator. Add one first.")
         act.note(user_id)
-        sign_in_changes.tell(act, actor, Change.RECOVERY_CODES)
+        sign_in_changes.tell(act, Change.RECOVERY_CODES)
         return _draw_recovery_codes(act, user_id)
 
 
@@ -125,7 +125,7 @@ def remove(platform: Platform, actor: Actor, *, now: datetime) -> None:
         if not authenticators.delete_all(act.connection, user_id):
             raise Refusal(Code.NOT_FOUND, "There is no authenticator.")
         act.note(user_id)
-        sign_in_changes.tell(act, actor, Change.AUTHENTICATOR_REMOVED)
+        sign_in_changes.tell(act, Change.AUTHENTICATOR_REMOVED)
 
 
 def is_confirmed(connection: Connection, user_id: UserId) -> bool:

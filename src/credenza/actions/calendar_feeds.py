@@ -58,7 +58,7 @@ def make(
         claimed = claim(act, MadeFeed)
         if claimed.answer is not None:
             return claimed.answer
-        holder = holder_of(act, actor, owner, "calendar feed")
+        holder = holder_of(act, owner, "calendar feed")
         feed = CalendarFeed(platform.new_id(), organization_id, holder, now)
         token = base64.urlsafe_b64encode(platform.random(_TOKEN_BYTES)).rstrip(b"=").decode()
         calendar_feeds.insert_feed(act.connection, feed, token_hash=_hash(platform, token))

@@ -234,9 +234,9 @@ def recording(platform: Platform, attempt: Attempt) -> Iterator[Trail]:
         raise
 
 
-def holder_of(act: Act, actor: Actor, named: UserId | None, thing: str) -> UserId:
+def holder_of(act: Act, named: UserId | None, thing: str) -> UserId:
     """Say whose the new thing will be: the actor's own, or whom an operator has named; a member in any case."""
-    holder = named if actor.kind is ActorKind.OPERATOR else actor.user_id
+    holder = named if act.actor.kind is ActorKind.OPERATOR else act.actor.user_id
     if holder is None or people.find_role(act.connection, act.organization_id, holder) is None:
         raise Refusal(Code.INVALID, f"A {thing} belongs to a member of the organization. Name one.", field="owner")
     return holder

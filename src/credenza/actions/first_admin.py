@@ -64,7 +64,7 @@ def accept(
     with recording(platform, attempt):
         chosen = passwords.make(platform, password, words=(email, name, organization), now=now)
     with acting(platform, attempt) as act:
-        _use(platform, act, token, now=now)
+        _use(act, token)
         user = people.insert_user(act, email=email, name=name)
         password_rows.put(act.connection, user.id, chosen)
         made = _insert_organization(act, organization, user)
@@ -75,11 +75,11 @@ def accept(
     return FirstAdmin(user, made, issued.secret, begun)
 
 
-def _use(platform: Platform, act: Act, token: str, *, now: datetime) -> None:
-    one_time_links.hold(
-        act.connection, Purpose.FIRST_ADMIN
-    )  # of two links, used at the same moment, one makes an admin
-    if not one_time_links.use(act.connection, links.hash_of(platform, token), Purpose.FIRST_ADMIN, now=now):
+def _use(act: Act, token: str) -> None:
+    # Of two links, used at the same moment, one makes an admin.
+    one_time_links.hold(act.connection, Purpose.FIRST_ADMIN)
+    token_hash = links.hash_of(act.platform, token)
+    if not one_time_links.use(act.connection, token_hash, Purpose.FIRST_ADMIN, now=act.now):
         raise _spent()
     if people_rows.any_user(act.connection):
         raise _spent()

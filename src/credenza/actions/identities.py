@@ -33,7 +33,7 @@ def unlink(platform: Platform, actor: Actor, issuer: str, *, now: datetime) -> N
         if not passkeys.has_another_way_in(act.connection, user_id, but_issuer=issuer):
             raise only_way_in("issuer")
         identities.delete_identity(act.connection, user_id, issuer)
-        sign_in_changes.tell(act, actor, Change.IDENTITY_UNLINKED, name=issuer)
+        sign_in_changes.tell(act, Change.IDENTITY_UNLINKED, name=issuer)
 
 
 def _person(actor: Actor) -> UserId:

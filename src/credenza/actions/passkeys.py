@@ -74,7 +74,7 @@ def register(platform: Platform, actor: Actor, name: str, response: str, *, now:
             raise Refusal(Code.DUPLICATE_KEY, "This passkey is registered already.", field="response")
         challenges.use_up(act.connection, attestation.challenge, now=now)
         act.note(passkey.id, passkey.name)
-        sign_in_changes.tell(act, actor, Change.PASSKEY_ADDED, name=passkey.name)
+        sign_in_changes.tell(act, Change.PASSKEY_ADDED, name=passkey.name)
         return passkey
 
 
@@ -101,7 +101,7 @@ def remove(platform: Platform, actor: Actor, passkey_id: str, *, now: datetime) 
         if not passkeys.has_another_way_in(act.connection, user_id, but_passkey=passkey_id):
             raise only_way_in("passkeyId")
         passkeys.delete_passkey(act.connection, passkey_id)
-        sign_in_changes.tell(act, actor, Change.PASSKEY_REMOVED, name=passkey.name)
+        sign_in_changes.tell(act, Change.PASSKEY_REMOVED, name=passkey.name)
 
 
 def only_way_in(field: str) -> Refusal:

@@ -69,7 +69,7 @@ def accept(platform: Platform, token: str, new: str, visitor: Visitor, *, now: d
     with acting(platform, attempt) as act:
         links.use(platform, act.connection, token, Purpose.PASSWORD_RESET, now=now)
         passwords.store(act, user.id, chosen)
-        sign_in_changes.tell(act, attempt.actor, Change.PASSWORD)
+        sign_in_changes.tell(act, Change.PASSWORD)
 
 
 def link_to(platform: Platform, token: str) -> str:

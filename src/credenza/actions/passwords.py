@@ -132,7 +132,7 @@ def set_password(platform: Platform, actor: Actor, old: str, new: str, *, now: d
         chosen = choose(platform, new, account, now=now)
     with acting(platform, attempt) as act:
         store(act, account.user.id, chosen, but_session=actor.id)
-        sign_in_changes.tell(act, actor, Change.PASSWORD)
+        sign_in_changes.tell(act, Change.PASSWORD)
 
 
 def choose(platform: Platform, new: str, account: Account, *, now: datetime) -> StoredPassword:

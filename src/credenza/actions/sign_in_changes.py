@@ -5,7 +5,6 @@ from __future__ import annotations
 from credenza.actions import outbox
 from credenza.actions.context import Act
 from credenza.actions.letters import Change, SignInChange
-from credenza.domain.model import Actor
 from credenza.domain.outbox import Kind
 from credenza.store import people
 
@@ -13,8 +12,9 @@ ACCOUNT = "/account"
 FORGOTTEN = "/forgotten"
 
 
-def tell(act: Act, by: Actor, change: Change, *, name: str = "") -> None:
+def tell(act: Act, change: Change, *, name: str = "") -> None:
     """Have a letter sent to the user who did it, together with the change; `name` is what of it has one."""
+    by = act.actor
     user = None if by.user_id is None else people.find_user(act.connection, by.user_id)
     if user is None:
         return
