@@ -99,6 +99,22 @@ def test_a_new_proof_is_fresh_and_gives_another_token(stage: Stage, ann: User) -
     assert stage.looked(sessions.find, proven.token) == proven.session
 
 
+def test_a_session_is_live_and_fresh_where_the_clock_is_behind(stage: Stage, ann: User) -> None:
+    begun, behind = begin(stage, ann), stage.now - timedelta(seconds=60)
+
+    assert sessions.find(stage.platform, begun.token, now=behind) == begun.session
+    assert sessions.actor_of(begun.session, address="", now=behind).fresh
+
+
+def test_a_session_of_a_clock_that_was_a_year_ahead_ends_when_that_is_put_right(stage: Stage, ann: User) -> None:
+    right = stage.now
+    stage.clock.advance(timedelta(days=365))
+    begun = begin(stage, ann)
+
+    assert sessions.find(stage.platform, begun.token, now=right) is None
+    assert not sessions.actor_of(begun.session, address="", now=right).fresh
+
+
 def test_an_ended_session_cannot_be_proven_into_life(stage: Stage, ann: User) -> None:
     begun = begin(stage, ann)
     stage.done("session.end", sessions.end, proofs.actor_of(stage, begun), begun.session.id)
