@@ -170,11 +170,11 @@ def _add(context: typer.Context, wanted: _Wanted) -> None:
         return
     project, environment = remote.project(context), remote.environment(context)
     new: AddMTLSCsrCredentialAfter | AddMTLSCertificateCredentialAfter
-    if wanted.csr is not None:
-        new = _by_request(wanted, remote.csr_text(wanted.csr), environment)
-    else:
-        new = _by_certificate(wanted, environment)
     with remote.client(context) as client:
+        if wanted.csr is not None:
+            new = _by_request(wanted, remote.csr_text(wanted.csr), environment)
+        else:
+            new = _by_certificate(wanted, environment)
         output.show_but(context, client.send(operations.add_certificate(project, new)), "certificate")
 
 
@@ -190,8 +190,8 @@ def _generate(context: typer.Context, wanted: _Wanted) -> None:
         organizational_unit=wanted.unit,
     )
     project = remote.project(context)
-    new = _by_request(wanted, request.decode(), remote.environment(context))
     with remote.client(context) as client:
+        new = _by_request(wanted, request.decode(), remote.environment(context))
         made = client.send(operations.add_certificate(project, new))
         details = client.send(operations.get_certificate(project, made.id))
     store.write(private_key, made, [each.encode() for each in details.chain])

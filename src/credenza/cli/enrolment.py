@@ -26,8 +26,8 @@ def create(
 ) -> None:
     """Make a secret that lets one device enrol once, and write it to a file, mode 0600. It is not shown again."""
     files.check_writable(file, overwrite=force)
-    new = NewEnrolmentSecret(alias=alias, environment=remote.environment(context), hours=hours)
     with remote.client(context) as client:
+        new = NewEnrolmentSecret(alias=alias, environment=remote.environment(context), hours=hours)
         made = client.send(operations.create_enrolment_secret(remote.project(context), new))
     files.write_secret(file, made.secret.encode() + b"\n", overwrite=force)
     until = f"{made.expires_at:%F %H:%M} UTC"

@@ -177,7 +177,8 @@ def _certify(
         return
     store = own_key.open_store(own_key.path_of(out, alias), password_file, overwrite=force)
     private_key = own_key.make()
-    request = requests.build(private_key, common_name=alias).decode()
+    # A common name is shorter than an alias may be (RFC 5280, upper bounds).
+    request = requests.build(private_key, common_name=alias[:64].strip()).decode()
     with remote.client(context) as client:
         made = client.send(operation(request))
         issuer = client.send(operations.get_authority_certificate(made.environment, "issuing"))

@@ -80,14 +80,14 @@ def create(
 ) -> None:
     """Make a project with its first environment (--env, else sandbox) and its first key or certificate."""
     environment = remote.environment(context) or "SANDBOX"
-    new = NewProject(
-        type=project_type,
-        name=name,
-        service=ServiceChoice(serviceId=service),
-        environment=environment,
-        credential=_first(alias, csr, cert, is_mtls=mtls or project_type == "MTLS"),
-    )
     with remote.client(context) as client:
+        new = NewProject(
+            type=project_type,
+            name=name,
+            service=ServiceChoice(serviceId=service),
+            environment=environment,
+            credential=_first(alias, csr, cert, is_mtls=mtls or project_type == "MTLS"),
+        )
         _show(context, client.send(operations.create_project(new)))
 
 
@@ -105,8 +105,8 @@ def add_environment(
 ) -> None:
     """Request the project's other environment (--env) with a key or certificate (--mtls, --cert) of its own."""
     environment = remote.environment(context) or "PRODUCTION"
-    new = NewEnvironment(name=environment, credential=_first(alias, csr, cert, is_mtls=mtls))
     with remote.client(context) as client:
+        new = NewEnvironment(name=environment, credential=_first(alias, csr, cert, is_mtls=mtls))
         output.show(context, client.send(operations.add_environment_to_project(remote.project(context), new)))
 
 
@@ -114,10 +114,9 @@ def add_environment(
 def add_service(context: typer.Context, service: Annotated[int, typer.Argument(help="Its number.")]) -> None:
     """Let the project use one more service in an environment (--env)."""
     environment = remote.environment(context) or "SANDBOX"
-    operation = operations.add_service_to_environment(
-        remote.project(context), environment, NewProjectService(serviceId=service)
-    )
     with remote.client(context) as client:
+        new = NewProjectService(serviceId=service)
+        operation = operations.add_service_to_environment(remote.project(context), environment, new)
         output.show(context, client.send(operation))
 
 
@@ -136,8 +135,8 @@ def add_member(
     admin: Annotated[bool, typer.Option("--admin", help="As admin; read-only without this.")] = False,
 ) -> None:
     """Put somebody on the project, or change the role there."""
-    new = NewTeamMember(email=email, role="admin" if admin else "read_only")
     with remote.client(context) as client:
+        new = NewTeamMember(email=email, role="admin" if admin else "read_only")
         output.show(context, client.send(operations.set_project_member(remote.project(context), new)))
 
 

@@ -102,10 +102,16 @@ def csr_text(path: Path) -> str:
 
 def _unsendable(error: ValidationError) -> Exception:
     """What was typed does not fit into the request; an answer that cannot be read is no fault of the user's."""
-    if error.title not in {each.__name__ for each in RequestShape.__subclasses__()}:
+    if error.title not in _shapes(RequestShape):
         return error
     wrong = (f"{'.'.join(map(str, each['loc']))}: {_wanted(each)}" for each in error.errors())
     return CommandFailed("\n".join(wrong), ExitCode.USAGE)
+
+
+def _shapes(parent: type[RequestShape]) -> frozenset[str]:
+    """Name what can be sent: a shape often extends another one."""
+    children = parent.__subclasses__()
+    return frozenset(each.__name__ for each in children).union(*map(_shapes, children))
 
 
 def _wanted(found: ErrorDetails) -> str:

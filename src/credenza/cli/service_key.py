@@ -131,7 +131,7 @@ def add(
     wanted = _Wanted(service, key_type, alias, csr, public_key_file, generate, out, certificate, password_file, force)
     _check_sources(wanted)
     files.check_writable(*wanted.written, overwrite=force)
-    made = _generate(context, wanted) if generate else _send(context, wanted, _new(context, wanted))
+    made = _generate(context, wanted) if generate else _send(context, wanted)
     _write_certificate(context, made, certificate, force=force)
     if certificate != files.STANDARD:
         _show(context, made)
@@ -194,8 +194,8 @@ def _generate(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
     private_key = own_key.make()
     request = requests.build(private_key, common_name=wanted.alias[:64]).decode()
     environment = remote.environment(context)
-    new = AddClientOwnedKey(type=wanted.type, alias=wanted.alias, csr=request, environment=environment)
     with remote.client(context) as client:
+        new = AddClientOwnedKey(type=wanted.type, alias=wanted.alias, csr=request, environment=environment)
         made = client.send(operations.add_service_key(remote.project(context), wanted.service, new))
         issuer = client.send(operations.get_authority_certificate(made.environment, "issuing"))
     store.write(private_key, made, [issuer])
@@ -203,9 +203,9 @@ def _generate(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
     return made
 
 
-def _send(context: typer.Context, wanted: _Wanted, new: AddServiceCredential) -> ServiceCredential:
+def _send(context: typer.Context, wanted: _Wanted) -> ServiceCredential:
     with remote.client(context) as client:
-        return client.send(operations.add_service_key(remote.project(context), wanted.service, new))
+        return client.send(operations.add_service_key(remote.project(context), wanted.service, _new(context, wanted)))
 
 
 def _public_key_text(path: Path) -> str:
