@@ -272,6 +272,20 @@ def test_a_full_memory_refuses_and_empties_itself_at_its_next_turns(tmp_path: Pa
     replay.close()
 
 
+def test_what_other_processes_put_in_is_seen_before_a_64th_of_the_room_is_taken(tmp_path: Path) -> None:
+    replay = open_replay(tmp_path)
+    replay.first_seen(b"who sees that there is room for all but one", NOW)
+    with running(asker(tmp_path)) as other:
+        keys = "".join(f"key {number}\n" for number in range(CAPACITY - 1))
+        assert other.communicate(keys)[0].count("True") == CAPACITY - 1
+
+    with pytest.raises(ReplayUnavailable, match="full"):
+        _ = [replay.first_seen(b"one too many %d" % number, NOW) for number in range(1 + CAPACITY // 64)]
+
+    assert not replay.first_seen(b"one too many 0", NOW)
+    replay.close()
+
+
 @pytest.mark.parametrize("damage", [b"", b"garbage" * 10_000], ids=["empty", "garbage"])
 def test_a_damaged_file_never_vouches_for_what_it_lost(tmp_path: Path, damage: bytes) -> None:
     LmdbReplay.establish(tmp_path)

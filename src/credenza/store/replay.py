@@ -48,6 +48,12 @@ STATE_KEY = b"state"
 BYTES_PER_KEY = 60
 RESERVE_BYTES = 4 * 1024 * 1024
 
+# To ask how full a slot is takes as long as to put a key into it. Who has found room for many puts a few of them in
+# before asking again: a 64th of the room, and at most so many. When 64 processes do so at once, what they put in too
+# much is a fourth of the reserve.
+_SHARE_OF_ROOM = 64
+_MOST_UNASKED = 256
+
 
 def place_of(directory: Path) -> str:
     """Name a directory on this machine: processes that share it agree, and nobody else does, clones included."""
@@ -88,6 +94,7 @@ class LmdbReplay:
         self._generation_s = remember.total_seconds() + CLOCK_TOLERANCE_S
         self._ahead_s = ahead.total_seconds()
         self._capacity = capacity
+        self._unasked = 0  # how many keys may be put in before asking for room
         self.remembers_since = math.inf
         with _fail_closed("cannot open replay memory"):
             self._open(directory, now, boot_id.read_bytes())
@@ -107,7 +114,7 @@ class LmdbReplay:
                 slots = self._slots_at(transaction, now)
                 new = _insert(transaction, slots, digest)
                 if new:
-                    self._check_room(transaction, slots)
+                    self._check_room(transaction, slots, 1)
                 return new
         except lmdb.Error as error:
             raise ReplayUnavailable("replay memory does not answer") from error
@@ -119,7 +126,7 @@ class LmdbReplay:
             with self._environment.begin(write=True) as transaction:
                 slots = self._slots_at(transaction, now)
                 new = tuple([_insert(transaction, slots, digest) for digest in digests])
-                self._check_room(transaction, slots)
+                self._check_room(transaction, slots, sum(new))
                 return new
         except lmdb.Error as error:
             raise ReplayUnavailable("replay memory does not answer") from error
@@ -161,10 +168,15 @@ class LmdbReplay:
             transaction.put(STATE_KEY, STATE.pack(0, now, since), overwrite=False)
             _, _, self.remembers_since = STATE.unpack(transaction.get(STATE_KEY))
 
-    def _check_room(self, transaction: Any, slots: tuple[Any, Any]) -> None:
+    def _check_room(self, transaction: Any, slots: tuple[Any, Any], taken: int) -> None:
         """Raise ReplayUnavailable when the memory is full; who leaves a transaction so has undone its inserts."""
-        if transaction.stat(slots[0])["entries"] > self._capacity:
+        self._unasked -= taken
+        if self._unasked >= 0:
+            return
+        room = self._capacity - transaction.stat(slots[0])["entries"]
+        if room < 0:
             raise ReplayUnavailable("replay memory is full")
+        self._unasked = min(room // _SHARE_OF_ROOM, _MOST_UNASKED)
 
     def _slots_at(self, transaction: Any, now: float) -> tuple[Any, Any]:
         """Current and previous slot. The state is read each time, because another process may have turned them."""
