@@ -56,6 +56,23 @@ class Connection(HttpToolsProtocol, Guest):
 
     `client_certificate` is the DER of what TLS has proven before the connection was made; empty without."""
 
+    # Python finds attributes by their place, without looking for their names, in objects of at most thirty.
+    # uvicorn's protocol has 28; ours are kept beside them.
+    __slots__ = (
+        "_answered",
+        "_begun",
+        "_deadline",
+        "_head_bytes",
+        "_limits",
+        "_most_head_bytes",
+        "_received",
+        "_unread_bytes",
+        "_write_deadline",
+        "_writes",
+        "client_certificate",
+        "waiting_since",
+    )
+
     def __init__(self, *arguments: Any, limits: Limits, writes: HeldWrites, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._limits = limits

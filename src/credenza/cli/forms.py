@@ -31,6 +31,8 @@ class Forms:
 
 
 class FormConnection(QuickConnection):
+    __slots__ = ("_form", "_forms")
+
     def __init__(self, *arguments: Any, forms: Forms, **named: Any) -> None:
         super().__init__(*arguments, at_once=self._get, **named)
         self._forms = forms

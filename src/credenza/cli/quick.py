@@ -39,6 +39,8 @@ _ANSWERED: Any = _Answered()
 class QuickConnection(Connection):
     """A scope is made only for what goes uvicorn's way, and a deadline set once for all that comes at once."""
 
+    __slots__ = ("_at_once", "_dated", "_http_version", "_is_timed", "_promised")
+
     def __init__(self, *arguments: Any, at_once: AtOnce, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._at_once = at_once
