@@ -98,6 +98,7 @@ def become(asked: dict[str, Any]) -> None:
     os.chdir(asked["directory"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    sys.path += [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each and each not in sys.path]
     sys.argv = ["", *asked["arguments"]]
     if "module" in asked:
         runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.installation import CredenzaServer
 from tests.servers import find_program
@@ -107,8 +107,8 @@ def fork_parent(kind: str, environment: Mapping[str, str]) -> Iterator[ForkParen
 
 
 @cache
-def _servers() -> ForkParent:
-    """One for the whole run, which starts with the first server."""
+def parent_of_servers() -> ForkParent:
+    """One for the whole run, which starts with the first server. It ends with the thread that asks for it first."""
     opened = fork_parent("servers", os.environ)
     atexit.register(opened.__exit__, None, None, None)
     return opened.__enter__()
@@ -152,15 +152,26 @@ def forked_command(directory: Path, environment: Mapping[str, str]) -> Iterator[
 class ForkedServer(CredenzaServer):
     """`credenza serve`, without the time that it takes to import it."""
 
-    def __init__(self, settings: Settings, *, role: str = "all", workers: int = 1, **changed: object) -> None:
-        super().__init__(settings, role=role, workers=workers, **changed)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        role: str = "all",
+        workers: int = 1,
+        program: str = "credenza",
+        environment: Mapping[str, str] | None = None,
+        **changed: object,
+    ) -> None:
+        named: dict[str, Any] = {"role": role, "workers": workers, "program": program, "environment": environment}
+        super().__init__(settings, **named, **changed)
 
     def launch(self, log: IO[bytes]) -> Fork:
+        own = {"module": "credenza.cli.start", "arguments": [self.role, str(self.workers)]}
+        other = {"module": self.program, "arguments": self.arguments()}
         asked = {
-            "module": "credenza.cli.start",
-            "arguments": [self.role, str(self.workers)],
+            **(own if self.program == "credenza" else other),
             "environment": {**os.environ, **self.variables()},
             "directory": str(self.directory),
             "session": True,
         }
-        return _servers().fork(asked, log)
+        return parent_of_servers().fork(asked, log)

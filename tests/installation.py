@@ -84,7 +84,7 @@ class CredenzaServer(Server):
         self.role = role
         self.workers = workers
         self._core = core
-        self._program = program
+        self.program = program
         self._wrapper = wrapper
         self._environment = environment or {}
         self.manage_port, self.production_port, self.decision_port = free_port(), free_port(), free_port()
@@ -105,9 +105,11 @@ class CredenzaServer(Server):
     def command(self) -> list[str]:
         variables = [f"{name}={value}" for name, value in self.variables().items()]
         pinned = [] if self._core is None else [find_program("taskset", "util-linux"), "-c", str(self._core)]
-        arguments = ["serve", "--role", self.role, "--workers", str(self.workers)]
-        program = [sys.executable, "-m", self._program]
-        return [find_program("env", "coreutils"), *variables, *pinned, *self._wrapper, *program, *arguments]
+        program = [sys.executable, "-m", self.program]
+        return [find_program("env", "coreutils"), *variables, *pinned, *self._wrapper, *program, *self.arguments()]
+
+    def arguments(self) -> list[str]:
+        return ["serve", "--role", self.role, "--workers", str(self.workers)]
 
     def variables(self) -> dict[str, str]:
         settings = {f"CREDENZA_{name.upper()}": str(value) for name, value in self._settings.items()}
@@ -119,9 +121,11 @@ class CredenzaServer(Server):
         with closing(HTTPConnection(HOST, port, timeout=2)) as connection:
             try:
                 connection.request("GET", "/health")
-                return connection.getresponse().status == HTTPStatus.OK
+                served = connection.getresponse().status == HTTPStatus.OK
             except HTTPException as error:
                 raise ConnectionError(str(error)) from error
+        # The first worker may serve before the last has been forked.
+        return served and len(self.worker_pids()) >= self.workers
 
     @property
     def origin(self) -> str:
