@@ -24,7 +24,7 @@ from proof.claim import hold
 from proof.stage import Stage
 
 TOKEN = "/sso/oauth/token"
-_PATIENCE_S, _PAUSE_S = 30.0, 0.01
+_PATIENCE_S, _PAUSE_S = 120.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from proof.stage import Stage
 TOKEN = "/oauth/token"
 INTROSPECT = "/oauth/introspect"
 REVOKE = "/oauth/revoke"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _PAUSE_S = 0.1
 _FORM = "application/x-www-form-urlencoded"
 

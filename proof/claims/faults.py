@@ -25,7 +25,7 @@ from proof.stage import Stage
 
 _LEASE_S = 1.0
 _CALLS = 20
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

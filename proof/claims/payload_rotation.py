@@ -32,7 +32,6 @@ from proof.stage import Stage
 
 _CLIENTS = 4
 _PATIENCE_S = 120.0
-_LEASE_S = 35.0
 _PREFIX = "/cards"
 _TARGET = f"{_PREFIX}/7"
 _RULES = '{"encryption":{"mode":"JWE"},"signature":{"graceS":3600}}'
@@ -99,7 +98,7 @@ def on_sqlite(rotations: int) -> str:
 
 
 def on_postgresql(rotations: int) -> str:
-    with stage.on_postgresql(gates=2, lease_s=_LEASE_S) as where:
+    with stage.on_postgresql(gates=2) as where:
         return _proven(where, rotations)
 
 
