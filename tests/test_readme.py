@@ -47,7 +47,7 @@ def demo(tmp_path: Path) -> Iterator[Path]:
             yield tmp_path
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=120)
 
 
 def await_start(process: "subprocess.Popen[bytes]", output: Path) -> None:
