@@ -237,6 +237,25 @@ def test_an_answer_without_content_is_signed_for_its_request(clock: Clock) -> No
         ours.open_response(b"", sealed.headers.items(), "/b")
 
 
+def test_keys_that_a_clock_an_hour_ahead_has_fetched_are_fetched_anew(clock: Clock) -> None:
+    serving, asked = service(RULES["signed"], clock), []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/.well-known/payload-keys":
+            return serving(request)
+        asked.append(clock.now())
+        return httpx.Response(200, json={"keys": [{**jose.jwk(OURS.public_key()), "kid": KEY_ID}]})
+
+    ours = payloads(RULES["signed"], clock, verifiers=None)
+    transport = PayloadTransport(ours, auth=signing(clock), transport=Wire(answered))
+    with httpx.Client(transport=transport) as http:
+        for set_back in (timedelta(0), timedelta(seconds=60), timedelta(hours=1)):
+            clock.advance(-set_back)
+            assert http.post(URL, json=BODY).json() == BODY
+
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("status", "published"),
     [(503, b"{}"), (200, b""), (200, b"{}"), (200, b'{"keys":[{"kid":"k1","kty":"oct","k":"AA"}]}')],

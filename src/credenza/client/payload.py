@@ -215,7 +215,8 @@ class _Published:
         signatures, rules = _signatures(response.headers.multi_items()), self.payloads.rules.signature
         if self._is_given or not signatures or rules is None or not rules.responses:
             return False
-        if self._fetched_at is None or self.payloads.clock() - self._fetched_at > _FRESH:
+        # Either way: keys that a clock an hour ahead has fetched must not be believed until then.
+        if self._fetched_at is None or abs(self.payloads.clock() - self._fetched_at) > _FRESH:
             return True
         return detached_jws.parse(signatures[0]).header.kid not in (self.payloads.verifiers or {})
 
