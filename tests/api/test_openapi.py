@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from credenza.api import openapi
 from credenza.api.routes import OPEN, PROTECTED
 from credenza.client import operations
 from credenza.wire.errors import ReasonCode
+from credenza.wire.shape import FORMS
 
 KEPT = Path(__file__).parents[2] / "docs/reference/openapi.json"
 
@@ -60,6 +62,17 @@ def test_every_reason_code_is_explained_and_shown() -> None:
 
     assert set(ReasonCode) - shown == {ReasonCode.METHOD_NOT_ALLOWED}
     assert set(document["components"]["examples"]) == set(ReasonCode)
+
+
+def test_every_pattern_of_the_document_is_told_in_words() -> None:
+    def patterns(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (value for name, value in node.items() if name == "pattern" and isinstance(value, str))
+        for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from patterns(each)
+
+    unread = {"^[A-Za-z0-9+/]+={0,2}$"}  # the request of OCSP in a path: it is answered by OCSP's own errors
+    assert set(patterns(openapi.document())) - unread <= set(FORMS)
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:

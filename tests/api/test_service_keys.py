@@ -183,7 +183,7 @@ BAD = {
     "a blank request": ({"type": "MASTERCARD_ENCRYPTION", "alias": "x", "csr": " "}, 400, "INVALID_CSR"),
     "both": ({"type": "MASTERCARD_ENCRYPTION", "alias": "x", "csr": "y", "publicKey": "z"}, 400, "BAD_REQUEST"),
     "a key for ours": ({"type": "CLIENT_ENCRYPTION", "alias": "x", "csr": "y"}, 400, "BAD_REQUEST"),
-    "another type": ({"type": "SIGNING", "alias": "x", "csr": "y"}, 400, "BAD_REQUEST"),
+    "another type": ({"type": "SIGNING", "alias": "x", "csr": "y"}, 400, "INVALID_KEY_TYPE"),
     "no alias": ({"type": "CLIENT_ENCRYPTION"}, 400, "BAD_REQUEST"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from http import HTTPStatus
 from time import monotonic
 
 from fastapi import FastAPI
@@ -88,10 +89,21 @@ def _answer_errors(app: FastAPI, show: Show) -> None:
     """Those that FastAPI and Starlette raise themselves, before anything of ours is called."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        return show(request.scope, errors.answer(error))
+        response = errors.answer(error)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = _methods_at(request)
+        return show(request.scope, response)
 
     for error in (RequestValidationError, HTTPException):
         app.add_exception_handler(error, answer)
+
+
+def _methods_at(request: Request) -> str:
+    """RFC 9110 15.5.6 wants all that the path takes; the framework names those of the first route there."""
+    routes = (
+        each for each in request.app.routes if isinstance(each, Route) and each.path_regex.match(request.url.path)
+    )
+    return ", ".join(sorted({method for each in routes for method in each.methods or ()}))
 
 
 def _document(_request: Request) -> Response:

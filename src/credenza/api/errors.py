@@ -10,20 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi.exceptions import RequestValidationError
+from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from credenza.domain.errors import Code, Refusal
 from credenza.gate import decision
 from credenza.protocol.errors import Malformed, Refused
+from credenza.wire.credentials import CredentialType
 from credenza.wire.errors import Error, ReasonCode, Source, envelope
+from credenza.wire.service_keys import ServiceCredentialType
 from credenza.wire.shape import FORMS
 
 CHALLENGE = 'Bearer realm="credenza", OAuth realm="credenza"'
 RETRY_AFTER_S = 2
+_CREDENTIAL_TYPES = frozenset({*get_args(CredentialType), *get_args(ServiceCredentialType)})
 _MOST_ERRORS = 20
 """Of one request: a list of thousands of bad items is answered by its first few."""
 
@@ -301,15 +305,21 @@ def _headers(status: HTTPStatus) -> dict[str, str]:
 def _unreadable(error: Mapping[str, Any]) -> Error:
     """Name the property and the cure. The value is never repeated: it may be a secret in the wrong place."""
     name = _property(error)
+    found = error.get("ctx", {}).get("tag") if error["type"] == "union_tag_invalid" else None
+    if found in _CREDENTIAL_TYPES:  # and not taken here: the type is named in parentheses (contracts 1.5)
+        return error_of(ReasonCode.INVALID_KEY_TYPE, _complaint(error, name), f"{name} ({found})")
     return error_of(ReasonCode.BAD_REQUEST, _complaint(error, name), name)
 
 
 def _property(error: Mapping[str, Any]) -> str:
-    """Spell the place of an error as its sender knows it: without the tag that chose among several shapes."""
-    _, *place = error["loc"]
+    """Spell the place of an error as its sender knows it: without the tag that chose among several shapes, and an id
+    of the path as the refusals of unknown ones do."""
+    where, *place = error["loc"]
     if error["type"] == "json_invalid":
         return "body"
     path = [str(each) for each in place if not (isinstance(each, str) and each.isupper())]
+    if where == "path":
+        path = [to_camel(each) for each in path]
     if error["type"].startswith("union_tag"):
         path.append(error["ctx"]["discriminator"].strip("'"))
     return ".".join(path) or "body"
@@ -326,10 +336,22 @@ def _complaint(error: Mapping[str, Any], name: str) -> str:
             return f"{name} is none of {context['expected_tags']}."
         case "string_pattern_mismatch":
             return f"{name} does not have the right form: {FORMS.get(context['pattern'], context['pattern'])}."
-        case "json_invalid":
-            return f"The body is not JSON: {context['error']}."
+        case "json_invalid" | "model_attributes_type" | "too_long":
+            return _misshapen(error, name)
         case _:
             return f"{name}: {error['msg']}."
+
+
+def _misshapen(error: Mapping[str, Any], name: str) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "json_invalid":
+        return f"The body is not JSON: {context['error']}."
+    if error["type"] == "too_long":
+        most = context["max_length"]
+        return f"{name} has more than {most} items." if most else f"Nothing is taken in {name}. Leave it out, or empty."
+    if isinstance(error["input"], bytes):  # the framework has not tried to read it
+        return "The body was not sent as JSON. Add the header Content-Type: application/json."
+    return f"{name} is not a JSON object."
 
 
 # -------------------------------------------------------------------------------- what the OpenAPI document says

@@ -16,7 +16,7 @@ from credenza.api.idempotency import Repeatable
 from credenza.domain.model import EnvironmentName, OrganizationId, ProjectId
 from credenza.wire import expiry as wire
 from credenza.wire.shape import EnvironmentName as EnvironmentWord
-from credenza.wire.shape import Uuid
+from credenza.wire.shape import Uuid, told
 
 _USUAL_PAGE = 100
 
@@ -25,7 +25,13 @@ Within = Annotated[
 ]
 OfProject = Annotated[Uuid | None, Query(alias="projectId")]
 FeedPath = Annotated[Uuid, Path(alias="feed_id")]
-TokenPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$", description="The secret of a calendar feed.")]
+TokenPath = Annotated[
+    str,
+    Path(
+        pattern=told(r"^[A-Za-z0-9_-]{43}$", "the secret of a calendar feed, 43 characters"),
+        description="The secret of a calendar feed.",
+    ),
+]
 
 
 def list_page(

@@ -11,13 +11,14 @@ from starlette.types import Scope
 from credenza.actions.context import Once
 from credenza.api.arrival import Arrival, arrival_of
 from credenza.domain.errors import Code, Refusal
+from credenza.wire.shape import told
 
 NAME = "Idempotency-Key"
 _CHOSEN = Header(
     alias=NAME,
     min_length=1,
     max_length=255,
-    pattern=r"^[!-~]+$",
+    pattern=told(r"^[!-~]+$", "visible ASCII characters, without blanks"),
     description="Chosen by the caller, new for every new request. A repetition with the same key, method, path and "
     "body is answered as the first one was; with another body it is refused.",
 )

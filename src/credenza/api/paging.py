@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias, TypeVar
 
 from fastapi import Query, Request, Response
 
+from credenza.wire.shape import told
+
 LARGEST_PAGE = 200
 
 Item = TypeVar("Item")
@@ -17,7 +19,10 @@ LimitIfAny: TypeAlias = Annotated[
 ]
 Cursor: TypeAlias = Annotated[
     str | None,
-    Query(pattern=r"^[0-9a-f-]{1,64}$", description="Where the page begins: the cursor of the Link header before."),
+    Query(
+        pattern=told(r"^[0-9a-f-]{1,64}$", "the cursor as it stood in the Link header of the page before"),
+        description="Where the page begins: the cursor of the Link header before.",
+    ),
 ]
 
 

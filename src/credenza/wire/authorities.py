@@ -6,12 +6,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, SecretStr, StringConstraints, field_serializer
 
-from credenza.wire.shape import AnswerShape, EnvironmentName, Moment, Name, RequestShape
+from credenza.wire.shape import AnswerShape, EnvironmentName, Moment, Name, RequestShape, told
 
 AuthorityState: TypeAlias = Literal["root", "above", "next", "signs", "retired", "ended"]
 Pem: TypeAlias = Annotated[str, StringConstraints(max_length=100_000)]
-KeyUri: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=r"^$|^pkcs11:[!-~]+$")]
-ListUrl: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=r"^$|^https?://[!-~]+$")]
+_KEY_URI = told(r"^$|^pkcs11:[!-~]+$", "nothing, or a URI that begins with pkcs11:, in ASCII")
+KeyUri: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=_KEY_URI)]
+_LIST_URL = told(r"^$|^https?://[!-~]+$", "nothing, or a URL that begins with http:// or https://, in ASCII")
+ListUrl: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=_LIST_URL)]
 
 
 class AuthorityCertificate(AnswerShape):

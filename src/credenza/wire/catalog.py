@@ -6,14 +6,18 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from credenza.wire.shape import AnswerShape, RequestShape, Text
+from credenza.wire.shape import AnswerShape, RequestShape, Text, told
 
 ScopeLevel: TypeAlias = Literal["ORGANIZATION", "ACCOUNT", "WORKSPACE"]
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-PermissionName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Variable: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
-PathTemplate: TypeAlias = Annotated[str, StringConstraints(max_length=300, pattern=r"^/[!-~]*$")]
+_PERMISSION = told(r"^[a-z][a-z0-9_-]{0,39}$", "a small letter, then small letters, digits, _ and -, 40 at most")
+PermissionName: TypeAlias = Annotated[str, StringConstraints(pattern=_PERMISSION)]
+_VARIABLE = told(r"^[A-Za-z][A-Za-z0-9_]{0,39}$", "a letter, then letters, digits and _, 40 at most")
+Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
+_PATH = told(r"^/[!-~]*$", "a path that begins with a slash, in ASCII without blanks")
+PathTemplate: TypeAlias = Annotated[str, StringConstraints(max_length=300, pattern=_PATH)]
+_AUDIENCE = told(r"^[!-~]*$", "visible ASCII characters, without blanks")
 
 
 class Permission(AnswerShape):
@@ -64,7 +68,7 @@ class NewCatalogEntry(RequestShape):
 
     scope_level: ScopeLevel
     scope_fixed: StrictBool = False
-    audience: Annotated[str, StringConstraints(max_length=200, pattern=r"^[!-~]*$")] = ""
+    audience: Annotated[str, StringConstraints(max_length=200, pattern=_AUDIENCE)] = ""
     token_life_s: Annotated[StrictInt, Field(ge=60, le=28_800)] = 3600
     calls_per_minute: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
     admits_unmapped: StrictBool = False

@@ -9,12 +9,13 @@ from pydantic import Field, StrictBool, StringConstraints
 from credenza.wire.credentials import CredentialReference, NewCredential, ProjectCredential
 from credenza.wire.service_keys import NewServiceCredential, ServiceCredential
 from credenza.wire.services import ServiceNumber
-from credenza.wire.shape import AnswerShape, Country, Email, EnvironmentName, Moment, Name, RequestShape, Text
+from credenza.wire.shape import AnswerShape, Country, Email, EnvironmentName, Moment, Name, RequestShape, Text, told
 
 ProjectType: TypeAlias = Literal["OPEN_BANKING_PARTNER", "OAUTH10A", "MTLS", "OAUTH2_FAPI"]
 Countries: TypeAlias = Annotated[tuple[Country, ...], Field(max_length=250)]
 MemberStatus: TypeAlias = Literal["ACTIVE", "DISABLED"]
-Region: TypeAlias = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9 _-]*$")]
+_REGION = told(r"^[A-Za-z0-9 _-]*$", "letters and digits of ASCII, blanks, _ and -")
+Region: TypeAlias = Annotated[str, StringConstraints(max_length=64, pattern=_REGION)]
 
 
 class Address(RequestShape):

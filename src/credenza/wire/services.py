@@ -7,15 +7,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, StrictInt, StringConstraints
 
 from credenza.wire.catalog import CatalogEntry, NewCatalogEntry
-from credenza.wire.shape import AnswerShape, EnvironmentName, Name, RequestShape, Scope, Text
+from credenza.wire.shape import AnswerShape, EnvironmentName, Name, RequestShape, Scope, Text, told
 
 AuthenticationType: TypeAlias = Literal["OAUTH10A", "DUAL_OAUTH", "OAUTH2_FAPI", "MTLS", "CLIENT_SECRET"]
 ServiceNumber: TypeAlias = Annotated[StrictInt, Field(ge=1, le=2_147_483_647)]
 
 _SEGMENT = "[A-Za-z0-9_~-][A-Za-z0-9._~-]*"  # begins with no dot: there are no dot segments, nor /.well-known
-PathPrefix: TypeAlias = Annotated[
-    str, StringConstraints(max_length=200, pattern=rf"^/(?:{_SEGMENT}(?:/{_SEGMENT})*)?$")
-]
+_PREFIX = told(
+    rf"^/(?:{_SEGMENT}(?:/{_SEGMENT})*)?$",
+    "a slash and segments of letters, digits and - _ ~ . with slashes between, none at the end",
+)
+PathPrefix: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=_PREFIX)]
+_UPSTREAM = told(r"^https?://[!-~]+$", "a URL that begins with http:// or https://, in ASCII")
 
 
 class ServicePlace(AnswerShape):
@@ -46,7 +49,7 @@ class NewServicePlace(RequestShape):
 
     name: EnvironmentName
     path_prefix: PathPrefix
-    upstream: Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[!-~]+$")]
+    upstream: Annotated[str, StringConstraints(max_length=500, pattern=_UPSTREAM)]
     validity_months: Annotated[StrictInt, Field(ge=1, le=39)] = 13
     validity_days: Annotated[StrictInt, Field(ge=1, le=1200)] | None = None
     payload_rules: Annotated[dict[str, Any], Field(max_length=8)] | None = None

@@ -38,6 +38,13 @@ FORMS: dict[str, str] = {
 }
 """What a pattern wants, in words for whoever broke it."""
 
+
+def told(pattern: str, words: str) -> str:
+    """Give words to a pattern that one kind of shape alone has."""
+    FORMS[pattern] = words
+    return pattern
+
+
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=_NAME)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
 Email: TypeAlias = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
