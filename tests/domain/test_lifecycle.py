@@ -454,8 +454,7 @@ CARDS, LOANS = (
         pytest.param(
             partial(lifecycle.admit, SIGNING_KEY, MTLS),
             "type",
-            "An MTLS project does not use this type of credential; it uses "
-            "MTLS_CERTIFICATE, RESPONSE_ENCRYPTION, REQUEST_ENCRYPTION, REQUEST_SIGNATURE.",
+            "An MTLS project does not use this type of credential; it uses TLS client certificates.",
             id="a kind that the project does not use",
         ),
         pytest.param(

@@ -81,6 +81,11 @@ RULES: dict[CredentialKind, Rule] = {
     CredentialKind.CLIENT_SECRET: _rule(_NO_PROJECT, expires=False),
 }
 
+_PROOFS: dict[CredentialKind, str] = {
+    CredentialKind.SIGNING_KEY: "signing keys",
+    CredentialKind.MTLS_CERTIFICATE: "TLS client certificates",
+}
+
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.ACTIVE: frozenset({Status.INACTIVE, Status.REVOKED}),
     Status.INACTIVE: frozenset({Status.ACTIVE, Status.REVOKED}),
@@ -143,7 +148,8 @@ def admit(kind: CredentialKind, standing: Standing) -> Admission:
 
 
 def _kinds_of(project_type: ProjectType) -> str:
-    return ", ".join(kind for kind, rule in RULES.items() if project_type in rule.project_types)
+    """Say how the project's calls prove who makes them: what protects payloads has a place of its own."""
+    return " and ".join(words for kind, words in _PROOFS.items() if project_type in RULES[kind].project_types)
 
 
 def admit_key_algorithm(algorithm: str, standing: Standing) -> None:
