@@ -53,10 +53,11 @@ class CertificationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The outcome of one check. `detail` says what was found, `cure` what to do about it (empty when ok)."""
+    """The outcome of one check. `detail` says what was found, `cure` what to do about it when it failed. `ok` is None
+    for one that was left out."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
     cure: str = ""
 
@@ -140,7 +141,8 @@ def lint(
     for rule in _RULES:
         # A key that was refused is not computed with: one of 16,384 bits would cost what we mean to save.
         key_refused = rule.needs_key and any(check.name == "key" and not check.ok for check in checks)
-        checks.append(_key_first(rule) if key_refused else _outcome(rule, claim, terms))
+        skipped = Check(rule.name, ok=None, detail="The key was refused.")
+        checks.append(skipped if key_refused else _outcome(rule, claim, terms))
     return tuple(checks)
 
 
@@ -196,12 +198,6 @@ def _outcome(rule: _Rule, claim: _Claim, terms: _Terms) -> Check:
         return Check(rule.name, ok=True, detail=rule.check(claim, terms))
     except (Malformed, Refused) as error:
         return Check(rule.name, ok=False, detail=str(error), cure=rule.cure)
-
-
-def _key_first(rule: _Rule) -> Check:
-    return Check(
-        rule.name, ok=False, detail="Not checked, because the key was refused.", cure=f"Make a new key: {_NEW_KEY}"
-    )
 
 
 def _proved(claim: _Claim) -> CertificationRequest:

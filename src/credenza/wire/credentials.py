@@ -206,10 +206,11 @@ class CsrCheck(RequestShape):
 
 
 class CsrFinding(AnswerShape):
-    """One rule and what came of it; `cure` is empty when it is met."""
+    """One rule and what came of it; `cure` is empty when it is met. `ok` is null where an earlier one that failed has
+    left nothing to look at."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
     cure: str
 
