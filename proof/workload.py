@@ -34,7 +34,7 @@ from proof.stage import Stage
 
 _ADDS = frozenset({Action.KEY_ADD, Action.CERTIFICATE_ADD})
 _REVOKES = frozenset({Action.KEY_REVOKE, Action.CERTIFICATE_REVOKE})
-_PAUSE_S = 0.1
+_PAUSE_S, _LONG_PAUSE_S = 0.1, 0.5
 _PATIENCE_S = 120.0
 _FOR_A_WHILE = frozenset({409, 429, 500, 502, 503, 507})
 
@@ -123,13 +123,15 @@ def until_answered(
         try:
             return client.send(operation, idempotency_key=key)
         except httpx.TransportError as error:
+            pause_s = _PAUSE_S
             _give_up_after(deadline, error)
         except ApiError as error:
             if error.status not in _FOR_A_WHILE:
                 raise
+            pause_s = _LONG_PAUSE_S  # what is under way counts as that for 15 s
             _give_up_after(deadline, error)
         log.repeats += 1
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
 
 
 def _give_up_after(deadline: float, error: Exception) -> None:

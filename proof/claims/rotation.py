@@ -31,7 +31,7 @@ from proof.stage import Stage
 from proof.token_calls import Partner, Partners
 
 _CLIENTS = 6
-_AHEAD = timedelta(seconds=2)
+_AHEAD = timedelta(seconds=1)
 _TOKENS_EACH = 10
 _USED_FOR_S = 600.0
 _PATIENCE_S = 120.0
