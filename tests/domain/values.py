@@ -30,12 +30,8 @@ KEY = Credential(
     certificate_der=b"",
     not_before=NOON,
     not_after=add_months(NOON, 13),
-    slot=None,
     owner_id=None,
-    predecessor_id=None,
     created_at=NOON,
-    revoked_at=None,
-    revoked_reason="",
 )
 
 PROJECT = Project(

@@ -56,8 +56,8 @@ def add(
         _admit(act, request)
         holder = holder_of(act, owner, "key")
         reservation = issuing.reserve(act, claimed.reservation, _ISSUED_IN, subject, ends_at=_end(act))
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         credential = Credential(
             id=reservation.key_id,
             organization_id=organization_id,
@@ -70,15 +70,11 @@ def add(
             key_algorithm=request.key_algorithm,
             public_key_der=request.spki_der,
             spki_sha256=request.spki_sha256,
-            certificate_der=der,
+            certificate_der=issued.der,
             not_before=reservation.not_before,
             not_after=reservation.not_after,
-            slot=None,
             owner_id=holder,
-            predecessor_id=None,
             created_at=now,
-            revoked_at=None,
-            revoked_reason="",
         )
         credentials.insert_credential(act.connection, credential)
         act.note(credential.id, new.alias)

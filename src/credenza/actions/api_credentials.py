@@ -348,12 +348,8 @@ def _drafted(act: Act, new: NewApiCredential, known: Choices) -> ApiCredential:
         certificate_der=b"",
         not_before=act.now,
         not_after=rules.check_end(new.ends_at, now=act.now),
-        slot=None,
         owner_id=act.actor.user_id,
-        predecessor_id=None,
         created_at=act.now,
-        revoked_at=None,
-        revoked_reason="",
     )
     note, networks = rules.check_note(new.note), rules.parse_networks(new.networks)
     return ApiCredential(row, 1, note, networks, act.now, new.grants, secrets=())

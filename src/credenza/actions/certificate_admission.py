@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from credenza.actions import issuing
 from credenza.actions.context import Act, Attempt, Platform, recording
-from credenza.actions.issuing import Reservation
+from credenza.actions.issuing import Issued
 from credenza.domain import lifecycle, subject_policy
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import (
@@ -117,8 +117,7 @@ def insert_issued(
     place: Environment,
     new: NewRequest,
     request: CertificationRequest,
-    reservation: Reservation,
-    der: bytes,
+    issued: Issued,
     *,
     owner_id: UserId | None,
     successor_of: CredentialId | None = None,
@@ -126,7 +125,7 @@ def insert_issued(
     """Store a signed certificate. It is admitted again under the lock: only now are subject and key taken."""
     admit_request(act, project, place.name, request, successor_of=successor_of)
     made = Credential(
-        id=reservation.key_id,
+        id=issued.reservation.key_id,
         organization_id=act.organization_id,
         kind=_KIND,
         project_id=project.id,
@@ -137,15 +136,12 @@ def insert_issued(
         key_algorithm=request.key_algorithm,
         public_key_der=request.spki_der,
         spki_sha256=request.spki_sha256,
-        certificate_der=der,
-        not_before=reservation.not_before,
-        not_after=reservation.not_after,
-        slot=None,
+        certificate_der=issued.der,
+        not_before=issued.reservation.not_before,
+        not_after=issued.reservation.not_after,
         owner_id=owner_id,
         predecessor_id=new.predecessor_id,
         created_at=act.now,
-        revoked_at=None,
-        revoked_reason="",
     )
     _insert(act, made, _claim(place.name, _issued_name(request)), successor_of=successor_of)
     return made
@@ -172,12 +168,9 @@ def insert_brought(act: Act, project: Project, place: Environment, brought: Brou
         certificate_der=brought.leaf.public_bytes(Encoding.DER),
         not_before=brought.leaf.not_valid_before_utc,
         not_after=brought.leaf.not_valid_after_utc,
-        slot=None,
         owner_id=act.actor.user_id,
         predecessor_id=brought.predecessor_id,
         created_at=act.now,
-        revoked_at=None,
-        revoked_reason="",
         provenance=provenance,
     )
     _insert(act, held, _claim(place.name, brought.subject), successor_of=None)

@@ -63,11 +63,9 @@ def add_by_csr(
             ends_at=end_in(act, place),
             key_id=CredentialId(platform.new_id()),
         )
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
-        credential = admission.insert_issued(
-            act, act.the_project, place, new, request, reservation, der, owner_id=actor.user_id
-        )
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
+        credential = admission.insert_issued(act, act.the_project, place, new, request, issued, owner_id=actor.user_id)
         act.note(credential.id, f"{place.name} {new.alias}")
         return settle(act, credential)
 

@@ -66,14 +66,12 @@ def enrol(
         place = place_in(act.the_project, environment)
         admission.admit_request(act, act.the_project, environment, request)
         reservation = _reserve(act, claimed.reservation, place, subject)
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         if not enrolment_secrets.use(act.connection, shown.id, now=now):
             raise _unproven()
         new = NewRequest(shown.alias, csr)
-        made = admission.insert_issued(
-            act, act.the_project, place, new, request, reservation, der, owner_id=shown.owner_id
-        )
+        made = admission.insert_issued(act, act.the_project, place, new, request, issued, owner_id=shown.owner_id)
         act.note(made.id, f"{environment} {made.alias}")
         return settle(act, made)
 
@@ -106,8 +104,8 @@ def reenrol(
         place = place_in(act.the_project, environment)
         admission.admit_request(act, act.the_project, environment, request, successor_of=successor_of)
         reservation = _reserve(act, claimed.reservation, place, subject)
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         _check_renewable(act, held.id)
         made = admission.insert_issued(
             act,
@@ -115,8 +113,7 @@ def reenrol(
             place,
             NewRequest(held.alias, csr, held.id),
             request,
-            reservation,
-            der,
+            issued,
             owner_id=held.owner_id,
             successor_of=successor_of,
         )

@@ -75,7 +75,7 @@ class Issued:
     """A certificate (DER) as it was signed, on record and not stored yet."""
 
     reservation: Reservation
-    subject: str
+    subject: Subject
     der: bytes
 
 
@@ -173,8 +173,8 @@ def sign(
     reservation: Reservation,
     *,
     profile: issuance.Profile = issuance.CLIENT_LEAF,
-) -> bytes:
-    """Sign what is on record, by the authority that it names; returns the certificate as DER."""
+) -> Issued:
+    """Sign what is on record, by the authority that it names."""
     with recording(platform, attempt):
         issuer = issuers.get(platform, reservation.authority_id)
         places = Places(platform.pki_url, issuer.id)
@@ -193,16 +193,13 @@ def sign(
                 ocsp_url=places.status,
             )
         platform.failpoint("after_signature")
-    return certificate.public_bytes(Encoding.DER)
+    return Issued(reservation, subject, certificate.public_bytes(Encoding.DER))
 
 
 @contextmanager
-def completing(
-    platform: Platform, attempt: Attempt, subject: Subject, reservation: Reservation, der: bytes
-) -> Iterator[Act]:
+def completing(platform: Platform, attempt: Attempt, issued: Issued) -> Iterator[Act]:
     """Do the second half: inside, the credential is stored; then certificate and audit row are, all or nothing."""
-    issued = Issued(reservation, subject.text, der)
-    with _completing(platform, attempt, reservation.encoded, (issued,)) as act:
+    with _completing(platform, attempt, issued.reservation.encoded, (issued,)) as act:
         yield act
 
 
@@ -216,7 +213,7 @@ def completing_each(platform: Platform, attempt: Attempt, issued: tuple[Issued, 
 
 @contextmanager
 def _completing(platform: Platform, attempt: Attempt, encoded: str, issued: tuple[Issued, ...]) -> Iterator[Act]:
-    serials = [_serial(each.reservation, each.subject) for each in issued]
+    serials = [_serial(each.reservation, each.subject.text) for each in issued]
     try:
         with acting(platform, attempt) as act:
             # First, so that a slow attempt whose twin has answered, or was refused, is told so and nothing else.

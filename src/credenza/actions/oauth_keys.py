@@ -9,7 +9,7 @@ from cryptography import x509
 
 from credenza.actions import issuing, predecessors, revocation
 from credenza.actions.context import Act, Attempt, Once, Platform, acting, reserving, viewing
-from credenza.actions.issuing import NewKey, Reservation, Subject
+from credenza.actions.issuing import Issued, NewKey, Reservation, Subject
 from credenza.actions.once import claim, settle
 from credenza.actions.places import end_in, place_in
 from credenza.actions.revocation import Revoked
@@ -105,12 +105,12 @@ def renew(
         lifecycle.renew(credential, _standing(act, act.the_project), now=now)
         subject = _certified(credential)
         reservation = _reserve(act, claimed.reservation, place, subject, key_id=key_id)
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         # Looked at again: a revocation between the two transactions must not be undone by the second.
         credential = _signing_key(act, key_id)
         lifecycle.renew(credential, _standing(act, act.the_project), now=now)
-        credentials.mark_renewed(act.connection, key_id, certificate_der=der, not_after=reservation.not_after)
+        credentials.mark_renewed(act.connection, key_id, certificate_der=issued.der, not_after=reservation.not_after)
         changes.record(act.connection, act.organization_id, changes.ChangeKind.CREDENTIAL, key_id)
         act.note(key_id, f"until {reservation.not_after:%Y-%m-%dT%H:%M:%SZ}")
         return settle(act, _signing_key(act, key_id))
@@ -211,8 +211,7 @@ def insert_key(
     project: Project,
     place: Environment,
     request: CertificationRequest,
-    reservation: Reservation,
-    der: bytes,
+    issued: Issued,
     *,
     alias: str,
     predecessor_id: CredentialId | None = None,
@@ -222,7 +221,7 @@ def insert_key(
     if admission.must_be_freed:
         credentials.free_expired_slots(act.connection, project.id, now=act.now)
     credential = Credential(
-        id=reservation.key_id,
+        id=issued.reservation.key_id,
         organization_id=act.organization_id,
         kind=CredentialKind.SIGNING_KEY,
         project_id=project.id,
@@ -233,15 +232,13 @@ def insert_key(
         key_algorithm=request.key_algorithm,
         public_key_der=request.spki_der,
         spki_sha256=request.spki_sha256,
-        certificate_der=der,
-        not_before=reservation.not_before,
-        not_after=reservation.not_after,
+        certificate_der=issued.der,
+        not_before=issued.reservation.not_before,
+        not_after=issued.reservation.not_after,
         slot=admission.slot,
         owner_id=act.actor.user_id,
         predecessor_id=predecessor_id,
         created_at=act.now,
-        revoked_at=None,
-        revoked_reason="",
     )
     credentials.insert_credential(act.connection, credential)
     return credential
@@ -257,10 +254,10 @@ def _complete(
     place: Environment,
     predecessor_id: CredentialId | None,
 ) -> Credential:
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         credential = insert_key(
-            act, act.the_project, place, request, reservation, der, alias=alias, predecessor_id=predecessor_id
+            act, act.the_project, place, request, issued, alias=alias, predecessor_id=predecessor_id
         )
         act.note(credential.id, f"{place.name} {alias}")
         return settle(act, credential)

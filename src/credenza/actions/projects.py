@@ -226,17 +226,15 @@ def _complete(
 ) -> ProjectView:
     """Sign, then store an environment with its services and credential; before it the project, when that is `made`."""
     subject = issuing.subject_of(request)
-    der = issuing.sign(platform, attempt, subject, reservation)
-    with issuing.completing(platform, attempt, subject, reservation, der) as act:
+    issued = issuing.sign(platform, attempt, subject, reservation)
+    with issuing.completing(platform, attempt, issued) as act:
         project, place = _insert_place(act, new.name, used, made)
         if isinstance(new.credential, NewRequest):
             holder = attempt.actor.user_id
-            certificate_admission.insert_issued(
-                act, project, place, new.credential, request, reservation, der, owner_id=holder
-            )
+            certificate_admission.insert_issued(act, project, place, new.credential, request, issued, owner_id=holder)
         else:
             alias = new.credential.alias
-            oauth_keys.insert_key(act, project, place, request, reservation, der, alias=alias)
+            oauth_keys.insert_key(act, project, place, request, issued, alias=alias)
         act.note(project.id, made.name if made else new.name)
         return settle(act, view_of(act, project.id))
 

@@ -166,12 +166,8 @@ def insert(act: Act, environment: Environment, service_id: ServiceId, certified:
         certificate_der=certified.issued.der,
         not_before=reservation.not_before,
         not_after=reservation.not_after,
-        slot=None,
         owner_id=act.actor.user_id,
-        predecessor_id=None,
         created_at=act.now,
-        revoked_at=None,
-        revoked_reason="",
         service_id=service_id,
         inactive_since=act.now if status is Status.INACTIVE else None,
     )
@@ -190,8 +186,8 @@ def _certify(platform: Platform, attempt: Attempt, offered: Offered, reservation
         pkcs8 = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         key, wrapped = private_key.public_key(), platform.vault.wrap(purpose(reservation.key_id), pkcs8)
     subject = Subject(offered.named(reservation.key_id), key)
-    der = issuing.sign(platform, attempt, subject, reservation, profile=_PROFILES[offered.kind])
-    return Certified(offered, key, Issued(reservation, subject.text, der), wrapped)
+    issued = issuing.sign(platform, attempt, subject, reservation, profile=_PROFILES[offered.kind])
+    return Certified(offered, key, issued, wrapped)
 
 
 def _first_status(act: Act, place: Place) -> Status:

@@ -357,12 +357,12 @@ class Credential:
     certificate_der: bytes
     not_before: datetime
     not_after: datetime
-    slot: int | None
     owner_id: UserId | None
-    predecessor_id: CredentialId | None
     created_at: datetime
-    revoked_at: datetime | None
-    revoked_reason: str
+    slot: int | None = None
+    predecessor_id: CredentialId | None = None
+    revoked_at: datetime | None = None
+    revoked_reason: str = ""
     provenance: Provenance | None = None
     service_id: ServiceId | None = None
     inactive_since: datetime | None = None
