@@ -468,7 +468,7 @@ CARDS, LOANS = (
             partial(lifecycle.admit_key_algorithm, "EC-P256", OAUTH1),
             "csr",
             "OAuth 1.0a needs an RSA key, this one is EC-P256. Make one with: "
-            "openssl req -new -newkey rsa:2048 -noenc -keyout key.pem -out request.csr -subj '/CN=my-application'",
+            "openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -out request.csr -subj '/CN=my-application'",
             id="a key that OAuth 1.0a cannot sign with",
         ),
         pytest.param(

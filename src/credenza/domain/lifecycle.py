@@ -158,7 +158,7 @@ def admit_key_algorithm(algorithm: str, standing: Standing) -> None:
         raise Refusal(
             Code.INVALID_CSR,
             f"OAuth 1.0a needs an RSA key, this one is {algorithm}. Make one with: "
-            "openssl req -new -newkey rsa:2048 -noenc -keyout key.pem -out request.csr -subj '/CN=my-application'",
+            "openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -out request.csr -subj '/CN=my-application'",
             field="csr",
         )
 
