@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import lru_cache
 from types import TracebackType
@@ -46,6 +46,8 @@ _ENDS_HERE = frozenset(
     | {b"x-http-method", b"x-http-method-override", b"x-method-override"}
 )
 _FORWARDED = b"x-forwarded-"
+_NOT_PASSED_BACK = _OF_ONE_CONNECTION | {b"date"}
+_NOTHING: frozenset[bytes] = frozenset()
 
 
 class UpstreamUnreachable(Exception):  # noqa: N818 - what the caller is told
@@ -212,18 +214,12 @@ def _ends_here(name: bytes) -> bool:
     return plain in _OF_ONE_CONNECTION or plain in _ENDS_HERE or plain.startswith(_FORWARDED) or is_ours(name)
 
 
-def passed_back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Leave out what ends here, and Date, which our own server writes."""
-    kept = [(name.lower(), value) for name, value in headers]
-    named = _named_by_connection(kept)
-    return [
-        (name, value)
-        for name, value in kept
-        if name not in _OF_ONE_CONNECTION and name not in named and name != b"date"
-    ]
+def passed_back(headers: Headers) -> Headers:
+    """Leave out what ends here, and Date, which our own server writes. The names are in lower case."""
+    ends_here = _NOT_PASSED_BACK | _named_by_connection(headers)
+    return [each for each in headers if each[0] not in ends_here]
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    return frozenset(
-        folded(option.strip()) for name, value in headers if name == b"connection" for option in value.split(b",")
-    )
+    sent = [value for name, value in headers if name == b"connection"]
+    return frozenset([folded(option.strip()) for option in b",".join(sent).split(b",")]) if sent else _NOTHING
