@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -278,7 +279,25 @@ def test_the_refusal_of_a_long_head_says_why(patient: Place) -> None:
     said = read_to_the_end(patient.connect(BEGUN + b"X: " + b"a" * 17_000))
 
     assert said.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-    assert said.endswith(b"\r\n\r\nThe request line and headers are too long.\n")
+    assert error_in(said) == ("HEADERS_TOO_LARGE", "The request line and headers are too long.")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", id="method"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost a\r\n\r\n", id="header without a colon"),
+        pytest.param(POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\na", id="two lengths"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 80, id="TLS"),
+    ],
+)
+def test_what_is_no_http_is_told_so_in_the_envelope_of_errors(patient: Place, request_bytes: bytes) -> None:
+    said = read_to_the_end(patient.connect(request_bytes))
+
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\ncontent-type: application/json\r\n" in said
+    assert error_in(said)[0] == "BAD_REQUEST"
+    assert patient.answer() == b"HTTP/1.1 200 OK"
 
 
 def test_a_long_body_is_no_long_head(patient: Place) -> None:
@@ -291,6 +310,11 @@ def test_many_requests_of_one_connection_are_not_one_long_head(patient: Place) -
     for _ in range(3):
         connection.sendall(BEGUN + b"X: " + b"a" * 10_000 + b"\r\n\r\n")
         assert read_answer(connection) == b"HTTP/1.1 200 OK"
+
+
+def error_in(said: bytes) -> tuple[str, str]:
+    (error,) = json.loads(said.partition(b"\r\n\r\n")[2])["Errors"]["Error"]
+    return error["ReasonCode"], error["Description"]
 
 
 def chunks(text: bytes, size: int) -> Iterator[bytes]:

@@ -14,8 +14,9 @@ import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from credenza.cli.held_writes import HeldWrites, HoldingTransport
@@ -25,11 +26,13 @@ from credenza.gate.terminators import PRESENTED
 
 # RFC 7541 4.1 counts the same: thousands of tiny headers cost more than their bytes.
 _HEADER_OVERHEAD_BYTES = 32
-_SAYS = {
-    HTTPStatus.REQUEST_TIMEOUT: "The request did not arrive in time.",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The request line and headers are too long.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many connections are busy. Try again.",
+REFUSALS: Final = {
+    HTTPStatus.BAD_REQUEST: ("BAD_REQUEST", "This is no request of HTTP/1.1 (RFC 9112)."),
+    HTTPStatus.REQUEST_TIMEOUT: ("REQUEST_TIMEOUT", "The request did not arrive in time."),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("HEADERS_TOO_LARGE", "The request line and headers are too long."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("SERVICE_UNAVAILABLE", "Too many connections are busy. Try again."),
 }
+"""ReasonCode and description of what no application has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,9 @@ class Connection(HttpToolsProtocol, Guest):
         if self._unread_bytes > self._limits.head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
-    def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():  # else it was refused, and in other words
-            super().send_400_response(msg)
+    def send_400_response(self, _msg: str) -> None:
+        """Refuse what the parser cannot read, unless it was refused already, and in other words."""
+        self._refuse(HTTPStatus.BAD_REQUEST)
 
     def eof_received(self) -> None:
         """The loop closes the transport now."""
@@ -240,10 +243,19 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 def _answer(status: HTTPStatus, headers: Headers) -> bytes:
-    text = f"{_SAYS[status]}\n".encode()
-    fields = [*headers, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+    """Write it as the applications write theirs: clients read one form of errors (contracts 1.5)."""
+    reason_code, description = REFUSALS[status]
+    error = {
+        "Source": "Gateway",
+        "ReasonCode": reason_code,
+        "Description": description,
+        "Recoverable": status is HTTPStatus.SERVICE_UNAVAILABLE,
+        "Details": None,
+    }
+    body = msgspec.json.encode({"Errors": {"Error": [error]}})
+    fields = [*headers, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     fields.append((b"connection", b"close"))
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         fields.append((b"retry-after", b"1"))
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), *(name + b": " + value for name, value in fields)]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + text
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
