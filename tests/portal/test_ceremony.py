@@ -68,9 +68,9 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def desk(page: Page, site: Site) -> Page:
+def desk(kept_page: Page, site: Site) -> Page:
     """A page that has loaded the ceremony and nothing else."""
-    return opened(page, site.origin)
+    return opened(kept_page, site.origin)
 
 
 def opened(page: Page, origin: str) -> Page:
