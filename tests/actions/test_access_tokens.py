@@ -77,6 +77,7 @@ def test_a_token_ends_with_the_membership(shop: Shop) -> None:
         pytest.param({"days": 0}, Code.INVALID, "days", id="no day"),
         pytest.param({"days": 367}, Code.INVALID, "days", id="more than a year"),
         pytest.param({"scopes": frozenset()}, Code.INVALID, "scopes", id="no scope"),
+        pytest.param({"name": "two\nlines"}, Code.INVALID, "name", id="a name that cannot be shown"),
     ],
 )
 def test_a_token_is_refused(shop: Shop, named: dict[str, object], code: Code, field: str) -> None:
@@ -86,8 +87,7 @@ def test_a_token_is_refused(shop: Shop, named: dict[str, object], code: Code, fi
         access_tokens.create,
         shop.owner.actor,
         shop.organization.id,
-        name="ci",
-        **{"scopes": READ, "days": 1, **named},
+        **{"name": "ci", "scopes": READ, "days": 1, **named},
     )
 
     assert found.field == field

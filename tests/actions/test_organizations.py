@@ -29,6 +29,13 @@ def test_a_name_is_taken_once(stage: Stage) -> None:
     assert refusal.field == "name"
 
 
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "a\x1b[31m", "a" * 121])
+def test_a_name_can_be_shown(stage: Stage, name: str) -> None:
+    refusal = stage.refused("organization.create", Code.INVALID, organizations.create, OPERATOR, name=name)
+
+    assert refusal.field == "name"
+
+
 @pytest.mark.parametrize("limit", [-1, PROJECT_LIMIT_CEILING + 1])
 def test_500_projects_are_the_ceiling(stage: Stage, limit: int) -> None:
     organization = stage.organization()

@@ -31,6 +31,14 @@ def test_a_service_is_created_announced_and_listed(stage: Stage) -> None:
     assert [(row.kind, row.subject) for row in stage.rows(changes)] == [("catalog", str(made.id))]
 
 
+def test_the_name_of_a_service_can_be_shown(stage: Stage) -> None:
+    made = stage.done("service.create", services.create, OPERATOR, new(stage))
+    unfit = new(stage, name="two\nlines")
+
+    assert stage.refused("service.create", Code.INVALID, services.create, OPERATOR, unfit).field == "name"
+    assert stage.refused("service.change", Code.INVALID, services.change, OPERATOR, made.id, unfit).field == "name"
+
+
 def test_everybody_may_look_at_the_catalog_and_only_operators_change_it(shop: Shop) -> None:
     stage, actor = shop.stage, shop.owner.actor
     (service,) = stage.looked(services.list_live, actor)

@@ -13,6 +13,7 @@ from credenza.domain import secret_text
 from credenza.domain.access import Action, Scope
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, OrganizationId, UserId
+from credenza.domain.names import usual_name
 from credenza.store import access_tokens
 from credenza.store.access_tokens import AccessToken
 from credenza.store.engine import asking
@@ -49,12 +50,13 @@ def create(
         if claimed.answer is not None:
             return claimed.answer
         _check_request(actor, scopes, days)
+        usual = usual_name(name)
         _check_end(act, days)
         holder = holder_of(act, owner, "token")
         issued = insert_token(
-            platform, act.connection, organization_id, holder, name=name, scopes=scopes, days=days, now=now
+            platform, act.connection, organization_id, holder, name=usual, scopes=scopes, days=days, now=now
         )
-        act.note(issued.token.id, f"{name}: {', '.join(sorted(scopes))}")
+        act.note(issued.token.id, f"{usual}: {', '.join(sorted(scopes))}")
         return settle(act, issued, secret=True)
 
 

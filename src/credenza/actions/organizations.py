@@ -10,6 +10,7 @@ from credenza.actions.once import claim, settle
 from credenza.domain.access import PROJECT_LIMIT_CEILING, PROJECT_LIMIT_DEFAULT, Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import Actor, ActorKind, Organization, OrganizationId
+from credenza.domain.names import usual_name
 from credenza.store import people
 from credenza.store.engine import reading
 
@@ -28,12 +29,12 @@ def create(
         if claimed.answer is not None:
             return claimed.answer
         _check_limit(project_limit)
-        identity = OrganizationId(platform.new_id())
-        organization = Organization(identity, name, project_limit, now)
+        usual = usual_name(name)
+        organization = Organization(OrganizationId(platform.new_id()), usual, project_limit, now)
         if not people.insert_organization(act.connection, organization):
-            raise Refusal(Code.DUPLICATE_NAME, f"There is already an organization named {name!r}.", field="name")
+            raise Refusal(Code.DUPLICATE_NAME, f"There is already an organization named {usual!r}.", field="name")
         begin_tree(platform, act.connection, organization, now=now)
-        act.note(organization.id, name)
+        act.note(organization.id, usual)
         return settle(act, organization)
 
 

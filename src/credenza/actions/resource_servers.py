@@ -10,11 +10,11 @@ from credenza.domain import secret_text
 from credenza.domain.access import Action
 from credenza.domain.errors import Code, Refusal
 from credenza.domain.model import PLATFORM, Actor, EnvironmentName, Reach
+from credenza.domain.names import usual_name
 from credenza.domain.tokens import SECRET_PREFIXES, ResourceServer
 from credenza.store import changes, leases, resource_servers
 from credenza.store.changes import ChangeKind
 
-LONGEST_NAME = 120
 _SHOWN = 14
 
 
@@ -29,10 +29,8 @@ class AddedServer:
 def add(platform: Platform, actor: Actor, *, environment: EnvironmentName, name: str, now: datetime) -> AddedServer:
     """Let an API ask about the tokens of one environment."""
     with acting(platform, Attempt(actor, Action.RESOURCE_SERVER_ADD, now)) as act:
-        if not 1 <= len(name.strip()) <= LONGEST_NAME or not name.isprintable():
-            raise Refusal(Code.INVALID, f"A name has 1 to {LONGEST_NAME} printable characters.", field="name")
         secret = secret_text.write(SECRET_PREFIXES[environment], platform.random(secret_text.RANDOM_BYTES))
-        server = ResourceServer(platform.new_id(), environment, name.strip(), secret[:_SHOWN], now, None)
+        server = ResourceServer(platform.new_id(), environment, usual_name(name), secret[:_SHOWN], now, None)
         secret_hash = secret_text.keyed_hash(platform.pepper, secret)
         resource_servers.insert_server(act.connection, server, secret_hash=secret_hash)
         changes.record(act.connection, PLATFORM, ChangeKind.ISSUER, server.id)

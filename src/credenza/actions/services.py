@@ -26,6 +26,7 @@ from credenza.domain.model import (
     ServiceId,
     ServiceStatus,
 )
+from credenza.domain.names import usual_name
 from credenza.protocol import payload_rules
 from credenza.protocol.errors import Malformed
 from credenza.store import changes, services
@@ -64,7 +65,7 @@ def create(platform: Platform, actor: Actor, new: NewService, *, now: datetime, 
         check(new)
         draft = Service(
             ServiceId(0),
-            new.name,
+            usual_name(new.name),
             new.authentication,
             ServiceStatus.LIVE,
             new.description,
@@ -87,7 +88,7 @@ def change(platform: Platform, actor: Actor, service_id: ServiceId, new: NewServ
         check_against(service, new)
         changed = replace(
             service,
-            name=new.name,
+            name=usual_name(new.name),
             description=new.description,
             environments=with_canonical_rules(new.environments),
             scopes=new.scopes,
