@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from tests.cli.installation import Installation
 from tests.clock import NOON
+from tests.forked import ForkedServer
 from tests.installation import CredenzaServer, settings
 from tests.store.rows import Rows
 
@@ -143,7 +144,7 @@ def test_nor_does_a_worker(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_replaced_and_all_stop_with_their_parent(tmp_path: Path) -> None:
-    with CredenzaServer(settings(tmp_path), role="gate", workers=2) as server:
+    with ForkedServer(settings(tmp_path), role="gate", workers=2) as server:
         dead, other = server.worker_pids()
         os.kill(dead, signal.SIGKILL)
         while dead in (now := server.worker_pids()) or len(now) < 2:
@@ -157,7 +158,7 @@ def test_a_worker_that_dies_is_replaced_and_all_stop_with_their_parent(tmp_path:
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    with CredenzaServer(settings(tmp_path), role="gate", workers=3) as server:
+    with ForkedServer(settings(tmp_path), role="gate", workers=3) as server:
         workers = server.worker_pids()
         os.kill(_parent_of(workers), signal.SIGKILL)
         for pid in workers:
@@ -169,12 +170,12 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 
 def test_a_server_ends_when_no_worker_of_it_can_serve(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    with CredenzaServer(chosen):
+    with ForkedServer(chosen):
         pass  # makes the key
     chosen.key_path.unlink()
     command = CredenzaServer(chosen, role="gate", workers=2, identity_life_s=60).command()
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     assert ended.returncode == ExitCode.ERROR
     assert "identity_life_s needs the key-encryption key" in ended.stderr
