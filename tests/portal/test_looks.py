@@ -103,10 +103,10 @@ DIALOGS = {
 
 @pytest.mark.parametrize("name", DIALOGS)
 def test_a_dialog_of_the_settings_has_no_finding(
-    name: str, open_page: Open, screenshot: Callable[[Page, str], None]
+    name: str, look_at: Open, screenshot: Callable[[Page, str], None]
 ) -> None:
     path, link = DIALOGS[name]
-    page = open_page(path)
+    page = look_at(path)
 
     page.get_by_role("link", name=link, exact=True).first.click()
     page.get_by_role("dialog").wait_for()
