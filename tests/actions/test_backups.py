@@ -261,7 +261,7 @@ def token(stage: Stage, shop: Shop, owner: Any) -> access_tokens.IssuedToken:
         stage.platform,
         OPERATOR,
         shop.organization.id,
-        name="",
+        name="ci",
         scopes=frozenset({Scope.READ}),
         days=9,
         owner=owner,

@@ -126,7 +126,7 @@ def test_an_oauth_2_0_project_takes_certificates_beside_its_3_keys(oauth2_shop: 
 def test_an_oauth_1_0a_project_takes_none(shop: Shop) -> None:
     refusal = shop.refused("certificate.add", Code.KEY_TYPE, certificates.add_by_csr, shop.stage.new_request(), None)
 
-    assert "SIGNING_KEY" in refusal.message
+    assert "it uses signing keys" in refusal.message
 
 
 def test_an_mtls_project_takes_no_signing_key(mtls_shop: Shop) -> None:
