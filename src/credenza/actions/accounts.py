@@ -39,9 +39,8 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> Account:
-    with acting(
-        platform, Attempt(actor, Action.ACCOUNT_CREATE, now, organization_id=organization_id, once=once)
-    ) as act:
+    attempt = Attempt(actor, Action.ACCOUNT_CREATE, now, organization_id=organization_id, once=once)
+    with acting(platform, attempt) as act:
         claimed = claim(act, Account)
         if claimed.answer is not None:
             return claimed.answer

@@ -33,9 +33,8 @@ def create(
     now: datetime,
     once: Once | None = None,
 ) -> Workspace:
-    with acting(
-        platform, Attempt(actor, Action.WORKSPACE_CREATE, now, organization_id=organization_id, once=once)
-    ) as act:
+    attempt = Attempt(actor, Action.WORKSPACE_CREATE, now, organization_id=organization_id, once=once)
+    with acting(platform, attempt) as act:
         claimed = claim(act, Workspace)
         if claimed.answer is not None:
             return claimed.answer
