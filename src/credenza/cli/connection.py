@@ -16,12 +16,12 @@ from http import HTTPStatus
 from math import inf
 from typing import Any, Final, TypeAlias, cast
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from credenza.cli.held_writes import HeldWrites, HoldingTransport
 from credenza.cli.room import Guest, make_room
 from credenza.gate.arrival import REQUEST_TARGET
+from credenza.gate.decision import Answer, error_document
 from credenza.gate.terminators import PRESENTED
 
 # RFC 7541 4.1 counts the same: thousands of tiny headers cost more than their bytes.
@@ -245,14 +245,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 def _answer(status: HTTPStatus, headers: Headers) -> bytes:
     """Write it as the applications write theirs: clients read one form of errors (contracts 1.5)."""
     reason_code, description = REFUSALS[status]
-    error = {
-        "Source": "Gateway",
-        "ReasonCode": reason_code,
-        "Description": description,
-        "Recoverable": status is HTTPStatus.SERVICE_UNAVAILABLE,
-        "Details": None,
-    }
-    body = msgspec.json.encode({"Errors": {"Error": [error]}})
+    body = error_document(Answer(status, reason_code), description)
     fields = [*headers, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     fields.append((b"connection", b"close"))
     if status is HTTPStatus.SERVICE_UNAVAILABLE:

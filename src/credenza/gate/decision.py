@@ -232,11 +232,15 @@ Decision: TypeAlias = Admitted | Refused
 
 def envelope(refused: Refused) -> bytes:
     """Write the error document of the gate (contracts 1.5)."""
+    return error_document(ANSWERS[refused.code], refused.description)
+
+
+def error_document(answer: Answer, description: str) -> bytes:
     error = {
-        "Source": ANSWERS[refused.code].source,
-        "ReasonCode": refused.reason_code,
-        "Description": refused.description,
-        "Recoverable": refused.status in _PASSES_BY_ITSELF,
+        "Source": answer.source,
+        "ReasonCode": answer.reason_code,
+        "Description": description,
+        "Recoverable": answer.status in _PASSES_BY_ITSELF,
         "Details": None,
     }
     return msgspec.json.encode({"Errors": {"Error": [error]}})
