@@ -111,8 +111,7 @@ def _live(keys: Sequence[TokenKey]) -> list[TokenKey]:
 
 
 def _brought_forward(key: TokenKey, now: datetime) -> TokenKey:
-    # Never later than it would anyway: to whoever's clock is behind, the first key of a line has yet to begin.
-    return replace(key, signs_from=min(key.signs_from, max(now, key.published_at + CACHE_TIME)))
+    return replace(key, signs_from=max(now, key.published_at + CACHE_TIME))
 
 
 def _ending(key: TokenKey, successor: TokenKey | None, now: datetime) -> TokenKey:
